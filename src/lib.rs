@@ -1,0 +1,23 @@
+//! Convolutions as hand-written WGSL compute shaders on wgpu, each judged by a CPU reference.
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod choose;
+mod error;
+mod geometry;
+mod problem;
+#[cfg(feature = "reference")]
+pub mod reference;
+mod tensor;
+
+pub use choose::Algorithm;
+pub use error::{Error, ErrorKind, Result};
+pub use geometry::{
+    Geometry, LayerShape, ReceptiveField, SeparableFactors, Window, convolution_matrix, factor_separable,
+    overlap_counts, receptive_field,
+};
+pub use problem::{
+    Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Im2col,
+    LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth, SpatialSeparable2d,
+};
+pub use tensor::{Access, ELEMENT_BYTES, ElementType, Layout, TensorName, TensorSpec};

@@ -1,0 +1,1 @@
+//! f64 CPU oracles, written from the mathematics.

@@ -1,0 +1,250 @@
+//! Names, element types, shapes and strided layouts of the tensors that an operation reads and writes.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// The role of a tensor in an operation. The names are those of the public documentation and of case files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum TensorName {
+    /// Activations, N C spatial. For col2im the columns, N (C·∏k) L.
+    Input,
+    /// Kernel weights, O (I/groups) k; transposed: I (O/groups) k; locally connected: Ho Wo O (I/groups) kh kw.
+    Weight,
+    /// Vertical factor of a spatially separable kernel, C kh.
+    WeightV,
+    /// Horizontal factor of a spatially separable kernel, C kw.
+    WeightH,
+    /// Depthwise stage of a depthwise separable convolution, (C·multiplier) 1 kh kw.
+    WeightDw,
+    /// Pointwise stage of a depthwise separable convolution, O (C·multiplier) 1 1.
+    WeightPw,
+    /// One value per output channel; locally connected: O Ho Wo.
+    Bias,
+    /// Added to the result before the activation; the output's shape.
+    Residual,
+    /// Deformable sampling displacements, N (2·offset_groups·kh·kw) Ho Wo, in input pixels.
+    Offset,
+    /// Deformable modulation, N (offset_groups·kh·kw) Ho Wo.
+    Mask,
+    /// The result.
+    Output,
+    /// Of max pooling: flat row-major index of the maximum in the unpadded input plane, `u32`; a maximum that lies
+    /// in the padding has index `u32::MAX`.
+    Indices,
+}
+
+impl TensorName {
+    /// Every name.
+    pub const ALL: [TensorName; 12] = [
+        TensorName::Input,
+        TensorName::Weight,
+        TensorName::WeightV,
+        TensorName::WeightH,
+        TensorName::WeightDw,
+        TensorName::WeightPw,
+        TensorName::Bias,
+        TensorName::Residual,
+        TensorName::Offset,
+        TensorName::Mask,
+        TensorName::Output,
+        TensorName::Indices,
+    ];
+
+    /// The name as case files and the command line spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TensorName::Input => "input",
+            TensorName::Weight => "weight",
+            TensorName::WeightV => "weight_v",
+            TensorName::WeightH => "weight_h",
+            TensorName::WeightDw => "weight_dw",
+            TensorName::WeightPw => "weight_pw",
+            TensorName::Bias => "bias",
+            TensorName::Residual => "residual",
+            TensorName::Offset => "offset",
+            TensorName::Mask => "mask",
+            TensorName::Output => "output",
+            TensorName::Indices => "indices",
+        }
+    }
+
+    /// The tensor of that name.
+    pub fn parse(name: &str) -> Option<TensorName> {
+        TensorName::ALL.into_iter().find(|tensor| tensor.as_str() == name)
+    }
+}
+
+impl fmt::Display for TensorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Element type of a tensor. Both take four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ElementType {
+    /// IEEE binary32.
+    F32,
+    /// Unsigned 32-bit integer.
+    U32,
+}
+
+/// Bytes of one element.
+pub const ELEMENT_BYTES: u64 = 4;
+
+/// Whether an operation reads or writes a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Written whole.
+    Write,
+}
+
+/// What the geometry of a problem says about one of its tensors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its role.
+    pub name: TensorName,
+    /// Its extents, outermost first.
+    pub shape: Vec<usize>,
+    /// Its element type.
+    pub element: ElementType,
+    /// Read or written.
+    pub access: Access,
+}
+
+impl TensorSpec {
+    /// Number of elements. Geometry has checked that it fits.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there is no element. Geometry rejects empty tensors.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a strided [`Layout`] may describe it: activations yes, weights and bias are contiguous.
+    pub fn takes_layout(&self) -> bool {
+        !matches!(
+            self.name,
+            TensorName::Weight
+                | TensorName::WeightV
+                | TensorName::WeightH
+                | TensorName::WeightDw
+                | TensorName::WeightPw
+                | TensorName::Bias
+        )
+    }
+}
+
+/// Where the elements of a tensor lie in its binding: a start and one stride per axis, all in elements.
+///
+/// A layout is made for a parent shape and then narrowed:
+///
+/// ```
+/// use wgconv::Layout;
+/// // Channels 64..128 of a 1x256x56x56 NCHW tensor: concatenation for free.
+/// let slice = Layout::contiguous(&[1, 256, 56, 56]).slice(1, 64);
+/// assert_eq!(slice.offset, 64 * 56 * 56);
+/// // The same tensor held channels-last; shapes stay N C H W.
+/// let nhwc = Layout::channels_last(&[1, 256, 56, 56]);
+/// assert_eq!(nhwc.strides, [256 * 56 * 56, 1, 56 * 256, 256]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Layout {
+    /// Position of the first element, in elements from the start of the binding.
+    pub offset: usize,
+    /// Distance between neighbours along each axis, in elements. Zero repeats an element (inputs only).
+    pub strides: Vec<usize>,
+}
+
+impl Layout {
+    /// Row-major: the last axis is dense. N C spatial for activations.
+    pub fn contiguous(shape: &[usize]) -> Self {
+        let mut strides = vec![1_usize; shape.len()];
+        for axis in (0..shape.len().saturating_sub(1)).rev() {
+            strides[axis] = strides[axis + 1].saturating_mul(shape[axis + 1]);
+        }
+        Layout { offset: 0, strides }
+    }
+
+    /// Channels-last (N spatial C in memory) for a shape given as N C spatial.
+    pub fn channels_last(shape: &[usize]) -> Self {
+        let mut strides = vec![1_usize; shape.len()];
+        let mut step: usize = shape.get(1).copied().unwrap_or(1);
+        for axis in (2..shape.len()).rev() {
+            strides[axis] = step;
+            step = step.saturating_mul(shape[axis]);
+        }
+        if let Some(batch) = strides.first_mut() {
+            *batch = step;
+        }
+        Layout { offset: 0, strides }
+    }
+
+    /// The same elements from `start` on along `axis`. Panics when the layout has no such axis.
+    #[must_use]
+    pub fn slice(mut self, axis: usize, start: usize) -> Self {
+        self.offset = self.offset.saturating_add(start.saturating_mul(self.strides[axis]));
+        self
+    }
+
+    /// Elements from the start of the binding to one past the last element that `shape` reaches.
+    pub fn span(&self, shape: &[usize]) -> Option<usize> {
+        let mut last = self.offset;
+        for (&extent, &stride) in shape.iter().zip(&self.strides) {
+            last = last.checked_add(extent.checked_sub(1)?.checked_mul(stride)?)?;
+        }
+        last.checked_add(1)
+    }
+
+    /// Whether it is [`Layout::contiguous`] from element zero.
+    pub fn is_contiguous(&self, shape: &[usize]) -> bool {
+        self.offset == 0 && self.is_dense(shape)
+    }
+
+    /// Whether the strides are those of [`Layout::contiguous`], axes of extent one aside; the offset may be any.
+    pub fn is_dense(&self, shape: &[usize]) -> bool {
+        let dense = Layout::contiguous(shape);
+        shape.iter().zip(&self.strides).zip(&dense.strides).all(|((&n, &s), &d)| n == 1 || s == d)
+    }
+
+    /// Checks that the layout fits the tensor, stays within 32-bit indices and, for a written tensor, that no two
+    /// positions share an element.
+    pub fn check(&self, spec: &TensorSpec) -> Result<()> {
+        let fail = |rule: String| Err(Error::Layout { tensor: spec.name, rule });
+        if self.strides.len() != spec.shape.len() {
+            return fail(format!("{} strides for {} axes", self.strides.len(), spec.shape.len()));
+        }
+        if !spec.takes_layout() && !self.is_contiguous(&spec.shape) {
+            return fail("weights and biases are contiguous".into());
+        }
+        match self.span(&spec.shape) {
+            Some(span) if span <= i32::MAX as usize => {}
+            _ => return fail("it must end within 2^31 - 1 elements".into()),
+        }
+        if spec.access == Access::Write {
+            // Sorted by stride, each axis must step over everything that the finer axes reach.
+            let mut axes: Vec<(usize, usize)> =
+                self.strides.iter().copied().zip(spec.shape.iter().copied()).filter(|&(_, n)| n > 1).collect();
+            axes.sort_unstable();
+            let mut reach = 0;
+            for (stride, extent) in axes {
+                if stride <= reach {
+                    return fail(format!(
+                        "a written tensor needs distinct elements, strides {:?} overlap",
+                        self.strides
+                    ));
+                }
+                reach += (extent - 1) * stride;
+            }
+        }
+        Ok(())
+    }
+}
