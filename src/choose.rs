@@ -1,14 +1,261 @@
-//! Placeholder that the next commit fills.
+//! Geometry + capabilities -> algorithm, with the reason as a value.
+
+use std::collections::BTreeMap;
 use std::fmt;
-/// How an operation is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+
+use crate::capabilities::{Capabilities, KernelClass};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::gpu::lower;
+use crate::problem::Problem;
+use crate::tensor::{Layout, TensorName};
+
+/// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// One invocation per output element.
+    /// The equation as it stands: the always-correct kernel of every operation.
     Direct,
+    /// The direct sum with a tile of output channels and positions in registers, without barriers.
+    RegisterTiled,
+    /// One input channel per group: rows slide through registers.
+    Depthwise,
+    /// Outputs of one residue modulo the dilation share a dense tile.
+    Dilated,
+    /// Columns in the workspace, then a matrix product.
+    Im2colGemm,
+    /// A 1x1 convolution is a matrix product; no workspace.
+    PointwiseGemm,
+    /// Transposed: one dense convolution per residue modulo the stride.
+    Phases,
+    /// Transposed: a matrix product into columns, then their sum.
+    GemmCol2im,
+    /// Spatially separable: a vertical and a horizontal depthwise convolution.
+    TwoPass,
+    /// Depthwise separable: the depthwise kernel, then a matrix product.
+    DepthwiseGemm,
+    /// Global pooling: a workgroup reduces each plane by a tree.
+    TreeReduce,
 }
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Algorithm; 11] = [
+        Algorithm::Direct,
+        Algorithm::RegisterTiled,
+        Algorithm::Depthwise,
+        Algorithm::Dilated,
+        Algorithm::Im2colGemm,
+        Algorithm::PointwiseGemm,
+        Algorithm::Phases,
+        Algorithm::GemmCol2im,
+        Algorithm::TwoPass,
+        Algorithm::DepthwiseGemm,
+        Algorithm::TreeReduce,
+    ];
+
+    /// Its name in kebab-case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Direct => "direct",
+            Algorithm::RegisterTiled => "register-tiled",
+            Algorithm::Depthwise => "depthwise",
+            Algorithm::Dilated => "dilated",
+            Algorithm::Im2colGemm => "im2col-gemm",
+            Algorithm::PointwiseGemm => "pointwise-gemm",
+            Algorithm::Phases => "phases",
+            Algorithm::GemmCol2im => "gemm-col2im",
+            Algorithm::TwoPass => "two-pass",
+            Algorithm::DepthwiseGemm => "depthwise-gemm",
+            Algorithm::TreeReduce => "tree-reduce",
+        }
+    }
+
+    /// The algorithm of that name.
+    pub fn parse(name: &str) -> Option<Algorithm> {
+        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The algorithms that exist for an operation, the always-correct one first.
+    pub fn of(problem: &Problem) -> &'static [Algorithm] {
+        match problem {
+            Problem::Conv(_) => &[
+                Algorithm::Direct,
+                Algorithm::RegisterTiled,
+                Algorithm::Depthwise,
+                Algorithm::Dilated,
+                Algorithm::PointwiseGemm,
+                Algorithm::Im2colGemm,
+            ],
+            Problem::ConvTranspose(_) => &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im],
+            Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::Im2colGemm],
+            Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
+            Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
+            Problem::Pool(_) => &[Algorithm::Direct, Algorithm::TreeReduce],
+            Problem::LocallyConnected2d(_)
+            | Problem::DepthToSpace(_)
+            | Problem::SpaceToDepth(_)
+            | Problem::Im2col(_)
+            | Problem::Col2im(_) => &[Algorithm::Direct],
+        }
+    }
+}
+
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("direct")
+        f.pad(self.name())
     }
+}
+
+/// What a plan is to do beside its problem.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    /// Use this algorithm or fail; `None` lets [`choose`] decide.
+    pub algorithm: Option<Algorithm>,
+    /// Compile the shaders with wgpu's bounds checks and loop bounding. Off by default: sizes are validated when
+    /// binding and data-dependent indices are clamped in the shader.
+    pub runtime_checks: bool,
+    /// Strides and starts of tensors that are not contiguous.
+    pub layouts: BTreeMap<TensorName, Layout>,
+    /// Read and written tensors may be ranges of one buffer. Costs the compiler the knowledge that inputs are constant.
+    pub shared_buffers: bool,
+    /// Most bytes of workspace; a larger batch is computed in parts, an algorithm that cannot comply does not apply.
+    pub workspace_limit: Option<u64>,
+}
+
+impl Options {
+    /// With a forced algorithm.
+    #[must_use]
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// With the layout of one tensor.
+    #[must_use]
+    pub fn layout(mut self, tensor: TensorName, layout: Layout) -> Self {
+        self.layouts.insert(tensor, layout);
+        self
+    }
+}
+
+/// An algorithm and whether it can compute a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// What it does here, or why it does not apply.
+    pub verdict: std::result::Result<String, String>,
+}
+
+/// A chosen algorithm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// Why this one.
+    pub reason: String,
+}
+
+/// Every algorithm of the operation, with what it does here or why it does not apply.
+pub fn candidates(geometry: &Geometry, capabilities: &Capabilities, options: &Options) -> Vec<Candidate> {
+    Algorithm::of(geometry.problem())
+        .iter()
+        .map(|&algorithm| {
+            let verdict = lower::split(geometry, algorithm, capabilities, options).map(|split| split.describe());
+            Candidate { algorithm, verdict: verdict.map_err(|error| lower::reason(&error)) }
+        })
+        .collect()
+}
+
+/// Picks the algorithm for a problem, or checks the forced one.
+pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Options) -> Result<Choice> {
+    let candidates = candidates(geometry, capabilities, options);
+    let applies = |algorithm: Algorithm| candidates.iter().any(|c| c.algorithm == algorithm && c.verdict.is_ok());
+    if let Some(algorithm) = options.algorithm {
+        if applies(algorithm) {
+            return Ok(Choice { algorithm, reason: "forced".into() });
+        }
+        let applicable: Vec<&str> =
+            candidates.iter().filter(|c| c.verdict.is_ok()).map(|c| c.algorithm.name()).collect();
+        if applicable.is_empty() {
+            return Err(refusal(geometry, algorithm, capabilities, options));
+        }
+        let reason = candidates
+            .iter()
+            .find(|c| c.algorithm == algorithm)
+            .and_then(|c| c.verdict.clone().err())
+            .unwrap_or_else(|| format!("{} has no such algorithm", geometry.problem().op_name()));
+        return Err(Error::Algorithm { algorithm, reason, applicable: applicable.join(", ") });
+    }
+    preferences(geometry, capabilities.class)
+        .into_iter()
+        .find(|(algorithm, _)| applies(*algorithm))
+        .map(|(algorithm, reason)| Choice { algorithm, reason: reason.into() })
+        .ok_or_else(|| refusal(geometry, Algorithm::Direct, capabilities, options))
+}
+
+/// Why not even the always-correct kernel serves.
+fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilities, options: &Options) -> Error {
+    match lower::split(geometry, algorithm, capabilities, options) {
+        Err(error) => error,
+        Ok(_) => Error::Unsupported {
+            what: format!("{} by {algorithm}", geometry.problem().op_name()),
+            reason: "no algorithm applies".into(),
+        },
+    }
+}
+
+/// Algorithms from the most to the least wanted; the always-correct one comes last and applies wherever any does.
+fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+    let mut order = Vec::new();
+    // Geometry gives every operation but the shuffles a window.
+    let window = geometry.window();
+    match geometry.problem() {
+        Problem::Conv(_) => {
+            let thin = window.is_some_and(|w| w.c_out_per_group() < 8 || w.c_in_per_group() * w.kernel_len() < 16);
+            order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
+            match class {
+                KernelClass::Cpu => {
+                    order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                    order.push((Algorithm::RegisterTiled, "a CPU adapter: register tiles without barriers"));
+                }
+                KernelClass::Gpu if thin => {
+                    order.push((Algorithm::RegisterTiled, "too few channels per group to fill a GEMM tile"));
+                }
+                KernelClass::Gpu => {
+                    order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                    order.push((Algorithm::Im2colGemm, "enough channels to fill a GEMM tile"));
+                    order.push((Algorithm::Dilated, "columns do not fit: a dense tile per lattice"));
+                    order.push((Algorithm::RegisterTiled, "columns do not fit: the direct sum in register tiles"));
+                }
+            }
+        }
+        Problem::ConvTranspose(_) => {
+            order.push((
+                Algorithm::Phases,
+                "one dense convolution per residue modulo the stride, no zero is multiplied",
+            ));
+        }
+        Problem::DeformConv2d(_) => {
+            order.push((Algorithm::Im2colGemm, "each point is sampled once for all output channels"));
+        }
+        Problem::SpatialSeparable2d(_) => {
+            if window.is_some_and(|w| w.kernel[1] * w.kernel[2] > 9) {
+                order.push((Algorithm::TwoPass, "kh + kw instead of kh * kw loads per output"));
+            }
+        }
+        Problem::DepthwiseSeparable2d(_) => {
+            order.push((Algorithm::DepthwiseGemm, "each stage by its own fast kernel"));
+        }
+        Problem::Pool(_) => {
+            if class == KernelClass::Gpu {
+                order.push((Algorithm::TreeReduce, "one window: a workgroup reduces each plane"));
+            }
+        }
+        _ => {}
+    }
+    order.push((Algorithm::Direct, "the kernel that takes any geometry"));
+    order
 }

@@ -2,15 +2,18 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod capabilities;
 mod choose;
 mod error;
 mod geometry;
+pub mod gpu;
 mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod tensor;
 
-pub use choose::Algorithm;
+pub use capabilities::{Capabilities, KernelClass};
+pub use choose::{Algorithm, Candidate, Choice, Options, candidates, choose};
 pub use error::{Error, ErrorKind, Result};
 pub use geometry::{
     Geometry, LayerShape, ReceptiveField, SeparableFactors, Window, convolution_matrix, factor_separable,
@@ -20,4 +23,4 @@ pub use problem::{
     Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Im2col,
     LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth, SpatialSeparable2d,
 };
-pub use tensor::{Access, ELEMENT_BYTES, ElementType, Layout, TensorName, TensorSpec};
+pub use tensor::{Access, ELEMENT_BYTES, ElementType, Inputs, Layout, TensorName, TensorSpec};

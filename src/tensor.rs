@@ -1,5 +1,6 @@
 //! Names, element types, shapes and strided layouts of the tensors that an operation reads and writes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::{Error, Result};
@@ -82,6 +83,9 @@ impl fmt::Display for TensorName {
         f.write_str(self.as_str())
     }
 }
+
+/// Data of the tensors that an operation reads: row-major, contiguous.
+pub type Inputs = BTreeMap<TensorName, Vec<f32>>;
 
 /// Element type of a tensor. Both take four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -246,5 +250,42 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Copies a contiguous tensor to where this layout puts it. Elements of `into` that no position reaches stay.
+    /// Panics when `dense` or `into` is too short.
+    pub fn scatter<T: Copy>(&self, shape: &[usize], dense: &[T], into: &mut [T]) {
+        let mut next = dense.iter();
+        self.for_each(shape, |ix| {
+            if let Some(value) = next.next() {
+                into[ix] = *value;
+            }
+        });
+    }
+
+    /// Collects a tensor that lies as this layout says into a contiguous one. Panics when `from` is too short.
+    pub fn gather<T: Copy>(&self, shape: &[usize], from: &[T]) -> Vec<T> {
+        let mut dense = Vec::with_capacity(shape.iter().product());
+        self.for_each(shape, |ix| dense.push(from[ix]));
+        dense
+    }
+
+    /// Visits the element of every position in row-major order.
+    fn for_each(&self, shape: &[usize], mut visit: impl FnMut(usize)) {
+        let mut position = vec![0; shape.len()];
+        let total: usize = shape.iter().product();
+        let mut ix = self.offset;
+        for _ in 0..total {
+            visit(ix);
+            for axis in (0..shape.len()).rev() {
+                position[axis] += 1;
+                ix += self.strides[axis];
+                if position[axis] < shape[axis] {
+                    break;
+                }
+                ix -= position[axis] * self.strides[axis];
+                position[axis] = 0;
+            }
+        }
     }
 }

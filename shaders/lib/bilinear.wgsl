@@ -1,0 +1,48 @@
+// Zero-extended bilinear interpolation: which four elements, and with which weights.
+
+struct BilinearTaps {
+    // Rows and columns of the corners (y0,x0) (y0,x1) (y1,x0) (y1,x1), clamped into the image.
+    y: vec4<u32>,
+    x: vec4<u32>,
+    weight: vec4<f32>,
+    // Which corners lie in the image; the others count as zero.
+    valid: vec4<bool>,
+    // False where the point lies at least one pixel outside, or is not finite: the sample is 0.
+    inside: bool,
+}
+
+fn is_finite(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
+}
+
+fn bilinear_taps(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
+    var taps: BilinearTaps;
+    taps.inside = false;
+    // Bits, not comparisons, decide about NaN: compilers may assume that there is none.
+    if !is_finite(y) || !is_finite(x) {
+        return taps;
+    }
+    if y <= -1.0 || x <= -1.0 || y >= f32(height) || x >= f32(width) {
+        return taps;
+    }
+    taps.inside = true;
+    let y_floor = floor(y);
+    let x_floor = floor(x);
+    let fy = y - y_floor;
+    let fx = x - x_floor;
+    let y0 = i32(y_floor);
+    let x0 = i32(x_floor);
+    let has_y0 = y0 >= 0;
+    let has_x0 = x0 >= 0;
+    let has_y1 = y0 + 1 < i32(height);
+    let has_x1 = x0 + 1 < i32(width);
+    let y0_ix = u32(max(y0, 0));
+    let x0_ix = u32(max(x0, 0));
+    let y1_ix = u32(min(y0 + 1, i32(height) - 1));
+    let x1_ix = u32(min(x0 + 1, i32(width) - 1));
+    taps.y = vec4<u32>(y0_ix, y0_ix, y1_ix, y1_ix);
+    taps.x = vec4<u32>(x0_ix, x1_ix, x0_ix, x1_ix);
+    taps.weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+    taps.valid = vec4<bool>(has_y0 && has_x0, has_y0 && has_x1, has_y1 && has_x0, has_y1 && has_x1);
+    return taps;
+}

@@ -1,0 +1,42 @@
+// The uniform of the GEMM kernels: c[batch,group] = epilogue(a[group] * b[batch,group]), a is m x k, b is k x n.
+// Column j of c is output position j, row i of group g is output channel g*m + i.
+
+struct View {
+    base: u32,
+    n: u32,
+    c: u32,
+    d: u32,
+    h: u32,
+    w: u32,
+    reserved0: u32,
+    reserved1: u32,
+}
+
+struct GemmParams {
+    output: View,
+    residual: View,
+    output_size: vec3<u32>,
+    batch: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    groups: u32,
+    a_group: u32,
+    a_row: u32,
+    a_column: u32,
+    b_base: u32,
+    b_batch: u32,
+    b_group: u32,
+    b_row: u32,
+    b_column: u32,
+    activation: u32,
+    has_bias: u32,
+    has_residual: u32,
+    slope: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: GemmParams;
+
+fn view_index(view: View, n: u32, c: u32, p: vec3<u32>) -> u32 {
+    return view.base + n * view.n + c * view.c + p.x * view.d + p.y * view.h + p.z * view.w;
+}

@@ -1,0 +1,13 @@
+// The epilogue: output = activation(sum + bias + residual). Needs the bindings bias, residual and output, and a
+// uniform with View fields `output` and `residual`.
+
+fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
+    var value = sum;
+    if params.has_bias != 0u {
+        value += bias[co];
+    }
+    if params.has_residual != 0u {
+        value += residual[view_index(params.residual, n, co, p)];
+    }
+    output[view_index(params.output, n, co, p)] = activate(value, params.activation, params.slope);
+}

@@ -1,0 +1,68 @@
+//! What a device offers, as far as the choice of kernels depends on it.
+
+use std::fmt;
+
+/// The two classes of machine that want differently built kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KernelClass {
+    /// Many cores behind a memory that wants coalescing: tiles in workgroup memory and registers.
+    Gpu,
+    /// A software rasteriser on a CPU: register tiles without barriers, lane = column.
+    Cpu,
+}
+
+/// Limits and class of a device. `Capabilities::of` in [`gpu`](crate::gpu) reads them off a device; the constructors
+/// here serve where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Capabilities {
+    /// Which kernels suit it.
+    pub class: KernelClass,
+    /// `max_compute_workgroups_per_dimension`
+    pub max_workgroups_per_dimension: u32,
+    /// `max_compute_invocations_per_workgroup`
+    pub max_invocations_per_workgroup: u32,
+    /// `max_storage_buffer_binding_size`, bytes
+    pub max_binding_bytes: u64,
+    /// `max_buffer_size`, bytes
+    pub max_buffer_bytes: u64,
+    /// `max_storage_buffers_per_shader_stage`
+    pub max_storage_buffers: u32,
+    /// `min_storage_buffer_offset_alignment`, bytes
+    pub storage_alignment: u32,
+}
+
+impl Capabilities {
+    /// A GPU with the limits that WebGPU guarantees.
+    pub fn gpu() -> Self {
+        Capabilities {
+            class: KernelClass::Gpu,
+            max_workgroups_per_dimension: 65_535,
+            max_invocations_per_workgroup: 256,
+            max_binding_bytes: 128 << 20,
+            max_buffer_bytes: 256 << 20,
+            max_storage_buffers: 8,
+            storage_alignment: 256,
+        }
+    }
+
+    /// A software rasteriser with the limits that WebGPU guarantees.
+    pub fn cpu() -> Self {
+        Capabilities { class: KernelClass::Cpu, ..Capabilities::gpu() }
+    }
+}
+
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let class = match self.class {
+            KernelClass::Gpu => "GPU",
+            KernelClass::Cpu => "CPU",
+        };
+        write!(
+            f,
+            "{class} class, {} workgroups per dimension, {} invocations per workgroup, {} MiB bindings",
+            self.max_workgroups_per_dimension,
+            self.max_invocations_per_workgroup,
+            self.max_binding_bytes >> 20
+        )
+    }
+}

@@ -1,0 +1,329 @@
+//! A plan with buffers attached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::context::{Context, Pipeline};
+use super::plan::{Launch, Part};
+use super::program::Operand;
+use crate::choose::Options;
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::tensor::{Access, ELEMENT_BYTES, Layout, TensorName, TensorSpec};
+
+/// Buffers for the tensors of a plan, and its workspace.
+#[derive(Debug, Clone, Default)]
+pub struct Bindings<'a> {
+    tensors: BTreeMap<TensorName, Range<'a>>,
+    workspace: Option<Range<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Range<'a> {
+    buffer: &'a wgpu::Buffer,
+    offset: u64,
+}
+
+impl<'a> Bindings<'a> {
+    /// No buffers yet.
+    pub fn new() -> Self {
+        Bindings::default()
+    }
+
+    /// A tensor that starts at the start of a buffer.
+    #[must_use]
+    pub fn tensor(self, name: TensorName, buffer: &'a wgpu::Buffer) -> Self {
+        self.tensor_at(name, buffer, 0)
+    }
+
+    /// A tensor that starts at a byte offset, a multiple of the device's `min_storage_buffer_offset_alignment`.
+    #[must_use]
+    pub fn tensor_at(mut self, name: TensorName, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
+        self.tensors.insert(name, Range { buffer, offset });
+        self
+    }
+
+    /// A buffer of at least [`Plan::workspace_size`](super::Plan::workspace_size) bytes from its start.
+    #[must_use]
+    pub fn workspace(self, buffer: &'a wgpu::Buffer) -> Self {
+        self.workspace_at(buffer, 0)
+    }
+
+    /// Likewise from a byte offset.
+    #[must_use]
+    pub fn workspace_at(mut self, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
+        self.workspace = Some(Range { buffer, offset });
+        self
+    }
+}
+
+/// A plan with its buffers: encode it as often as wanted. Encoding allocates nothing, submits nothing and never waits.
+pub struct Bound {
+    steps: Vec<Step>,
+}
+
+struct Step {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    grid: [u32; 3],
+}
+
+impl Bound {
+    /// Records the operation in a compute pass of its own.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("wgconv"), timestamp_writes: None };
+        self.encode_in_pass(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// Records the operation into the caller's pass. Leaves pipeline and bind group 0 changed.
+    pub fn encode_in_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for step in &self.steps {
+            pass.set_pipeline(&step.pipeline.pipeline);
+            pass.set_bind_group(0, &step.bind_group, &[]);
+            let [x, y, z] = step.grid;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    pub(super) fn new(
+        context: &Context,
+        geometry: &Geometry,
+        options: &Options,
+        parts: &[Part],
+        workspace_bytes: u64,
+        bindings: &Bindings<'_>,
+    ) -> Result<Bound> {
+        let binder = Binder { context, geometry, options, workspace_bytes, bindings };
+        binder.check()?;
+        let n_steps: usize = parts.iter().map(|part| part.count * part.launches.len()).sum();
+        let device = context.device();
+        // One uniform buffer holds the parameters of every step.
+        let slot = uniform_slot(device, parts);
+        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("wgconv parameters"),
+            size: slot * n_steps.max(1) as u64,
+            usage: wgpu::BufferUsages::UNIFORM,
+            mapped_at_creation: true,
+        });
+        let mut contents = vec![0_u8; uniforms.size() as usize];
+        let mut steps = Vec::with_capacity(n_steps);
+        let mut first_image = 0;
+        for part in parts {
+            for _ in 0..part.count {
+                for launch in &part.launches {
+                    let offset = slot * steps.len() as u64;
+                    let (bind_group, params) = binder.bind_step(launch, part, first_image, &uniforms, offset)?;
+                    contents[offset as usize..][..params.len()].copy_from_slice(&params);
+                    steps.push(Step { pipeline: launch.pipeline.clone(), bind_group, grid: launch.grid });
+                }
+                first_image += part.images;
+            }
+        }
+        uniforms
+            .get_mapped_range_mut(..)
+            .map_err(|error| Error::Device(format!("the parameter buffer cannot be mapped: {error}")))?
+            .copy_from_slice(&contents);
+        uniforms.unmap();
+        Ok(Bound { steps })
+    }
+}
+
+/// Distance of two steps' parameters in the uniform buffer.
+fn uniform_slot(device: &wgpu::Device, parts: &[Part]) -> u64 {
+    let largest = parts
+        .iter()
+        .flat_map(|part| &part.launches)
+        .map(|launch| launch.dispatch.params.bytes().len() as u64)
+        .max()
+        .unwrap_or(0);
+    largest.next_multiple_of(u64::from(device.limits().min_uniform_buffer_offset_alignment).max(16))
+}
+
+struct Binder<'a> {
+    context: &'a Context,
+    geometry: &'a Geometry,
+    options: &'a Options,
+    workspace_bytes: u64,
+    bindings: &'a Bindings<'a>,
+}
+
+/// A checked byte range of a buffer.
+struct Checked<'a> {
+    name: String,
+    access: Access,
+    buffer: &'a wgpu::Buffer,
+    start: u64,
+    end: u64,
+}
+
+fn binding_error(tensor: &str, field: &'static str, value: impl std::fmt::Display, rule: impl Into<String>) -> Error {
+    Error::Binding { tensor: tensor.into(), field, value: value.to_string(), rule: rule.into() }
+}
+
+impl Binder<'_> {
+    fn check(&self) -> Result<()> {
+        for name in self.bindings.tensors.keys() {
+            if self.geometry.tensor(*name).is_none() {
+                let op = self.geometry.problem().op_name();
+                return Err(binding_error(name.as_str(), "buffer", "given", format!("this {op} has no such tensor")));
+            }
+        }
+        let mut ranges = Vec::new();
+        for spec in self.geometry.tensors() {
+            let name = spec.name.as_str();
+            let range = self
+                .bindings
+                .tensors
+                .get(&spec.name)
+                .ok_or_else(|| binding_error(name, "buffer", "absent", "the problem needs this tensor"))?;
+            let layout = self.layout(spec);
+            // Layout::check has bounded the span.
+            let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
+            let end = self.check_range(name, range, span)?;
+            let start = range.offset + layout.offset as u64 * ELEMENT_BYTES;
+            ranges.push(Checked { name: name.into(), access: spec.access, buffer: range.buffer, start, end });
+        }
+        if self.workspace_bytes > 0 {
+            let range = self.bindings.workspace.as_ref().ok_or_else(|| {
+                let rule = format!("the plan needs {} bytes of workspace", self.workspace_bytes);
+                binding_error("workspace", "buffer", "absent", rule)
+            })?;
+            let end = self.check_range("workspace", range, self.workspace_bytes)?;
+            let (name, access) = ("workspace".into(), Access::Write);
+            ranges.push(Checked { name, access, buffer: range.buffer, start: range.offset, end });
+        }
+        self.check_sharing(&ranges)
+    }
+
+    fn check_range(&self, name: &str, range: &Range<'_>, bytes: u64) -> Result<u64> {
+        if !range.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            return Err(binding_error(name, "usage", format!("{:?}", range.buffer.usage()), "it must contain STORAGE"));
+        }
+        let alignment = u64::from(self.context.capabilities().storage_alignment);
+        if range.offset % alignment != 0 {
+            let rule = format!("it must be a multiple of min_storage_buffer_offset_alignment = {alignment}");
+            return Err(binding_error(name, "offset", range.offset, rule));
+        }
+        let needed = range.offset.saturating_add(bytes);
+        if needed > range.buffer.size() {
+            return Err(binding_error(name, "size", range.buffer.size(), format!("the tensor ends at byte {needed}")));
+        }
+        Ok(needed)
+    }
+
+    /// A written range must overlap nothing, and shares its buffer with a read one only when the plan allows it.
+    fn check_sharing(&self, ranges: &[Checked<'_>]) -> Result<()> {
+        for (i, written) in ranges.iter().enumerate() {
+            if written.access != Access::Write {
+                continue;
+            }
+            for (j, other) in ranges.iter().enumerate() {
+                if i == j || written.buffer != other.buffer {
+                    continue;
+                }
+                if written.start < other.end && other.start < written.end {
+                    let value = format!("bytes {}..{}", written.start, written.end);
+                    let rule = format!("it must not overlap {} at {}..{}", other.name, other.start, other.end);
+                    return Err(binding_error(&written.name, "buffer", value, rule));
+                }
+                if !self.options.shared_buffers {
+                    let rule = format!(
+                        "one dispatch cannot bind a buffer both read-only and writable; {} lies in it too, which \
+                         Options::shared_buffers allows",
+                        other.name
+                    );
+                    return Err(binding_error(&written.name, "buffer", "shared", rule));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn layout(&self, spec: &TensorSpec) -> Layout {
+        self.options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
+    }
+
+    /// The bind group of one launch for the images from `first_image` on, and its parameters with every tensor's start.
+    fn bind_step(
+        &self,
+        launch: &Launch,
+        part: &Part,
+        first_image: usize,
+        uniforms: &wgpu::Buffer,
+        uniform_offset: u64,
+    ) -> Result<(wgpu::BindGroup, Vec<u8>)> {
+        let kernel = launch.dispatch.variant.kernel;
+        let mut params = launch.dispatch.params.clone();
+        let mut resources = Vec::with_capacity(kernel.bindings.len());
+        for (spec, operand) in kernel.bindings.iter().zip(&launch.dispatch.operands) {
+            let resource = match *operand {
+                Operand::Tensor(name) => {
+                    let (resource, base) = self.tensor_range(name, part.images, first_image)?;
+                    params.set_base(spec.name, base);
+                    resource
+                }
+                Operand::Workspace { offset, bytes } => {
+                    // Presence was checked.
+                    let range = self.bindings.workspace.ok_or_else(|| Error::Device("no workspace".into()))?;
+                    wgpu::BufferBinding {
+                        buffer: range.buffer,
+                        offset: range.offset + offset,
+                        size: wgpu::BufferSize::new(bytes),
+                    }
+                }
+                Operand::Unused => {
+                    wgpu::BufferBinding { buffer: self.context.unused(spec.access), offset: 0, size: None }
+                }
+            };
+            resources.push(resource);
+        }
+        let uniform = wgpu::BufferBinding {
+            buffer: uniforms,
+            offset: uniform_offset,
+            size: wgpu::BufferSize::new(params.bytes().len() as u64),
+        };
+        let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(uniform)
+            .chain(resources)
+            .enumerate()
+            .map(|(i, resource)| wgpu::BindGroupEntry {
+                binding: i as u32,
+                resource: wgpu::BindingResource::Buffer(resource),
+            })
+            .collect();
+        let bind_group = self.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel.stem),
+            layout: &launch.pipeline.layout,
+            entries: &entries,
+        });
+        Ok((bind_group, params.bytes().to_vec()))
+    }
+
+    /// The binding of a tensor's images, starting at an aligned byte at or before them, and the element within it.
+    fn tensor_range(
+        &self,
+        name: TensorName,
+        images: usize,
+        first_image: usize,
+    ) -> Result<(wgpu::BufferBinding<'_>, u32)> {
+        // Both were checked.
+        let missing = || binding_error(name.as_str(), "buffer", "absent", "the problem needs this tensor");
+        let spec = self.geometry.tensor(name).ok_or_else(missing)?;
+        let range = self.bindings.tensors.get(&name).ok_or_else(missing)?;
+        let mut layout = self.layout(spec);
+        let mut shape = spec.shape.clone();
+        if spec.takes_layout() {
+            layout = layout.slice(0, first_image);
+            shape[0] = images;
+        }
+        let alignment = u64::from(self.context.capabilities().storage_alignment);
+        let start = layout.offset as u64 * ELEMENT_BYTES;
+        let aligned = start - start % alignment;
+        let end = layout.span(&shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
+        let resource = wgpu::BufferBinding {
+            buffer: range.buffer,
+            offset: range.offset + aligned,
+            size: wgpu::BufferSize::new(end - aligned),
+        };
+        Ok((resource, ((start - aligned) / ELEMENT_BYTES) as u32))
+    }
+}

@@ -1,0 +1,225 @@
+//! Every shader: its parts, constants and bindings.
+//!
+//! A module is a generated prelude of `const` declarations, the parts it lists and its own file. Each launcher file
+//! holds the entry of the shader whose stem it bears.
+
+use super::params;
+use crate::tensor::Access;
+
+/// A pure-WGSL building block under `shaders/lib`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// File name without extension.
+    pub stem: &'static str,
+    /// Its text.
+    pub source: &'static str,
+}
+
+macro_rules! parts {
+    ($($constant:ident = $stem:literal;)*) => {
+        /// The parts that kernels list.
+        pub(crate) mod part {
+            use super::Part;
+            $(pub(crate) const $constant: Part =
+                Part { stem: $stem, source: include_str!(concat!("../../shaders/lib/", $stem, ".wgsl")) };)*
+        }
+    };
+}
+
+parts! {
+    WINDOW_PARAMS = "window_params";
+    GEMM_PARAMS = "gemm_params";
+    GRID = "grid";
+    PADDING = "padding";
+    ACTIVATION = "activation";
+    WRITE_OUTPUT = "write_output";
+    WRITE_TILE = "write_tile";
+    BILINEAR = "bilinear";
+    SAMPLE_PLANE = "sample_plane";
+    MAX_RULE = "max_rule";
+    LP_NORM = "lp_norm";
+}
+
+/// Which uniform a kernel reads at binding 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uniform {
+    /// [`params::WindowParams`]
+    Window,
+    /// [`params::GemmParams`]
+    Gemm,
+}
+
+impl Uniform {
+    /// Name of the WGSL struct.
+    pub fn struct_name(self) -> &'static str {
+        match self {
+            Uniform::Window => "WindowParams",
+            Uniform::Gemm => "GemmParams",
+        }
+    }
+
+    /// Size in bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Uniform::Window => size_of::<params::WindowParams>(),
+            Uniform::Gemm => size_of::<params::GemmParams>(),
+        }
+    }
+
+    /// Name and byte offset of every field on the host.
+    pub fn fields(self) -> Vec<(&'static str, usize)> {
+        match self {
+            Uniform::Window => params::window_fields(),
+            Uniform::Gemm => params::gemm_fields(),
+        }
+    }
+}
+
+/// A storage buffer of a kernel. Binding numbers count from 1 in order; 0 is the uniform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BindingSpec {
+    /// Name of the WGSL variable.
+    pub name: &'static str,
+    /// Read or read-write.
+    pub access: Access,
+}
+
+/// One compute shader.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// File name of the shader and of its launcher, without extension.
+    pub stem: &'static str,
+    /// Its own text.
+    pub source: &'static str,
+    /// What it is concatenated with.
+    pub parts: &'static [Part],
+    /// The uniform at binding 0.
+    pub uniform: Uniform,
+    /// The storage buffers from binding 1 on.
+    pub bindings: &'static [BindingSpec],
+    /// Names of the prelude's constants.
+    pub constants: &'static [&'static str],
+    /// What the geometry must satisfy, for people; the chooser enforces it.
+    pub precondition: &'static str,
+}
+
+macro_rules! kernel {
+    (
+        $stem:literal, $uniform:ident,
+        parts: [$($part:ident),*],
+        read: [$($read:literal),*],
+        write: [$($write:literal),*],
+        constants: [$($constant:literal),*],
+        precondition: $precondition:literal $(,)?
+    ) => {
+        /// The catalog entry.
+        pub(crate) static KERNEL: $crate::gpu::catalog::Kernel = $crate::gpu::catalog::Kernel {
+            stem: $stem,
+            source: include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+            parts: &[$($crate::gpu::catalog::part::$part),*],
+            uniform: $crate::gpu::catalog::Uniform::$uniform,
+            bindings: &[
+                $($crate::gpu::catalog::BindingSpec { name: $read, access: $crate::tensor::Access::Read },)*
+                $($crate::gpu::catalog::BindingSpec { name: $write, access: $crate::tensor::Access::Write },)*
+            ],
+            constants: &[$($constant),*],
+            precondition: $precondition,
+        };
+    };
+}
+pub(super) use kernel;
+
+/// Value of a prelude constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Constant {
+    /// `u32`
+    U32(u32),
+    /// `bool`
+    Bool(bool),
+}
+
+impl From<u32> for Constant {
+    fn from(value: u32) -> Self {
+        Constant::U32(value)
+    }
+}
+
+impl From<bool> for Constant {
+    fn from(value: bool) -> Self {
+        Constant::Bool(value)
+    }
+}
+
+/// A kernel with every constant fixed: what a pipeline is compiled from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// The shader.
+    pub kernel: &'static Kernel,
+    /// Values in the order of [`Kernel::constants`].
+    pub constants: Vec<Constant>,
+}
+
+impl Variant {
+    /// The whole WGSL module. With `shared_buffers` every storage buffer is declared read-write, so that tensors may be
+    /// ranges of one buffer: WebGPU refuses a buffer that one dispatch binds both read-only and read-write.
+    pub fn source(&self, shared_buffers: bool) -> String {
+        let mut text = String::new();
+        for (name, value) in self.kernel.constants.iter().zip(&self.constants) {
+            match value {
+                Constant::U32(value) => text.push_str(&format!("const {name}: u32 = {value}u;\n")),
+                Constant::Bool(value) => text.push_str(&format!("const {name}: bool = {value};\n")),
+            }
+        }
+        for part in self.kernel.parts {
+            text.push_str(part.source);
+            text.push('\n');
+        }
+        text.push_str(self.kernel.source);
+        if shared_buffers {
+            text = text.replace("var<storage, read> ", "var<storage, read_write> ");
+        }
+        text
+    }
+
+    /// A short name for labels: the stem and the constants.
+    pub fn label(&self) -> String {
+        let values: Vec<String> = self
+            .kernel
+            .constants
+            .iter()
+            .zip(&self.constants)
+            .map(|(name, value)| match value {
+                Constant::U32(value) => format!("{name}={value}"),
+                Constant::Bool(value) => format!("{name}={value}"),
+            })
+            .collect();
+        format!("{}({})", self.kernel.stem, values.join(","))
+    }
+}
+
+/// Every kernel, in the order of the files.
+pub fn kernels() -> Vec<&'static Kernel> {
+    use super::*;
+    vec![
+        &avg_pool::KERNEL,
+        &col2im::KERNEL,
+        &conv2d_depthwise::KERNEL,
+        &conv2d_dilated::KERNEL,
+        &conv_direct::KERNEL,
+        &conv_regtile::KERNEL,
+        &conv_transpose_gather::KERNEL,
+        &conv_transpose_phases::KERNEL,
+        &deform_conv2d_direct::KERNEL,
+        &deform_conv2d_im2col::KERNEL,
+        &depth_to_space::KERNEL,
+        &gemm_regtile::KERNEL,
+        &gemm_tiled::KERNEL,
+        &im2col::KERNEL,
+        &locally_connected2d_direct::KERNEL,
+        &lp_pool::KERNEL,
+        &max_pool::KERNEL,
+        &pool_reduce::KERNEL,
+        &space_to_depth::KERNEL,
+        &spatial_separable2d_direct::KERNEL,
+    ]
+}

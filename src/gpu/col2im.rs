@@ -1,0 +1,41 @@
+//! Launcher of `shaders/col2im.wgsl`.
+
+use super::catalog::kernel;
+use super::params::WindowParams;
+use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use crate::geometry::Window;
+use crate::problem::Epilogue;
+
+kernel!(
+    "col2im", Window,
+    parts: [WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    read: ["input", "bias", "residual"],
+    write: ["output"],
+    constants: ["WORKGROUP", "FLIP_KERNEL"],
+    precondition: "none",
+);
+
+/// What follows the sum.
+pub(super) struct Tail {
+    pub epilogue: Epilogue,
+    pub bias: Slot,
+    pub residual: Slot,
+}
+
+/// `window.input` is the image that is written, `window.output` counts the columns.
+pub(super) fn dispatch(window: &Window, flip_kernel: bool, columns: Slot, tail: &Tail, image: Slot) -> Dispatch {
+    let params = WindowParams {
+        input: columns.view,
+        output: image.view,
+        residual: tail.residual.view,
+        ..WindowParams::new(window)
+    };
+    let elements = (window.batch * window.c_in * window.input_len()) as u64;
+    Dispatch::new(
+        &KERNEL,
+        vec![WORKGROUP.into(), flip_kernel.into()],
+        Params::Window(Box::new(params.with_epilogue(&tail.epilogue))),
+        vec![columns.operand, tail.bias.operand, tail.residual.operand, image.operand],
+        workgroups_for(elements),
+    )
+}

@@ -1,0 +1,201 @@
+//! The caller's device, with what all plans on it share: capabilities, pipelines, and stand-ins for absent tensors.
+
+#![expect(unsafe_code, reason = "trusted shader modules; see `compile`")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::catalog::{Constant, Variant};
+use crate::capabilities::{Capabilities, KernelClass};
+use crate::tensor::Access;
+
+/// A device prepared for plans. Cheap to clone; clones share the pipeline cache.
+#[derive(Clone)]
+pub struct Context {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    device: wgpu::Device,
+    capabilities: Capabilities,
+    pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    /// Bound where a variant declares a read-only tensor that its problem lacks.
+    unused_read: wgpu::Buffer,
+    /// Likewise for written tensors: one dispatch may not bind a buffer both ways.
+    unused_write: wgpu::Buffer,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct PipelineKey {
+    stem: &'static str,
+    constants: Vec<Constant>,
+    runtime_checks: bool,
+    shared_buffers: bool,
+}
+
+/// A compiled kernel variant.
+pub(super) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Bytes of the stand-in buffers: enough for any minimum binding size.
+const UNUSED_BYTES: u64 = 256;
+
+/// Features that the kernels need. None: every kernel runs on a plain WebGPU device.
+pub fn required_features(_adapter: &wgpu::Adapter) -> wgpu::Features {
+    wgpu::Features::empty()
+}
+
+/// Limits worth asking for: the adapter's own buffer and binding sizes on top of `base`, so that large tensors need not
+/// be split along the batch.
+pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Limits {
+    let offered = adapter.limits();
+    wgpu::Limits {
+        max_buffer_size: offered.max_buffer_size,
+        max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+        max_storage_buffers_per_shader_stage: offered.max_storage_buffers_per_shader_stage,
+        max_compute_workgroups_per_dimension: offered.max_compute_workgroups_per_dimension,
+        max_compute_invocations_per_workgroup: offered.max_compute_invocations_per_workgroup,
+        max_compute_workgroup_size_x: offered.max_compute_workgroup_size_x,
+        max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size,
+        min_storage_buffer_offset_alignment: offered.min_storage_buffer_offset_alignment,
+        ..base
+    }
+}
+
+/// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
+pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
+    let limits = device.limits();
+    let class = match device.adapter_info().device_type {
+        wgpu::DeviceType::Cpu => KernelClass::Cpu,
+        _ => KernelClass::Gpu,
+    };
+    Capabilities {
+        class,
+        max_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+        max_invocations_per_workgroup: limits
+            .max_compute_invocations_per_workgroup
+            .min(limits.max_compute_workgroup_size_x),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        storage_alignment: limits.min_storage_buffer_offset_alignment,
+    }
+}
+
+impl Context {
+    /// Wraps the caller's device. Creates two buffers of 256 bytes; submits nothing.
+    pub fn new(device: &wgpu::Device) -> Self {
+        Context::with_capabilities(device, capabilities_of(device))
+    }
+
+    /// Likewise, with another view of the device: a different kernel class, or tighter limits than it has.
+    pub fn with_capabilities(device: &wgpu::Device, capabilities: Capabilities) -> Self {
+        let unused = |label| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: UNUSED_BYTES,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        Context {
+            shared: Arc::new(Shared {
+                capabilities,
+                pipelines: Mutex::default(),
+                unused_read: unused("wgconv absent input"),
+                unused_write: unused("wgconv absent output"),
+                device: device.clone(),
+            }),
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    /// What plans are made for.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.shared.capabilities
+    }
+
+    pub(super) fn unused(&self, access: Access) -> &wgpu::Buffer {
+        match access {
+            Access::Read => &self.shared.unused_read,
+            Access::Write => &self.shared.unused_write,
+        }
+    }
+
+    /// The pipeline of a variant, compiled on first use.
+    pub(super) fn pipeline(&self, variant: &Variant, runtime_checks: bool, shared_buffers: bool) -> Arc<Pipeline> {
+        let key = PipelineKey {
+            stem: variant.kernel.stem,
+            constants: variant.constants.clone(),
+            runtime_checks,
+            shared_buffers,
+        };
+        let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines
+            .entry(key)
+            .or_insert_with(|| Arc::new(compile(&self.shared.device, variant, runtime_checks, shared_buffers)))
+            .clone()
+    }
+}
+
+fn compile(device: &wgpu::Device, variant: &Variant, runtime_checks: bool, shared_buffers: bool) -> Pipeline {
+    let label = variant.label();
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(&label),
+        source: wgpu::ShaderSource::Wgsl(variant.source(shared_buffers).into()),
+    };
+    let module = if runtime_checks {
+        device.create_shader_module(descriptor)
+    } else {
+        // SAFETY: every loop is bounded by a uniform that geometry checked; every index is either derived from such
+        // extents, whose spans binding validates, or clamped in the shader. Tests run both ways and watch guard words.
+        unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+    };
+    let uniform = wgpu::BindGroupLayoutEntry {
+        binding: 0,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Uniform,
+            has_dynamic_offset: false,
+            min_binding_size: wgpu::BufferSize::new(variant.kernel.uniform.size() as u64),
+        },
+        count: None,
+    };
+    let storage = variant.kernel.bindings.iter().enumerate().map(|(i, spec)| wgpu::BindGroupLayoutEntry {
+        binding: i as u32 + 1,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: spec.access == Access::Read && !shared_buffers },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    });
+    let entries: Vec<wgpu::BindGroupLayoutEntry> = std::iter::once(uniform).chain(storage).collect();
+    let layout =
+        device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&label), entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(&label),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(&label),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &[],
+            // Every kernel writes its workgroup memory before it reads it.
+            zero_initialize_workgroup_memory: runtime_checks,
+        },
+        cache: None,
+    });
+    Pipeline { pipeline, layout }
+}

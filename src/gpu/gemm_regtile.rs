@@ -1,0 +1,24 @@
+//! Launcher of `shaders/gemm_regtile.wgsl`.
+
+use super::catalog::kernel;
+use super::program::{Dispatch, GemmTask, WORKGROUP};
+
+kernel!(
+    "gemm_regtile", Gemm,
+    parts: [GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
+    read: ["a", "b", "bias", "residual"],
+    write: ["output"],
+    constants: ["WORKGROUP"],
+    precondition: "none",
+);
+
+/// Rows and columns of one invocation, as in the shader.
+const TILE_M: u64 = 8;
+const TILE_N: u64 = 2;
+
+pub(super) fn dispatch(task: &GemmTask) -> Dispatch {
+    let row_tiles = (task.m as u64).div_ceil(TILE_M);
+    let column_tiles = (task.n as u64).div_ceil(TILE_N * u64::from(WORKGROUP));
+    let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
+    Dispatch::new(&KERNEL, vec![WORKGROUP.into()], task.params(), task.operands(), workgroups)
+}

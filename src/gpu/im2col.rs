@@ -1,0 +1,34 @@
+//! Launcher of `shaders/im2col.wgsl`.
+
+use super::catalog::kernel;
+use super::params::WindowParams;
+use super::program::{Dispatch, Params, Slot, WORKGROUP, padding_code, workgroups_for};
+use crate::geometry::Window;
+use crate::problem::PaddingMode;
+
+kernel!(
+    "im2col", Window,
+    parts: [WINDOW_PARAMS, GRID, PADDING],
+    read: ["input"],
+    write: ["output"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL"],
+    precondition: "none",
+);
+
+pub(super) fn dispatch(
+    window: &Window,
+    padding_mode: PaddingMode,
+    flip_kernel: bool,
+    input: Slot,
+    columns: Slot,
+) -> Dispatch {
+    let params = WindowParams { input: input.view, output: columns.view, ..WindowParams::new(window) };
+    let elements = window.batch as u64 * (window.c_in * window.kernel_len()) as u64 * window.output_len() as u64;
+    Dispatch::new(
+        &KERNEL,
+        vec![WORKGROUP.into(), padding_code(padding_mode), flip_kernel.into()],
+        Params::Window(Box::new(params)),
+        vec![input.operand, columns.operand],
+        workgroups_for(elements),
+    )
+}

@@ -1,0 +1,493 @@
+//! Geometry + algorithm -> program: which kernels run over which tensors, and in how many parts of the batch.
+
+use super::col2im::Tail;
+use super::deform_conv2d_direct::Sampling;
+use super::params::View;
+use super::program::{ConvTask, GemmTask, Operand, Program, Slot};
+use super::{
+    avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases, conv2d_depthwise,
+    conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_tiled, im2col,
+    locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+};
+use crate::capabilities::{Capabilities, KernelClass};
+use crate::choose::{Algorithm, Options};
+use crate::error::{Error, Result};
+use crate::geometry::{Geometry, Window};
+use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
+use crate::tensor::{ELEMENT_BYTES, Layout, TensorName, TensorSpec};
+
+/// A batch cut into equal parts and a remainder, each with its program.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Split {
+    /// Images per part.
+    pub images: usize,
+    /// Program of a whole part.
+    pub whole: Program,
+    /// Number of images and program of the last part, where the batch is no multiple.
+    pub rest: Option<(usize, Program)>,
+    /// Number of whole parts.
+    pub n_whole: usize,
+}
+
+impl Split {
+    /// Bytes of workspace, which the parts share one after the other.
+    pub fn workspace_bytes(&self) -> u64 {
+        self.whole.workspace_bytes.max(self.rest.as_ref().map_or(0, |(_, rest)| rest.workspace_bytes))
+    }
+
+    /// The kernels in order, the workspace and the parts, as a sentence fragment.
+    pub fn describe(&self) -> String {
+        let kernels: Vec<String> = self.whole.dispatches.iter().map(|d| d.variant.label()).collect();
+        let mut text = kernels.join(" then ");
+        if self.workspace_bytes() > 0 {
+            text.push_str(&format!(", {} bytes of workspace", self.workspace_bytes()));
+        }
+        if self.n_whole > 1 || self.rest.is_some() {
+            text.push_str(&format!(", in parts of {} images", self.images));
+        }
+        text
+    }
+}
+
+/// What an error that keeps an algorithm from applying says, without repeating the algorithm.
+pub(crate) fn reason(error: &Error) -> String {
+    match error {
+        Error::Unsupported { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Lowers a problem by one algorithm, in the fewest parts of the batch that the limits allow.
+pub(crate) fn split(
+    geometry: &Geometry,
+    algorithm: Algorithm,
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Result<Split> {
+    for (&name, layout) in &options.layouts {
+        let spec = geometry.tensor(name).ok_or_else(|| Error::Layout {
+            tensor: name,
+            rule: format!("{} has no such tensor", geometry.problem().op_name()),
+        })?;
+        layout.check(spec)?;
+    }
+    let batch = geometry.problem().batch();
+    let program_for = |images: usize| -> Result<Program> {
+        let part = Geometry::new(&geometry.problem().clone().with_batch(images))?;
+        let program = lower(&part, algorithm, capabilities, options)?;
+        check_limits(&part, &program, capabilities, options)?;
+        Ok(program)
+    };
+    let build = |images: usize, whole: Program| -> Result<Split> {
+        let remainder = batch % images;
+        let rest = if remainder == 0 { None } else { Some((remainder, program_for(remainder)?)) };
+        Ok(Split { images, whole, rest, n_whole: batch / images })
+    };
+    if let Ok(whole) = program_for(batch) {
+        return build(batch, whole);
+    }
+    // Even one image may be too much; if so, its error is the one to report.
+    let (mut fits, mut whole) = (1, program_for(1)?);
+    let mut too_many = batch;
+    while too_many - fits > 1 {
+        let middle = fits + (too_many - fits) / 2;
+        match program_for(middle) {
+            Ok(program) => (fits, whole) = (middle, program),
+            Err(_) => too_many = middle,
+        }
+    }
+    build(fits, whole)
+}
+
+fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, options: &Options) -> Result<()> {
+    let what = || geometry.problem().op_name();
+    let limit = |limit, available, needed| Err(Error::Limit { limit, available, what: what(), needed });
+    for spec in geometry.tensors() {
+        let bytes = binding_bytes(spec, options, caps);
+        if bytes > caps.max_binding_bytes {
+            return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, bytes);
+        }
+    }
+    if program.workspace_bytes > caps.max_buffer_bytes {
+        return limit("max_buffer_size", caps.max_buffer_bytes, program.workspace_bytes);
+    }
+    if let Some(most) = options.workspace_limit
+        && program.workspace_bytes > most
+    {
+        return limit("workspace_limit", most, program.workspace_bytes);
+    }
+    for dispatch in &program.dispatches {
+        for operand in &dispatch.operands {
+            if let Operand::Workspace { bytes, .. } = operand
+                && *bytes > caps.max_binding_bytes
+            {
+                return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, *bytes);
+            }
+        }
+        let buffers = dispatch.operands.len() as u64;
+        if buffers > u64::from(caps.max_storage_buffers) {
+            return limit("max_storage_buffers_per_shader_stage", caps.max_storage_buffers.into(), buffers);
+        }
+        if dispatch.grid(caps.max_workgroups_per_dimension).is_none() {
+            return limit(
+                "max_compute_workgroups_per_dimension",
+                caps.max_workgroups_per_dimension.into(),
+                dispatch.workgroups,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Most bytes that one binding of the tensor spans: its own span from its first element, which may lie up to an
+/// alignment step behind the binding's start.
+fn binding_bytes(spec: &TensorSpec, options: &Options, caps: &Capabilities) -> u64 {
+    let contiguous = Layout::contiguous(&spec.shape);
+    let layout = options.layouts.get(&spec.name).unwrap_or(&contiguous);
+    let span = layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset;
+    let slack = if layout.offset == 0 && spec.shape[0] == 1 { 0 } else { u64::from(caps.storage_alignment) };
+    (span as u64).saturating_mul(ELEMENT_BYTES).saturating_add(slack)
+}
+
+struct Lowering<'a> {
+    geometry: &'a Geometry,
+    caps: &'a Capabilities,
+    options: &'a Options,
+    program: Program,
+}
+
+fn lower(geometry: &Geometry, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Result<Program> {
+    let mut lowering = Lowering { geometry, caps, options, program: Program::default() };
+    let refused = |reason: String| Error::Unsupported {
+        what: format!("{} by {algorithm}", geometry.problem().op_name()),
+        reason,
+    };
+    if !Algorithm::of(geometry.problem()).contains(&algorithm) {
+        return Err(refused("the operation has no such algorithm".into()));
+    }
+    lowering.problem(algorithm).map_err(refused)?;
+    Ok(lowering.program)
+}
+
+/// `Err` says why the algorithm does not apply.
+type Applies = std::result::Result<(), String>;
+
+impl Lowering<'_> {
+    fn problem(&mut self, algorithm: Algorithm) -> Applies {
+        let geometry = self.geometry;
+        match (geometry.problem(), geometry.window()) {
+            (Problem::Conv(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::Weight);
+                (task.padding_mode, task.flip_kernel) = (p.padding_mode, p.flip_kernel);
+                self.conv(&task, algorithm)
+            }
+            (Problem::ConvTranspose(p), Some(window)) => self.conv_transpose(p, window, algorithm),
+            (Problem::DeformConv2d(p), Some(window)) => self.deform_conv2d(p, window, algorithm),
+            (Problem::LocallyConnected2d(p), Some(window)) => {
+                let task = self.task(window, p.epilogue, TensorName::Weight);
+                self.program.dispatches.push(locally_connected2d_direct::dispatch(&task));
+                Ok(())
+            }
+            (Problem::SpatialSeparable2d(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::WeightV);
+                task.padding_mode = p.padding_mode;
+                self.spatial_separable2d(&task, algorithm)
+            }
+            (Problem::DepthwiseSeparable2d(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::WeightDw);
+                task.padding_mode = p.padding_mode;
+                self.depthwise_separable2d(task, p.c_out, algorithm)
+            }
+            (Problem::Pool(p), Some(window)) => self.pool(p, window, algorithm),
+            (Problem::Im2col(_), Some(window)) => {
+                let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+                let dispatch = im2col::dispatch(window, PaddingMode::Zeros, false, input, output);
+                self.program.dispatches.push(dispatch);
+                Ok(())
+            }
+            (Problem::Col2im(_), Some(window)) => {
+                let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+                let tail = Tail { epilogue: Epilogue::default(), bias: Slot::UNUSED, residual: Slot::UNUSED };
+                self.program.dispatches.push(col2im::dispatch(window, false, input, &tail, output));
+                Ok(())
+            }
+            (Problem::DepthToSpace(p), _) => {
+                self.shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output))
+            }
+            (Problem::SpaceToDepth(p), _) => {
+                self.shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output))
+            }
+            (_, None) => Err("the operation needs a window".into()),
+        }
+    }
+
+    /// The slot of a tensor, or the unused one when the problem does not have it.
+    fn slot(&self, name: TensorName) -> Slot {
+        let Some(spec) = self.geometry.tensor(name) else { return Slot::UNUSED };
+        let contiguous = Layout::contiguous(&spec.shape);
+        let view = View::new(self.options.layouts.get(&name).unwrap_or(&contiguous));
+        Slot { operand: Operand::Tensor(name), view }
+    }
+
+    fn reserve(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
+        self.program.reserve(shape).ok_or_else(|| format!("a workspace of {shape:?} exceeds 2^31 - 1 elements"))
+    }
+
+    fn task(&self, window: &Window, epilogue: Epilogue, weight: TensorName) -> ConvTask {
+        ConvTask {
+            window: window.clone(),
+            padding_mode: PaddingMode::Zeros,
+            flip_kernel: false,
+            epilogue,
+            input: self.slot(TensorName::Input),
+            weight: Operand::Tensor(weight),
+            bias: self.slot(TensorName::Bias),
+            residual: self.slot(TensorName::Residual),
+            output: self.slot(TensorName::Output),
+        }
+    }
+
+    fn gemm(&mut self, task: &GemmTask) {
+        self.program.dispatches.push(match self.caps.class {
+            KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+            KernelClass::Cpu => gemm_regtile::dispatch(task),
+        });
+    }
+
+    fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        let dispatch = match algorithm {
+            Algorithm::RegisterTiled => conv_regtile::dispatch(task),
+            Algorithm::Depthwise => {
+                conv2d_depthwise::applies(task)?;
+                conv2d_depthwise::dispatch(task)
+            }
+            Algorithm::Dilated => {
+                conv2d_dilated::applies(task)?;
+                conv2d_dilated::dispatch(task)
+            }
+            Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
+            Algorithm::Im2colGemm => return self.im2col_gemm(task),
+            _ => conv_direct::dispatch(task),
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        if w.kernel != [1; 3] || w.stride != [1; 3] || w.pad_begin != [0; 3] || w.pad_end != [0; 3] {
+            return Err("it needs a 1x1 kernel, stride 1 and no padding".into());
+        }
+        let Some(pixel) = task.input.view.flat_stride(w.input) else {
+            return Err("the input's pixels are not evenly spaced".into());
+        };
+        let view = task.input.view;
+        let strides = [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize];
+        self.gemm(&weight_times(task, task.input, strides));
+        Ok(())
+    }
+
+    fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), w.output_len()])?;
+        let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns);
+        self.program.dispatches.push(dispatch);
+        self.gemm(&weight_times(task, columns, column_strides(w)));
+        Ok(())
+    }
+
+    fn conv_transpose(&mut self, p: &ConvTranspose, window: &Window, algorithm: Algorithm) -> Applies {
+        let mut task = self.task(window, p.epilogue, TensorName::Weight);
+        task.flip_kernel = p.flip_kernel;
+        let dispatch = match algorithm {
+            Algorithm::Phases => {
+                conv_transpose_phases::applies(&task)?;
+                conv_transpose_phases::dispatch(&task)
+            }
+            Algorithm::GemmCol2im => return self.gemm_col2im(&task),
+            _ => conv_transpose_gather::dispatch(&task),
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    /// columns[n, g, (co, k), i] = sum_ci weight[ci, (co, k)] * input[n, g, ci, i], then their sum over the output.
+    fn gemm_col2im(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        let Some(pixel) = task.input.view.flat_stride(w.input) else {
+            return Err("the input's pixels are not evenly spaced".into());
+        };
+        let view = task.input.view;
+        let rows = w.c_out_per_group() * w.kernel_len();
+        let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
+        self.gemm(&GemmTask {
+            batch: w.batch,
+            groups: w.groups,
+            m: rows,
+            n: w.input_len(),
+            k: w.c_in_per_group(),
+            a: task.weight,
+            a_strides: [w.c_in_per_group() * rows, 1, rows],
+            b: task.input,
+            b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
+            output_size: [1, 1, w.input_len()],
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: columns,
+        });
+        // The convolution whose adjoint this is slides over the output.
+        let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
+        let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual };
+        self.program.dispatches.push(col2im::dispatch(&adjoint, task.flip_kernel, columns, &tail, task.output));
+        Ok(())
+    }
+
+    fn deform_conv2d(&mut self, p: &DeformConv2d, window: &Window, algorithm: Algorithm) -> Applies {
+        let task = self.task(window, p.epilogue, TensorName::Weight);
+        let sampling = Sampling {
+            offset_groups: p.offset_groups,
+            offset: self.slot(TensorName::Offset),
+            mask: p.mask.then(|| self.slot(TensorName::Mask)),
+        };
+        if algorithm == Algorithm::Direct {
+            self.program.dispatches.push(deform_conv2d_direct::dispatch(&task, &sampling));
+            return Ok(());
+        }
+        let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), window.output_len()])?;
+        self.program.dispatches.push(deform_conv2d_im2col::dispatch(window, &sampling, task.input, columns));
+        self.gemm(&weight_times(&task, columns, column_strides(window)));
+        Ok(())
+    }
+
+    fn spatial_separable2d(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        let weight_h = Operand::Tensor(TensorName::WeightH);
+        if algorithm == Algorithm::Direct {
+            self.program.dispatches.push(spatial_separable2d_direct::dispatch(task, weight_h));
+            return Ok(());
+        }
+        let w = &task.window;
+        let only = |values: [usize; 3], axis: usize, fill: usize| {
+            let mut out = [fill; 3];
+            out[axis] = values[axis];
+            out
+        };
+        let pass = |axis: usize, input: [usize; 3], output: [usize; 3]| Window {
+            input,
+            kernel: only(w.kernel, axis, 1),
+            stride: only(w.stride, axis, 1),
+            dilation: only(w.dilation, axis, 1),
+            pad_begin: only(w.pad_begin, axis, 0),
+            pad_end: only(w.pad_end, axis, 0),
+            output,
+            ..w.clone()
+        };
+        let middle_size = [1, w.output[1], w.input[2]];
+        let middle = self.reserve(&[w.batch, w.c_in, middle_size[1], middle_size[2]])?;
+        let vertical = ConvTask {
+            window: pass(1, w.input, middle_size),
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: middle,
+            ..task.clone()
+        };
+        let horizontal =
+            ConvTask { window: pass(2, middle_size, w.output), weight: weight_h, input: middle, ..task.clone() };
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical));
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal));
+        Ok(())
+    }
+
+    /// `depthwise` carries the epilogue and the output, which belong to the pointwise stage.
+    fn depthwise_separable2d(&mut self, depthwise: ConvTask, c_out: usize, algorithm: Algorithm) -> Applies {
+        let w = depthwise.window.clone();
+        let middle = self.reserve(&[w.batch, w.c_out, w.output[1], w.output[2]])?;
+        let pointwise = ConvTask {
+            window: Window {
+                c_in: w.c_out,
+                c_out,
+                groups: 1,
+                input: w.output,
+                kernel: [1; 3],
+                stride: [1; 3],
+                dilation: [1; 3],
+                pad_begin: [0; 3],
+                pad_end: [0; 3],
+                ..w
+            },
+            padding_mode: PaddingMode::Zeros,
+            input: middle,
+            weight: Operand::Tensor(TensorName::WeightPw),
+            ..depthwise.clone()
+        };
+        let depthwise = ConvTask {
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: middle,
+            ..depthwise
+        };
+        if algorithm == Algorithm::Direct {
+            self.conv(&depthwise, Algorithm::Direct)?;
+            return self.conv(&pointwise, Algorithm::Direct);
+        }
+        self.conv(&depthwise, Algorithm::Depthwise)?;
+        self.conv(&pointwise, Algorithm::PointwiseGemm)
+    }
+
+    fn pool(&mut self, p: &Pool, window: &Window, algorithm: Algorithm) -> Applies {
+        let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+        let indices = matches!(p.mode, PoolMode::Max { indices: true, .. }).then(|| self.slot(TensorName::Indices));
+        let dispatch = if algorithm == Algorithm::TreeReduce {
+            pool_reduce::applies(window)?;
+            pool_reduce::dispatch(window, p.mode, self.caps.max_invocations_per_workgroup, input, output, indices)
+        } else {
+            match p.mode {
+                PoolMode::Max { pad_value, .. } => max_pool::dispatch(window, pad_value, input, output, indices),
+                PoolMode::Average { count_include_pad, divisor_override } => {
+                    avg_pool::dispatch(window, count_include_pad, divisor_override.unwrap_or(0), input, output)
+                }
+                PoolMode::Lp { p } => lp_pool::dispatch(window, p, input, output),
+            }
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    fn shuffle(&mut self, dispatch: impl Fn([&TensorSpec; 2], Slot, Slot) -> super::program::Dispatch) -> Applies {
+        let tensors = self.geometry.tensors();
+        let [input, output] = tensors else { return Err("a shuffle has two tensors".into()) };
+        let launched = dispatch([input, output], self.slot(TensorName::Input), self.slot(TensorName::Output));
+        self.program.dispatches.push(launched);
+        Ok(())
+    }
+}
+
+/// Batch, group, row and column strides of the columns of a window.
+fn column_strides(w: &Window) -> [usize; 4] {
+    let rows = w.c_in_per_group() * w.kernel_len();
+    [w.groups * rows * w.output_len(), rows * w.output_len(), w.output_len(), 1]
+}
+
+/// output = weight (c_out/groups x c_in/groups·∏kernel) times b.
+fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
+    let w = &task.window;
+    let k = w.c_in_per_group() * w.kernel_len();
+    GemmTask {
+        batch: w.batch,
+        groups: w.groups,
+        m: w.c_out_per_group(),
+        n: w.output_len(),
+        k,
+        a: task.weight,
+        a_strides: [w.c_out_per_group() * k, k, 1],
+        b,
+        b_strides,
+        output_size: w.output,
+        epilogue: task.epilogue,
+        bias: task.bias,
+        residual: task.residual,
+        output: task.output,
+    }
+}

@@ -1,0 +1,40 @@
+//! The thin host: plans compiled on the caller's device and recorded into the caller's encoder.
+//!
+//! [`Context`] wraps the caller's device once and caches pipelines. [`Plan`] is made once per problem and shared;
+//! [`Bound`] is a plan with buffers attached, whose `encode` allocates nothing, submits nothing and waits for nothing.
+//! [`Gpu`] is a convenience on top for tests, tools and small programs.
+
+mod bound;
+pub mod catalog;
+mod context;
+pub(crate) mod lower;
+mod open;
+pub mod params;
+mod plan;
+pub mod program;
+
+mod avg_pool;
+mod col2im;
+mod conv2d_depthwise;
+mod conv2d_dilated;
+mod conv_direct;
+mod conv_regtile;
+mod conv_transpose_gather;
+mod conv_transpose_phases;
+mod deform_conv2d_direct;
+mod deform_conv2d_im2col;
+mod depth_to_space;
+mod gemm_regtile;
+mod gemm_tiled;
+mod im2col;
+mod locally_connected2d_direct;
+mod lp_pool;
+mod max_pool;
+mod pool_reduce;
+mod space_to_depth;
+mod spatial_separable2d_direct;
+
+pub use bound::{Bindings, Bound};
+pub use context::{Context, capabilities_of, required_features, required_limits};
+pub use open::{Gpu, Outputs, Select, Timing};
+pub use plan::Plan;

@@ -1,0 +1,302 @@
+//! Every `#[repr(C)]` uniform. A static test compares each field's offset with naga's.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::geometry::Window;
+use crate::problem::{Activation, Epilogue};
+use crate::tensor::{Layout, TensorSpec};
+
+/// Where a tensor's elements lie in its binding, as N C D H W strides; axes that it lacks have stride 0.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct View {
+    /// First element.
+    pub base: u32,
+    /// Stride of images.
+    pub n: u32,
+    /// Stride of channels.
+    pub c: u32,
+    /// Stride of depth.
+    pub d: u32,
+    /// Stride of rows.
+    pub h: u32,
+    /// Stride of columns.
+    pub w: u32,
+    /// Fills the struct to 32 bytes.
+    pub reserved0: u32,
+    /// Likewise.
+    pub reserved1: u32,
+}
+
+impl View {
+    /// Of a tensor with axes N C spatial. The layout was checked, so its strides fit.
+    pub fn new(layout: &Layout) -> Self {
+        let mut axes = [0_u32; 5];
+        for (axis, &stride) in layout.strides.iter().take(2).enumerate() {
+            axes[axis] = stride as u32;
+        }
+        // Spatial axes align at the innermost one.
+        for (axis, &stride) in layout.strides.iter().skip(2).rev().take(3).enumerate() {
+            axes[4 - axis] = stride as u32;
+        }
+        let [n, c, d, h, w] = axes;
+        View { base: layout.offset as u32, n, c, d, h, w, ..View::default() }
+    }
+
+    /// The stride of the spatial axes taken as one, if there is one.
+    pub fn flat_stride(&self, size: [usize; 3]) -> Option<u32> {
+        let (mut stride, mut extent) = (None, 1);
+        for (axis_stride, axis_extent) in [(self.w, size[2]), (self.h, size[1]), (self.d, size[0])] {
+            if axis_extent == 1 {
+                continue;
+            }
+            match stride {
+                None => stride = Some(axis_stride),
+                Some(flat) if u64::from(axis_stride) == u64::from(flat) * extent => {}
+                Some(_) => return None,
+            }
+            extent *= axis_extent as u64;
+        }
+        Some(stride.unwrap_or(1))
+    }
+}
+
+/// The uniform of every windowed kernel: `shaders/lib/window_params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+pub struct WindowParams {
+    /// Of the input; col2im: of the columns.
+    pub input: View,
+    /// Of the output; im2col: of the columns.
+    pub output: View,
+    /// Of the residual.
+    pub residual: View,
+    /// Of the sampling offsets.
+    pub offset: View,
+    /// Of the modulation.
+    pub mask: View,
+    /// Of the indices of maxima.
+    pub indices: View,
+    /// Input extents `[d, h, w]`.
+    pub input_size: [u32; 3],
+    /// Images.
+    pub batch: u32,
+    /// Output extents.
+    pub output_size: [u32; 3],
+    /// Input channels.
+    pub c_in: u32,
+    /// Kernel extents.
+    pub kernel_size: [u32; 3],
+    /// Output channels.
+    pub c_out: u32,
+    /// Step of the window.
+    pub stride: [u32; 3],
+    /// Channel groups.
+    pub groups: u32,
+    /// Distance of taps.
+    pub dilation: [u32; 3],
+    /// Channel groups of offset and mask.
+    pub offset_groups: u32,
+    /// Padding before the first element.
+    pub pad_begin: [u32; 3],
+    /// Case of `activate`.
+    pub activation: u32,
+    /// Padding after the last element.
+    pub pad_end: [u32; 3],
+    /// 1 when a bias is added.
+    pub has_bias: u32,
+    /// 1 when a residual is added.
+    pub has_residual: u32,
+    /// Of the leaky relu.
+    pub slope: f32,
+    /// Pad value, or exponent of lp pooling.
+    pub value: f32,
+    /// Block of a shuffle, or divisor of average pooling.
+    pub count: u32,
+}
+
+impl WindowParams {
+    /// The window's part; views, epilogue and extras are the launcher's.
+    pub fn new(window: &Window) -> Self {
+        let axes = |values: [usize; 3]| values.map(|v| v as u32);
+        WindowParams {
+            input_size: axes(window.input),
+            batch: window.batch as u32,
+            output_size: axes(window.output),
+            c_in: window.c_in as u32,
+            kernel_size: axes(window.kernel),
+            c_out: window.c_out as u32,
+            stride: axes(window.stride),
+            groups: window.groups as u32,
+            dilation: axes(window.dilation),
+            pad_begin: axes(window.pad_begin),
+            pad_end: axes(window.pad_end),
+            ..WindowParams::default()
+        }
+    }
+
+    /// Of a shuffle between the two tensors `[input, output]`, which have axes N C H W.
+    pub fn shuffle(block: usize, [input, output]: [&TensorSpec; 2], input_view: View, output_view: View) -> Self {
+        let plane = |spec: &TensorSpec| [1, spec.shape[2] as u32, spec.shape[3] as u32];
+        WindowParams {
+            input: input_view,
+            output: output_view,
+            input_size: plane(input),
+            batch: input.shape[0] as u32,
+            output_size: plane(output),
+            c_in: input.shape[1] as u32,
+            c_out: output.shape[1] as u32,
+            groups: 1,
+            count: block as u32,
+            ..WindowParams::default()
+        }
+    }
+
+    /// Sets activation, bias and residual.
+    pub fn with_epilogue(mut self, epilogue: &Epilogue) -> Self {
+        (self.activation, self.slope) = activation_code(epilogue.activation);
+        self.has_bias = epilogue.bias.into();
+        self.has_residual = epilogue.residual.into();
+        self
+    }
+}
+
+/// The uniform of the GEMM kernels: `shaders/lib/gemm_params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+pub struct GemmParams {
+    /// Of the output.
+    pub output: View,
+    /// Of the residual.
+    pub residual: View,
+    /// Extents that a column index unravels into.
+    pub output_size: [u32; 3],
+    /// Number of products.
+    pub batch: u32,
+    /// Rows of a.
+    pub m: u32,
+    /// Columns of b.
+    pub n: u32,
+    /// Length of the sums.
+    pub k: u32,
+    /// Channel groups.
+    pub groups: u32,
+    /// Distance of groups in a.
+    pub a_group: u32,
+    /// Distance of rows of a.
+    pub a_row: u32,
+    /// Distance of columns of a.
+    pub a_column: u32,
+    /// First element of b.
+    pub b_base: u32,
+    /// Distance of batches in b.
+    pub b_batch: u32,
+    /// Distance of groups in b.
+    pub b_group: u32,
+    /// Distance of rows of b.
+    pub b_row: u32,
+    /// Distance of columns of b.
+    pub b_column: u32,
+    /// Case of `activate`.
+    pub activation: u32,
+    /// 1 when a bias is added.
+    pub has_bias: u32,
+    /// 1 when a residual is added.
+    pub has_residual: u32,
+    /// Of the leaky relu.
+    pub slope: f32,
+}
+
+impl GemmParams {
+    /// Sets activation, bias and residual.
+    pub fn with_epilogue(mut self, epilogue: &Epilogue) -> Self {
+        (self.activation, self.slope) = activation_code(epilogue.activation);
+        self.has_bias = epilogue.bias.into();
+        self.has_residual = epilogue.residual.into();
+        self
+    }
+}
+
+/// The case number of `activate` in `shaders/lib/activation.wgsl`, and the slope.
+fn activation_code(activation: Activation) -> (u32, f32) {
+    match activation {
+        Activation::Identity => (0, 0.0),
+        Activation::Relu => (1, 0.0),
+        Activation::Relu6 => (2, 0.0),
+        Activation::LeakyRelu { slope } => (3, slope),
+        Activation::Silu => (4, 0.0),
+        Activation::HardSwish => (5, 0.0),
+        Activation::Gelu => (6, 0.0),
+        Activation::GeluTanh => (7, 0.0),
+    }
+}
+
+/// Name and byte offset of every field, for the test that holds host and shader in step.
+pub fn window_fields() -> Vec<(&'static str, usize)> {
+    macro_rules! fields {
+        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(WindowParams, $field))),*] };
+    }
+    fields!(
+        input,
+        output,
+        residual,
+        offset,
+        mask,
+        indices,
+        input_size,
+        batch,
+        output_size,
+        c_in,
+        kernel_size,
+        c_out,
+        stride,
+        groups,
+        dilation,
+        offset_groups,
+        pad_begin,
+        activation,
+        pad_end,
+        has_bias,
+        has_residual,
+        slope,
+        value,
+        count
+    )
+}
+
+/// Likewise for [`GemmParams`].
+pub fn gemm_fields() -> Vec<(&'static str, usize)> {
+    macro_rules! fields {
+        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(GemmParams, $field))),*] };
+    }
+    fields!(
+        output,
+        residual,
+        output_size,
+        batch,
+        m,
+        n,
+        k,
+        groups,
+        a_group,
+        a_row,
+        a_column,
+        b_base,
+        b_batch,
+        b_group,
+        b_row,
+        b_column,
+        activation,
+        has_bias,
+        has_residual,
+        slope
+    )
+}
+
+/// Likewise for [`View`].
+pub fn view_fields() -> Vec<(&'static str, usize)> {
+    macro_rules! fields {
+        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(View, $field))),*] };
+    }
+    fields!(base, n, c, d, h, w, reserved0, reserved1)
+}

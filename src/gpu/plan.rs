@@ -1,0 +1,112 @@
+//! A problem compiled for a device.
+
+use std::sync::Arc;
+
+use super::bound::{Bindings, Bound};
+use super::context::{Context, Pipeline};
+use super::lower::{self, Split};
+use super::program::{Dispatch, Program};
+use crate::choose::{Choice, Options, choose};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::problem::Problem;
+
+/// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync`, bound as often as wanted. Making
+/// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
+pub struct Plan {
+    context: Context,
+    geometry: Geometry,
+    choice: Choice,
+    options: Options,
+    parts: Vec<Part>,
+    workspace_bytes: u64,
+}
+
+/// The launches for `count` runs of `images` images each.
+pub(super) struct Part {
+    pub images: usize,
+    pub count: usize,
+    pub launches: Vec<Launch>,
+}
+
+pub(super) struct Launch {
+    pub dispatch: Dispatch,
+    pub grid: [u32; 3],
+    pub pipeline: Arc<Pipeline>,
+}
+
+impl Plan {
+    /// Checks the problem, chooses an algorithm and compiles it.
+    pub fn new(context: &Context, problem: &Problem, options: &Options) -> Result<Self> {
+        let geometry = Geometry::new(problem)?;
+        let choice = choose(&geometry, context.capabilities(), options)?;
+        let split = lower::split(&geometry, choice.algorithm, context.capabilities(), options)?;
+        let workspace_bytes = split.workspace_bytes();
+        let Split { images, whole, rest, n_whole } = split;
+        let compile = |images, count, program: Program| -> Result<Part> {
+            let launches = program.dispatches.into_iter().map(|dispatch| launch(context, dispatch, options));
+            Ok(Part { images, count, launches: launches.collect::<Result<_>>()? })
+        };
+        let mut parts = vec![compile(images, n_whole, whole)?];
+        if let Some((images, program)) = rest {
+            parts.push(compile(images, 1, program)?);
+        }
+        Ok(Plan { context: context.clone(), geometry, choice, options: options.clone(), parts, workspace_bytes })
+    }
+
+    /// The checked problem.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The algorithm and why it was chosen.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The options that it was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Bytes of workspace that [`Bindings::workspace`] must provide; zero for most algorithms.
+    pub fn workspace_size(&self) -> u64 {
+        self.workspace_bytes
+    }
+
+    /// Number of dispatches that one `encode` records.
+    pub fn dispatch_count(&self) -> usize {
+        self.parts.iter().map(|part| part.count * part.launches.len()).sum()
+    }
+
+    /// The compiled kernels in order of first use, each with its constants.
+    pub fn kernels(&self) -> Vec<String> {
+        let mut labels = Vec::new();
+        for launch in self.parts.iter().flat_map(|part| &part.launches) {
+            let label = launch.dispatch.variant.label();
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        labels
+    }
+
+    /// Attaches buffers. Checks presence, usage, alignment, size and overlap; creates the uniform buffer and the bind
+    /// groups. The buffers must outlive what is encoded, which wgpu sees to.
+    pub fn bind(&self, bindings: &Bindings<'_>) -> Result<Bound> {
+        Bound::new(&self.context, &self.geometry, &self.options, &self.parts, self.workspace_bytes, bindings)
+    }
+}
+
+fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<Launch> {
+    let limit = context.capabilities().max_workgroups_per_dimension;
+    // Lowering has checked it.
+    let grid = dispatch.grid(limit).ok_or(Error::Limit {
+        limit: "max_compute_workgroups_per_dimension",
+        available: limit.into(),
+        what: dispatch.variant.kernel.stem.into(),
+        needed: dispatch.workgroups,
+    })?;
+    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, options.shared_buffers);
+    Ok(Launch { dispatch, grid, pipeline })
+}

@@ -1,0 +1,253 @@
+//! What a plan executes, as plain data: dispatches over named tensors and workspace. No device is involved, so every
+//! program that the chooser can produce is checked without one.
+
+use super::catalog::{Constant, Kernel, Variant};
+use super::params::{GemmParams, View, WindowParams};
+use crate::geometry::Window;
+use crate::problem::{Epilogue, PaddingMode};
+use crate::tensor::{ELEMENT_BYTES, TensorName};
+
+/// What is bound at one binding of a dispatch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// A tensor of the problem.
+    Tensor(TensorName),
+    /// A range of the workspace, in bytes.
+    Workspace {
+        /// Start, aligned for any device.
+        offset: u64,
+        /// Length.
+        bytes: u64,
+    },
+    /// Declared by the shader but not touched by this variant.
+    Unused,
+}
+
+/// An operand with the view that the shader reads it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub operand: Operand,
+    pub view: View,
+}
+
+impl Slot {
+    pub const UNUSED: Slot = Slot {
+        operand: Operand::Unused,
+        view: View { base: 0, n: 0, c: 0, d: 0, h: 0, w: 0, reserved0: 0, reserved1: 0 },
+    };
+}
+
+/// Uniform contents of a dispatch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Params {
+    /// For windowed kernels.
+    Window(Box<WindowParams>),
+    /// For GEMM kernels.
+    Gemm(Box<GemmParams>),
+}
+
+impl Params {
+    /// The bytes that the uniform buffer holds.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Params::Window(params) => bytemuck::bytes_of(&**params),
+            Params::Gemm(params) => bytemuck::bytes_of(&**params),
+        }
+    }
+
+    /// Sets where the tensor bound as `name` starts in its binding. Bindings that are always dense from their first
+    /// element have no such field and ignore it.
+    pub(crate) fn set_base(&mut self, name: &str, base: u32) {
+        match self {
+            Params::Window(params) => match name {
+                "input" => params.input.base = base,
+                "output" => params.output.base = base,
+                "residual" => params.residual.base = base,
+                "offset" => params.offset.base = base,
+                "mask" => params.mask.base = base,
+                "indices" => params.indices.base = base,
+                _ => debug_assert_eq!(base, 0, "{name} has no base"),
+            },
+            Params::Gemm(params) => match name {
+                "b" => params.b_base = base,
+                "output" => params.output.base = base,
+                "residual" => params.residual.base = base,
+                _ => debug_assert_eq!(base, 0, "{name} has no base"),
+            },
+        }
+    }
+}
+
+/// One kernel launch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    /// The shader and its constants.
+    pub variant: Variant,
+    /// Uniform contents.
+    pub params: Params,
+    /// One operand for each of the kernel's storage bindings.
+    pub operands: Vec<Operand>,
+    /// Number of workgroups, to be folded into three dimensions.
+    pub workgroups: u64,
+}
+
+impl Dispatch {
+    pub(crate) fn new(
+        kernel: &'static Kernel,
+        constants: Vec<Constant>,
+        params: Params,
+        operands: Vec<Operand>,
+        workgroups: u64,
+    ) -> Self {
+        debug_assert_eq!(constants.len(), kernel.constants.len(), "{}", kernel.stem);
+        debug_assert_eq!(operands.len(), kernel.bindings.len(), "{}", kernel.stem);
+        Dispatch { variant: Variant { kernel, constants }, params, operands, workgroups }
+    }
+
+    /// Workgroups per dimension; a count beyond `limit` folds into the next dimension and may overshoot, which every
+    /// kernel guards against. `None` beyond limit³ or 2³².
+    pub fn grid(&self, limit: u32) -> Option<[u32; 3]> {
+        let limit = u64::from(limit.max(1));
+        let x = self.workgroups.min(limit);
+        let y = self.workgroups.div_ceil(x.max(1)).min(limit);
+        let z = self.workgroups.div_ceil((x * y).max(1));
+        let launched = x.checked_mul(y)?.checked_mul(z)?;
+        (z <= limit && launched <= u64::from(u32::MAX)).then_some([x as u32, y as u32, z as u32])
+    }
+}
+
+/// Launches in order, with the workspace that they share.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Program {
+    /// The launches.
+    pub dispatches: Vec<Dispatch>,
+    /// Bytes of workspace.
+    pub workspace_bytes: u64,
+}
+
+/// Workspace ranges start at multiples of this, the largest storage alignment that WebGPU allows a device to ask for.
+const WORKSPACE_ALIGNMENT: u64 = 256;
+
+impl Program {
+    /// Reserves a contiguous N C spatial tensor in the workspace.
+    pub(crate) fn reserve(&mut self, shape: &[usize]) -> Option<Slot> {
+        let elements = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;
+        if elements > i32::MAX as u64 {
+            return None;
+        }
+        let bytes = elements * ELEMENT_BYTES;
+        let offset = self.workspace_bytes;
+        self.workspace_bytes = (offset + bytes).next_multiple_of(WORKSPACE_ALIGNMENT);
+        let view = View::new(&crate::tensor::Layout::contiguous(shape));
+        Some(Slot { operand: Operand::Workspace { offset, bytes }, view })
+    }
+}
+
+/// A convolution between slots: what the launchers of plain convolutions are given.
+#[derive(Debug, Clone)]
+pub(crate) struct ConvTask {
+    pub window: Window,
+    pub padding_mode: PaddingMode,
+    pub flip_kernel: bool,
+    pub epilogue: Epilogue,
+    pub input: Slot,
+    pub weight: Operand,
+    pub bias: Slot,
+    pub residual: Slot,
+    pub output: Slot,
+}
+
+impl ConvTask {
+    /// The uniform, complete.
+    pub fn params(&self) -> Params {
+        let params = WindowParams {
+            input: self.input.view,
+            output: self.output.view,
+            residual: self.residual.view,
+            ..WindowParams::new(&self.window)
+        };
+        Params::Window(Box::new(params.with_epilogue(&self.epilogue)))
+    }
+
+    /// input, weight, bias, residual, output
+    pub fn operands(&self) -> Vec<Operand> {
+        vec![self.input.operand, self.weight, self.bias.operand, self.residual.operand, self.output.operand]
+    }
+
+    pub fn n_outputs(&self) -> u64 {
+        (self.window.batch * self.window.c_out * self.window.output_len()) as u64
+    }
+}
+
+/// A batched, grouped matrix product with the epilogue of a convolution. Row i of group g is output channel g·m + i,
+/// column j is output position j.
+#[derive(Debug, Clone)]
+pub(crate) struct GemmTask {
+    pub batch: usize,
+    pub groups: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: Operand,
+    /// Distance of groups, rows and columns of a.
+    pub a_strides: [usize; 3],
+    pub b: Slot,
+    /// Distance of batches, groups, rows and columns of b.
+    pub b_strides: [usize; 4],
+    pub output_size: [usize; 3],
+    pub epilogue: Epilogue,
+    pub bias: Slot,
+    pub residual: Slot,
+    pub output: Slot,
+}
+
+impl GemmTask {
+    pub fn params(&self) -> Params {
+        let [a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
+        let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
+        let params = GemmParams {
+            output: self.output.view,
+            residual: self.residual.view,
+            output_size: self.output_size.map(|s| s as u32),
+            batch: self.batch as u32,
+            m: self.m as u32,
+            n: self.n as u32,
+            k: self.k as u32,
+            groups: self.groups as u32,
+            a_group,
+            a_row,
+            a_column,
+            b_base: self.b.view.base,
+            b_batch,
+            b_group,
+            b_row,
+            b_column,
+            ..GemmParams::default()
+        };
+        Params::Gemm(Box::new(params.with_epilogue(&self.epilogue)))
+    }
+
+    /// a, b, bias, residual, output
+    pub fn operands(&self) -> Vec<Operand> {
+        vec![self.a, self.b.operand, self.bias.operand, self.residual.operand, self.output.operand]
+    }
+}
+
+/// The number that `shaders/lib/padding.wgsl` knows the mode by.
+pub(crate) fn padding_code(mode: PaddingMode) -> Constant {
+    Constant::U32(match mode {
+        PaddingMode::Zeros => 0,
+        PaddingMode::Reflect => 1,
+        PaddingMode::Replicate => 2,
+        PaddingMode::Circular => 3,
+    })
+}
+
+/// Invocations per workgroup of the one-element-per-invocation kernels: two or more subgroups on every GPU, a multiple
+/// of the eight lanes of a software rasteriser.
+pub(crate) const WORKGROUP: u32 = 64;
+
+/// Workgroups that cover `invocations`.
+pub(crate) fn workgroups_for(invocations: u64) -> u64 {
+    invocations.div_ceil(u64::from(WORKGROUP))
+}
