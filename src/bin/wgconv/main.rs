@@ -1,1 +1,87 @@
-fn main() {}
+//! The command line: every operation on files, conformance, adapters, explanations and measurements.
+
+mod attributes;
+mod backend;
+mod case;
+mod check;
+mod compare;
+mod console;
+mod failure;
+mod files;
+mod npy;
+mod operation;
+mod request;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use console::{say, tell};
+use failure::{Failure, Result};
+
+/// Hand-written WGSL convolutions on any wgpu adapter, judged by an f64 CPU reference.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wgconv",
+    version,
+    after_help = "\
+Exit codes: 0 done, 1 a comparison failed, 2 bad arguments or an invalid problem, 3 valid but not supported here,
+4 device trouble. Results go to stdout, everything else to stderr."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compute every output that a case folder names
+    Run(run::RunArgs),
+    /// Run case folders on every applicable algorithm and compare
+    Check(check::CheckArgs),
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return arguments_refused(&error),
+    };
+    let outcome = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => execute(&cli.command),
+        Err(error) => return arguments_refused(&error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => refused(&failure),
+    }
+}
+
+fn execute(command: &Command) -> Result<()> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(args),
+    }
+}
+
+fn refused(failure: &Failure) -> ExitCode {
+    tell!("{failure}");
+    ExitCode::from(failure.code as u8)
+}
+
+/// Help and version are no errors; the rest becomes one line.
+fn arguments_refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        say!("{}", text.trim_end());
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return refused(&Failure::invalid(format!("a command is missing\n\n{}", text.trim_end())));
+    }
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let sentence: Vec<&str> = paragraph.split_whitespace().collect();
+    let sentence = sentence.join(" ");
+    refused(&Failure::invalid(sentence.strip_prefix("error: ").unwrap_or(&sentence)))
+}

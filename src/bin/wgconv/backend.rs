@@ -1,0 +1,236 @@
+//! Where things are computed: an adapter, or the oracle on the CPU.
+
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgconv::gpu::{Gpu, Select, Timing};
+use wgconv::{Algorithm, Candidate, Geometry, Inputs, Options, Problem, candidates, reference};
+
+use crate::console::tell;
+use crate::failure::{Failure, Result};
+
+/// What `--device` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    Auto,
+    Reference,
+    All,
+    One(Select),
+}
+
+impl FromStr for Wanted {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(match text.to_lowercase().as_str() {
+            "auto" => Wanted::Auto,
+            "reference" => Wanted::Reference,
+            "all" => Wanted::All,
+            _ => Wanted::One(text.parse().map_or_else(|_| Select::Name(text.into()), Select::Index)),
+        })
+    }
+}
+
+/// What `--algorithm` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Auto,
+    All,
+    One(Algorithm),
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text.to_lowercase().replace('_', "-").as_str() {
+            "auto" => Ok(Method::Auto),
+            "all" => Ok(Method::All),
+            name => Algorithm::parse(name).map(Method::One).ok_or_else(|| {
+                let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+                format!("it must be auto, all, {}", names.join(", "))
+            }),
+        }
+    }
+}
+
+/// Most outputs that the oracle, which keeps some 70 bytes for each, is asked for.
+const MOST_REFERENCE_OUTPUTS: usize = 1 << 26;
+
+/// The sentence for a machine without adapters.
+pub const NO_ADAPTER: &str =
+    "there is no adapter that runs compute shaders; on Debian install the packages mesa-vulkan-drivers and libvulkan1";
+
+pub enum Backend {
+    Reference,
+    Adapter(Box<Adapter>),
+}
+
+/// An opened adapter.
+pub struct Adapter {
+    pub gpu: Gpu,
+    /// What `--device` calls it.
+    selector: String,
+    /// The first error that wgpu reported outside of any call that could return it.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+/// Results as they are written to files.
+pub struct Computed {
+    pub output: Vec<f32>,
+    pub indices: Option<Vec<u32>>,
+    /// How: an algorithm's name, or `reference`.
+    pub algorithm: String,
+}
+
+impl Adapter {
+    fn open(select: &Select) -> Result<Adapter> {
+        let gpu = Gpu::open(select)?;
+        let trouble = Arc::new(Mutex::new(None));
+        let slot = trouble.clone();
+        // wgpu's own handler panics.
+        gpu.device().on_uncaptured_error(Arc::new(move |error| {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        }));
+        let selector = match select {
+            Select::Auto => "auto".into(),
+            Select::Index(index) => index.to_string(),
+            Select::Name(name) => name.clone(),
+        };
+        Ok(Adapter { gpu, selector, trouble })
+    }
+
+    /// Passes a result on unless wgpu has complained meanwhile.
+    fn checked<T>(&self, result: wgconv::Result<T>) -> Result<T> {
+        match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(Failure::device(format!("{}: {error}", self.gpu.description()))),
+            None => Ok(result?),
+        }
+    }
+
+    pub fn benchmark(&self, problem: &Problem, options: &Options, inputs: &Inputs, samples: usize) -> Result<Timing> {
+        self.checked(self.gpu.benchmark(problem, options, inputs, samples))
+    }
+}
+
+impl Backend {
+    /// Name, backend and driver.
+    pub fn description(&self) -> String {
+        match self {
+            Backend::Reference => "reference".into(),
+            Backend::Adapter(adapter) => adapter.gpu.description(),
+        }
+    }
+
+    /// What to give to `--device` to get it again.
+    pub fn selector(&self) -> &str {
+        match self {
+            Backend::Reference => "reference",
+            Backend::Adapter(adapter) => &adapter.selector,
+        }
+    }
+
+    /// The algorithms of a problem's operation; none on the reference, which has but one way.
+    pub fn candidates(&self, geometry: &Geometry, options: &Options) -> Vec<Candidate> {
+        match self {
+            Backend::Reference => Vec::new(),
+            Backend::Adapter(adapter) => candidates(geometry, adapter.gpu.capabilities(), options),
+        }
+    }
+
+    pub fn run(&self, geometry: &Geometry, options: &Options, inputs: &Inputs) -> Result<Computed> {
+        match self {
+            Backend::Reference => {
+                let outcome = run_reference(geometry, inputs)?;
+                Ok(Computed {
+                    output: outcome.output.iter().map(|&value| value as f32).collect(),
+                    indices: outcome.indices,
+                    algorithm: "reference".into(),
+                })
+            }
+            Backend::Adapter(adapter) => {
+                let outputs = adapter.checked(adapter.gpu.run(geometry.problem(), options, inputs))?;
+                Ok(Computed {
+                    output: outputs.output,
+                    indices: outputs.indices,
+                    algorithm: outputs.algorithm.to_string(),
+                })
+            }
+        }
+    }
+}
+
+/// The oracle, unless it would fill the memory.
+pub fn run_reference(geometry: &Geometry, inputs: &Inputs) -> Result<reference::Outcome> {
+    let outputs: usize = geometry.output_shape().iter().product();
+    if outputs > MOST_REFERENCE_OUTPUTS {
+        return Err(Failure::unsupported(format!(
+            "output shape = {:?}: the reference computes at most {MOST_REFERENCE_OUTPUTS} elements",
+            geometry.output_shape()
+        )));
+    }
+    Ok(reference::run(geometry.problem(), inputs)?)
+}
+
+/// One device for a command that can do with the reference: says loudly when it must.
+pub fn open_or_fall_back(wanted: &Wanted) -> Result<Backend> {
+    match wanted {
+        Wanted::Reference => Ok(Backend::Reference),
+        Wanted::All => Err(Failure::invalid("--device = all: this command takes one device")),
+        Wanted::One(select) => Ok(Backend::Adapter(Box::new(Adapter::open(select)?))),
+        Wanted::Auto => match Adapter::open(&Select::Auto) {
+            Ok(adapter) => Ok(Backend::Adapter(Box::new(adapter))),
+            Err(_) if Gpu::adapters().is_empty() => {
+                tell!("WARNING: {NO_ADAPTER}. COMPUTING ON THE CPU REFERENCE INSTEAD, which is slow.");
+                Ok(Backend::Reference)
+            }
+            Err(failure) => Err(failure),
+        },
+    }
+}
+
+/// The devices for a command that is about adapters; without any it is refused.
+pub fn open_all(wanted: &Wanted) -> Result<Vec<Backend>> {
+    let adapter = |select: &Select| Ok(Backend::Adapter(Box::new(Adapter::open(select)?)));
+    match wanted {
+        Wanted::Reference => Ok(vec![Backend::Reference]),
+        Wanted::Auto => match adapter(&Select::Auto) {
+            Err(_) if Gpu::adapters().is_empty() => Err(Failure::device(NO_ADAPTER)),
+            opened => Ok(vec![opened?]),
+        },
+        Wanted::One(select) => match adapter(select) {
+            Err(_) if Gpu::adapters().is_empty() => Err(Failure::device(NO_ADAPTER)),
+            opened => Ok(vec![opened?]),
+        },
+        Wanted::All => {
+            let count = Gpu::adapters().len();
+            if count == 0 {
+                return Err(Failure::device(NO_ADAPTER));
+            }
+            (0..count).map(|index| adapter(&Select::Index(index))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_in_words_numbers_and_parts_of_names() {
+        let parse = |text: &str| text.parse::<Wanted>().unwrap();
+        assert_eq!(parse("AUTO"), Wanted::Auto);
+        assert_eq!(parse("reference"), Wanted::Reference);
+        assert_eq!(parse("1"), Wanted::One(Select::Index(1)));
+        assert_eq!(parse("-1"), Wanted::One(Select::Name("-1".into())));
+        assert_eq!(parse("Radeon"), Wanted::One(Select::Name("Radeon".into())));
+    }
+
+    #[test]
+    fn algorithms_are_named_as_the_library_names_them() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(algorithm.name().parse(), Ok(Method::One(algorithm)));
+        }
+        assert!("fastest".parse::<Method>().unwrap_err().contains("direct"));
+    }
+}

@@ -1,0 +1,376 @@
+//! `wgconv check`: case folders on every applicable algorithm against the numbers that they hold.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use wgconv::{Algorithm, Options, TensorName};
+
+use crate::backend::{self, Backend, Computed, Method, Wanted};
+use crate::case::{self, Case};
+use crate::compare::{Comparison, compare};
+use crate::console::{Table, progress, say, say_json};
+use crate::failure::{Code, Failure, Result};
+use crate::operation::Op;
+use crate::request::Task;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgconv check cases                              every case, every algorithm that applies, the default adapter
+  wgconv check cases --device all --op conv2d     convolutions on every adapter
+  wgconv check cases/one_case --algorithm direct  one case, one algorithm
+  wgconv check cases --device reference           the CPU oracle against the numbers in the cases
+
+A result passes when |got - want| <= atol + rtol*|want| for every element; `exact` cases and indices must be equal. A
+case that expects an error passes when the request is refused as invalid. Exit code 1 when anything fails.")]
+pub struct CheckArgs {
+    /// Case folders, or folders of case folders
+    #[arg(required = true, value_name = "DIR")]
+    paths: Vec<PathBuf>,
+    /// auto, reference, all, a number or a part of a name (see `wgconv devices`)
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Wanted,
+    /// all that apply, auto for the chosen one, or one by name
+    #[arg(long, value_name = "NAME", default_value = "all")]
+    algorithm: Method,
+    /// Only this operation
+    #[arg(long, value_name = "OP")]
+    op: Option<String>,
+    /// Only cases with this in their name
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Compile the shaders with wgpu's bounds checks
+    #[arg(long)]
+    runtime_checks: bool,
+    /// Print every comparison in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one output of one case by one algorithm on one device.
+struct Record {
+    case: String,
+    op: String,
+    output: &'static str,
+    device: String,
+    algorithm: String,
+    verdict: Verdict,
+}
+
+enum Verdict {
+    Compared(Comparison),
+    /// An expected refusal came.
+    Refused,
+    Failed(String),
+    Unsupported(String),
+}
+
+impl Verdict {
+    fn passed(&self) -> bool {
+        matches!(self, Verdict::Refused) || matches!(self, Verdict::Compared(c) if c.passed())
+    }
+
+    fn failed(&self) -> bool {
+        matches!(self, Verdict::Failed(_)) || matches!(self, Verdict::Compared(c) if !c.passed())
+    }
+
+    /// Why it did not pass, in one line.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Verdict::Compared(c) if !c.passed() => {
+                let w = &c.worst;
+                Some(format!(
+                    "{} of {} elements out of tolerance, at {:?} got {:e}, want {:e} within {:.3e}",
+                    c.bad, c.total, w.index, w.got, w.want, w.limit
+                ))
+            }
+            Verdict::Failed(reason) | Verdict::Unsupported(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let name = match self {
+            verdict if verdict.passed() => "pass",
+            verdict if verdict.failed() => "fail",
+            _ => "unsupported",
+        };
+        let mut value = json!({"verdict": name, "reason": self.reason()});
+        if let Verdict::Compared(c) = self {
+            // JSON has no infinity: such a ratio becomes null.
+            value["error_over_tolerance"] = json!(c.ratio);
+            value["error_over_typical"] = json!(c.typical);
+            value["out_of_tolerance"] = json!(c.bad);
+            value["elements"] = json!(c.total);
+        }
+        value
+    }
+}
+
+pub fn run(args: &CheckArgs) -> Result<()> {
+    let folders = case::find(&args.paths)?;
+    if let (Method::One(algorithm), Wanted::Reference) = (args.algorithm, &args.device) {
+        let rule = format!("--algorithm = {algorithm}: the reference has no choice of algorithms");
+        return Err(Failure::invalid(rule));
+    }
+    let devices = backend::open_all(&args.device)?;
+    let mut report = Report { json: args.json, ..Report::default() };
+    let bar = progress(folders.len());
+    for folder in folders {
+        bar.inc(1);
+        let folder_name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if args.filter.as_ref().is_some_and(|part| !folder_name.contains(part)) {
+            continue;
+        }
+        let case = match Case::load(&folder) {
+            Ok(case) => case,
+            Err(failure) => {
+                report.cases.entry("unreadable".into()).or_default().cases += 1;
+                let verdict = verdict_of(failure);
+                let record = Record {
+                    case: folder_name,
+                    op: "unreadable".into(),
+                    output: "",
+                    device: String::new(),
+                    algorithm: String::new(),
+                    verdict,
+                };
+                bar.suspend(|| report.add(record, &folder));
+                continue;
+            }
+        };
+        if args.op.as_ref().is_some_and(|op| !same_op(op, case.op_name())) {
+            continue;
+        }
+        bar.set_message(case.name.clone());
+        let totals = report.cases.entry(case.op_name().into()).or_default();
+        totals.cases += 1;
+        if !case.expects_error() {
+            totals.gradients += case.gradients().len();
+        }
+        check_case(&case, &devices, args, &mut |record| bar.suspend(|| report.add(record, &folder)))?;
+    }
+    bar.finish_and_clear();
+    report.finish()
+}
+
+fn same_op(wanted: &str, name: &str) -> bool {
+    let canonical = |text: &str| Op::parse(text).map_or_else(|| text.replace('-', "_"), Op::name);
+    canonical(wanted) == canonical(name)
+}
+
+fn verdict_of(failure: Failure) -> Verdict {
+    match failure.code {
+        Code::Unsupported => Verdict::Unsupported(failure.message),
+        _ => Verdict::Failed(failure.message),
+    }
+}
+
+/// Fails only when a device does.
+fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn FnMut(Record)) -> Result<()> {
+    let record = |output: &'static str, device: &str, algorithm: &str, verdict| Record {
+        case: case.name.clone(),
+        op: case.op_name().into(),
+        output,
+        device: device.into(),
+        algorithm: algorithm.into(),
+        verdict,
+    };
+    let task = match (case.task(), case.expects_error()) {
+        (Err(failure), true) if failure.code == Code::Invalid => {
+            add(record("", "", "", Verdict::Refused));
+            return Ok(());
+        }
+        (Ok(_), true) => {
+            add(record("", "", "", Verdict::Failed("accepted, although it is invalid".into())));
+            return Ok(());
+        }
+        (Err(failure), _) => {
+            add(record("", "", "", verdict_of(failure)));
+            return Ok(());
+        }
+        (Ok(task), false) => task,
+    };
+    for device in devices {
+        for algorithm in algorithms(&task, device, args.algorithm) {
+            let options = Options { algorithm, runtime_checks: args.runtime_checks, ..Options::default() };
+            let named = algorithm.map_or("auto", Algorithm::name);
+            let computed = match device.run(&task.checked.geometry, &options, &task.inputs) {
+                Ok(computed) => computed,
+                Err(failure) if failure.code == Code::Device => return Err(failure.of(&case.name)),
+                Err(failure) => {
+                    add(record("output", device.selector(), named, verdict_of(failure)));
+                    continue;
+                }
+            };
+            for output in case.forward_outputs() {
+                let verdict = judge(case, &task, &computed, output);
+                add(record(output.as_str(), device.selector(), &computed.algorithm, verdict));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What to force, one after the other; `None` leaves the choice to the library.
+fn algorithms(task: &Task, device: &Backend, method: Method) -> Vec<Option<Algorithm>> {
+    match (device, method) {
+        (Backend::Reference, _) | (_, Method::Auto) => vec![None],
+        (_, Method::One(algorithm)) => vec![Some(algorithm)],
+        (_, Method::All) => {
+            let candidates = device.candidates(&task.checked.geometry, &Options::default());
+            let applicable: Vec<_> =
+                candidates.iter().filter(|c| c.verdict.is_ok()).map(|c| Some(c.algorithm)).collect();
+            // Where nothing applies, running says why.
+            if applicable.is_empty() { vec![None] } else { applicable }
+        }
+    }
+}
+
+fn judge(case: &Case, task: &Task, computed: &Computed, output: TensorName) -> Verdict {
+    let want = match case.expected(output) {
+        Ok(Some(want)) => want,
+        Ok(None) => return Verdict::Failed("the case has no expected output".into()),
+        Err(failure) => return Verdict::Failed(failure.message),
+    };
+    let shape = task.checked.given_shape(task.checked.geometry.output_shape());
+    if want.shape != shape {
+        return Verdict::Failed(format!("{output} has shape {shape:?}: the case expects {:?}", want.shape));
+    }
+    match (output, &computed.indices) {
+        (TensorName::Indices, Some(indices)) => {
+            let position = |&index: &u32| if index == u32::MAX { -1.0 } else { f64::from(index) };
+            let got: Vec<f64> = indices.iter().map(position).collect();
+            // Positions are equal or wrong, whatever the case says.
+            Verdict::Compared(compare(&got, &want, &case::Tolerance::default(), false))
+        }
+        (TensorName::Indices, None) => Verdict::Failed("no indices were computed".into()),
+        _ => {
+            let got: Vec<f64> = computed.output.iter().map(|&value| value.into()).collect();
+            Verdict::Compared(compare(&got, &want, &case.tolerance(output), true))
+        }
+    }
+}
+
+/// Counts of one operation.
+#[derive(Debug, Default)]
+struct Totals {
+    cases: usize,
+    comparisons: usize,
+    passed: usize,
+    failed: usize,
+    unsupported: usize,
+    gradients: usize,
+    ratio: f64,
+    typical: f64,
+}
+
+impl Totals {
+    fn add(&mut self, verdict: &Verdict) {
+        self.comparisons += 1;
+        self.passed += usize::from(verdict.passed());
+        self.failed += usize::from(verdict.failed());
+        self.unsupported += usize::from(matches!(verdict, Verdict::Unsupported(_)));
+        if let Verdict::Compared(comparison) = verdict {
+            self.ratio = self.ratio.max(comparison.ratio);
+            self.typical = self.typical.max(comparison.typical.unwrap_or(0.0));
+        }
+    }
+
+    fn cells(&self, name: &str) -> Vec<String> {
+        let counts = [self.cases, self.comparisons, self.passed, self.failed, self.unsupported, self.gradients];
+        let mut cells = vec![name.to_string()];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells.extend([self.ratio, self.typical].map(|ratio| format!("{ratio:.3}")));
+        cells
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    json: bool,
+    records: Vec<serde_json::Value>,
+    cases: BTreeMap<String, Totals>,
+    all: Totals,
+}
+
+impl Report {
+    fn add(&mut self, record: Record, folder: &std::path::Path) {
+        self.all.add(&record.verdict);
+        self.cases.entry(record.op.clone()).or_default().add(&record.verdict);
+        if self.json {
+            let mut value = record.verdict.json();
+            value["case"] = json!(record.case);
+            value["op"] = json!(record.op);
+            value["output"] = json!(record.output);
+            value["device"] = json!(record.device);
+            value["algorithm"] = json!(record.algorithm);
+            self.records.push(value);
+        } else if record.verdict.failed() {
+            let mut rerun = format!("wgconv check {}", folder.display());
+            if !record.device.is_empty() {
+                rerun.push_str(&format!(" --device {}", quoted(&record.device)));
+            }
+            if Algorithm::parse(&record.algorithm).is_some() {
+                rerun.push_str(&format!(" --algorithm {}", record.algorithm));
+            }
+            let reason = record.verdict.reason().unwrap_or_default();
+            say!("FAIL {} {} {}: {reason}; rerun: {rerun}", record.case, record.output, record.algorithm);
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let sum = |count: fn(&Totals) -> usize| self.cases.values().map(count).sum();
+        self.all.cases = sum(|totals| totals.cases);
+        self.all.gradients = sum(|totals| totals.gradients);
+        if self.all.cases == 0 {
+            return Err(Failure::invalid("--op and --filter: no case matches"));
+        }
+        if self.json {
+            let totals = |totals: &Totals| {
+                json!({
+                    "cases": totals.cases, "comparisons": totals.comparisons, "pass": totals.passed,
+                    "fail": totals.failed, "unsupported": totals.unsupported,
+                    "gradients_not_computed": totals.gradients, "worst_error_over_tolerance": totals.ratio,
+                    "worst_error_over_typical": totals.typical,
+                })
+            };
+            let operations: serde_json::Map<_, _> =
+                self.cases.iter().map(|(name, t)| (name.clone(), totals(t))).collect();
+            say_json(&json!({"comparisons": self.records, "operations": operations, "all": totals(&self.all)}));
+        } else {
+            let mut table = Table::new(&[
+                "operation",
+                "cases",
+                "comparisons",
+                "pass",
+                "fail",
+                "unsupported",
+                "gradients left out",
+                "error/tolerance",
+                "error/typical",
+            ]);
+            for (name, totals) in &self.cases {
+                table.row(totals.cells(name));
+            }
+            table.row(self.all.cells("all"));
+            table.say();
+        }
+        match self.all.failed {
+            0 => Ok(()),
+            1 => Err(Failure::mismatch("1 comparison failed")),
+            failed => Err(Failure::mismatch(format!("{failed} comparisons failed"))),
+        }
+    }
+}
+
+/// A device's name as a shell takes it.
+fn quoted(text: &str) -> String {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,112 @@
+//! `wgconv run`: computes what a case folder asks for.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use wgconv::{Options, TensorName};
+
+use crate::backend::{self, Computed, Method, Wanted};
+use crate::case::Case;
+use crate::console::{say, say_json, tell};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::npy;
+use crate::request::Checked;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgconv run cases/conv2d_basic --out results
+  wgconv run cases/conv2d_basic --out results --device reference
+  wgconv run cases/conv2d_basic --out results --algorithm direct --json
+
+`output` is written as float32, `indices` as int64 (-1 where the maximum lies in the padding). Gradients are not
+computed yet: their names go to stderr, and the command succeeds when it wrote anything.")]
+pub struct RunArgs {
+    /// Folder with a case.json and the arrays that it names
+    case: PathBuf,
+    /// Folder for NAME.npy of each output; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// auto, reference, a number or a part of a name (see `wgconv devices`)
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Wanted,
+    /// auto or an algorithm (see `wgconv explain`)
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    algorithm: Method,
+    /// Describe the results in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &RunArgs) -> Result<()> {
+    let case = Case::load(&args.case)?;
+    let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
+    let wanted = case.forward_outputs();
+    let gradients = case.gradients();
+    if wanted.is_empty() {
+        let names = gradients.join(", ");
+        return Err(Failure::unsupported(format!("outputs = {names}: gradients are not supported yet")));
+    }
+    if !gradients.is_empty() {
+        tell!("{}: not computed: {} (gradients are not supported yet)", case.name, gradients.join(", "));
+    }
+    let options = options(args.algorithm, &args.device)?;
+    let device = backend::open_or_fall_back(&args.device)?;
+    let computed = device.run(&task.checked.geometry, &options, &task.inputs)?;
+
+    let mut written = Vec::new();
+    for output in wanted {
+        if let Some((shape, bytes)) = encode(&task.checked, &computed, output) {
+            written.push((output, shape, args.out.join(format!("{output}.npy")), bytes));
+        }
+    }
+    fs::create_dir_all(&args.out)
+        .map_err(|error| Failure::invalid(format!("cannot make the folder {}: {error}", args.out.display())))?;
+    let files: Vec<(PathBuf, Vec<u8>)> =
+        written.iter().map(|(_, _, path, bytes)| (path.clone(), bytes.clone())).collect();
+    files::write_all(&files)?;
+
+    if args.json {
+        let outputs: Vec<_> = written
+            .iter()
+            .map(|(name, shape, path, _)| serde_json::json!({"name": name.as_str(), "shape": shape, "file": path}))
+            .collect();
+        say_json(&serde_json::json!({
+            "case": case.name, "op": task.op.name(), "device": device.description(),
+            "algorithm": computed.algorithm, "outputs": outputs, "not_computed": gradients,
+        }));
+    } else {
+        for (_, shape, path, _) in &written {
+            say!("{}: {shape:?} by {} on {}", path.display(), computed.algorithm, device.description());
+        }
+    }
+    Ok(())
+}
+
+/// Options for a command that runs one algorithm.
+pub fn options(method: Method, device: &Wanted) -> Result<Options> {
+    match method {
+        Method::Auto => Ok(Options::default()),
+        Method::One(algorithm) if *device == Wanted::Reference => {
+            Err(Failure::invalid(format!("--algorithm = {algorithm}: the reference has no choice of algorithms")))
+        }
+        Method::One(algorithm) => Ok(Options::default().algorithm(algorithm)),
+        Method::All => Err(Failure::invalid("--algorithm = all: this command runs one algorithm")),
+    }
+}
+
+/// Shape and file of one output; `None` where it was not computed.
+pub fn encode(checked: &Checked, computed: &Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
+    let shape = checked.given_shape(checked.geometry.output_shape());
+    let bytes = match output {
+        TensorName::Indices => {
+            let position = |&index: &u32| if index == u32::MAX { -1 } else { i64::from(index) };
+            let positions: Vec<i64> = computed.indices.as_ref()?.iter().map(position).collect();
+            npy::encode_i64(&shape, &positions)
+        }
+        _ => npy::encode_f32(&shape, &computed.output),
+    };
+    Some((shape, bytes))
+}
