@@ -90,7 +90,8 @@ impl Adapter {
         let slot = trouble.clone();
         // wgpu's own handler panics.
         gpu.device().on_uncaptured_error(Arc::new(move |error| {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+            let text: Vec<String> = error.to_string().split_whitespace().map(Into::into).collect();
+            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| text.join(" "));
         }));
         let selector = match select {
             Select::Auto => "auto".into(),

@@ -64,6 +64,8 @@ enum Verdict {
     /// An expected refusal came.
     Refused,
     Failed(String),
+    /// The device was at fault, or a shader that it refused.
+    Device(String),
     Unsupported(String),
 }
 
@@ -73,7 +75,7 @@ impl Verdict {
     }
 
     fn failed(&self) -> bool {
-        matches!(self, Verdict::Failed(_)) || matches!(self, Verdict::Compared(c) if !c.passed())
+        matches!(self, Verdict::Failed(_) | Verdict::Device(_)) || matches!(self, Verdict::Compared(c) if !c.passed())
     }
 
     /// Why it did not pass, in one line.
@@ -86,7 +88,7 @@ impl Verdict {
                     c.bad, c.total, w.index, w.got, w.want, w.limit
                 ))
             }
-            Verdict::Failed(reason) | Verdict::Unsupported(reason) => Some(reason.clone()),
+            Verdict::Failed(reason) | Verdict::Device(reason) | Verdict::Unsupported(reason) => Some(reason.clone()),
             _ => None,
         }
     }
@@ -150,7 +152,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         if !case.expects_error() {
             totals.gradients += case.gradients().len();
         }
-        check_case(&case, &devices, args, &mut |record| bar.suspend(|| report.add(record, &folder)))?;
+        check_case(&case, &devices, args, &mut |record| bar.suspend(|| report.add(record, &folder)));
     }
     bar.finish_and_clear();
     report.finish()
@@ -164,12 +166,12 @@ fn same_op(wanted: &str, name: &str) -> bool {
 fn verdict_of(failure: Failure) -> Verdict {
     match failure.code {
         Code::Unsupported => Verdict::Unsupported(failure.message),
+        Code::Device => Verdict::Device(failure.message),
         _ => Verdict::Failed(failure.message),
     }
 }
 
-/// Fails only when a device does.
-fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn FnMut(Record)) -> Result<()> {
+fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn FnMut(Record)) {
     let record = |output: &'static str, device: &str, algorithm: &str, verdict| Record {
         case: case.name.clone(),
         op: case.op_name().into(),
@@ -181,15 +183,15 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
     let task = match (case.task(), case.expects_error()) {
         (Err(failure), true) if failure.code == Code::Invalid => {
             add(record("", "", "", Verdict::Refused));
-            return Ok(());
+            return;
         }
         (Ok(_), true) => {
             add(record("", "", "", Verdict::Failed("accepted, although it is invalid".into())));
-            return Ok(());
+            return;
         }
         (Err(failure), _) => {
             add(record("", "", "", verdict_of(failure)));
-            return Ok(());
+            return;
         }
         (Ok(task), false) => task,
     };
@@ -199,7 +201,6 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
             let named = algorithm.map_or("auto", Algorithm::name);
             let computed = match device.run(&task.checked.geometry, &options, &task.inputs) {
                 Ok(computed) => computed,
-                Err(failure) if failure.code == Code::Device => return Err(failure.of(&case.name)),
                 Err(failure) => {
                     add(record("output", device.selector(), named, verdict_of(failure)));
                     continue;
@@ -211,7 +212,6 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
             }
         }
     }
-    Ok(())
 }
 
 /// What to force, one after the other; `None` leaves the choice to the library.
@@ -261,6 +261,8 @@ struct Totals {
     comparisons: usize,
     passed: usize,
     failed: usize,
+    /// Of the failed ones, those that the device brought about.
+    device: usize,
     unsupported: usize,
     gradients: usize,
     ratio: f64,
@@ -272,6 +274,7 @@ impl Totals {
         self.comparisons += 1;
         self.passed += usize::from(verdict.passed());
         self.failed += usize::from(verdict.failed());
+        self.device += usize::from(matches!(verdict, Verdict::Device(_)));
         self.unsupported += usize::from(matches!(verdict, Verdict::Unsupported(_)));
         if let Verdict::Compared(comparison) = verdict {
             self.ratio = self.ratio.max(comparison.ratio);
@@ -360,6 +363,7 @@ impl Report {
         }
         match self.all.failed {
             0 => Ok(()),
+            failed if failed == self.all.device => Err(Failure::device(format!("{failed} runs failed on the device"))),
             1 => Err(Failure::mismatch("1 comparison failed")),
             failed => Err(Failure::mismatch(format!("{failed} comparisons failed"))),
         }
