@@ -480,7 +480,7 @@ fn check_plane(op: &str, batch: usize, channels: usize, input: &[usize]) -> Resu
 fn depth_to_space(p: &DepthToSpace) -> Result<Draft> {
     check_plane("depth_to_space", p.batch, p.channels, &p.input)?;
     let area = block_area(p.block)?;
-    if p.channels % area != 0 {
+    if !p.channels.is_multiple_of(area) {
         return Err(Error::invalid("channels", p.channels, format!("block^2 = {area} must divide it")));
     }
     let grown = |axis: usize| {
