@@ -79,8 +79,13 @@ const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
 const SAMPLE_TARGET: Duration = Duration::from_millis(20);
 const MAX_REPEATS: usize = 200;
 
-fn enumerate() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+/// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
+fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let instance = wgpu::Instance::new(descriptor.with_env());
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     adapters
         .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
@@ -89,7 +94,7 @@ fn enumerate() -> Vec<wgpu::Adapter> {
 }
 
 /// Smaller is better.
-fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
+fn rank(info: &wgpu::AdapterInfo) -> (bool, u8) {
     let kind = match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
@@ -97,8 +102,7 @@ fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     };
-    // GL is the fallback backend, and hides its software rasteriser behind `Other`.
-    (kind, u8::from(info.backend == wgpu::Backend::Gl))
+    (info.backend == wgpu::Backend::Gl, kind)
 }
 
 fn device_error(error: impl std::fmt::Display) -> Error {
@@ -106,20 +110,27 @@ fn device_error(error: impl std::fmt::Display) -> Error {
 }
 
 impl Gpu {
-    /// Every adapter that runs compute shaders, the most capable first.
+    /// Every adapter of every backend that runs compute shaders, the most capable first.
     pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-        enumerate().iter().map(wgpu::Adapter::get_info).collect()
+        enumerate(wgpu::Backends::all()).iter().map(wgpu::Adapter::get_info).collect()
     }
 
     /// Opens an adapter, with a timestamp clock where it has one.
     pub fn open(select: &Select) -> Result<Gpu> {
-        let adapters = enumerate();
         let select = match (select, std::env::var(ADAPTER_VARIABLE)) {
             (Select::Auto, Ok(wanted)) if !wanted.is_empty() => {
                 wanted.parse().map_or(Select::Name(wanted), Select::Index)
             }
             _ => select.clone(),
         };
+        // GL is asked last: looking for a display, it prints to stderr on machines that have none.
+        let mut adapters = match select {
+            Select::Auto => enumerate(wgpu::Backends::PRIMARY),
+            _ => enumerate(wgpu::Backends::all()),
+        };
+        if adapters.is_empty() {
+            adapters = enumerate(wgpu::Backends::all());
+        }
         if adapters.is_empty() {
             return Err(Error::Device(
                 "no adapter that runs compute shaders; on Debian install mesa-vulkan-drivers and libvulkan1".into(),

@@ -150,6 +150,7 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("conv2d pointwise", Conv::new(2, 19, [7, 6], 11, [1, 1]).bias(true).into());
     add("conv2d pointwise groups", Conv::new(1, 12, [7, 5], 18, [1, 1]).groups(6).into());
     add("conv2d pointwise strided", Conv::new(1, 8, [7, 6], 12, [1, 1]).stride(2).into());
+    add("conv2d dilated flipped", Conv::new(1, 2, [9, 8], 3, [2, 3]).dilation(2).flip_kernel(true).into());
     add("conv2d flipped", Conv::new(1, 3, [8, 7], 9, [3, 2]).flip_kernel(true).padding(1).into());
     for (name, mode) in [
         ("conv2d reflect", PaddingMode::Reflect),
