@@ -291,7 +291,8 @@ fn a_batch_beyond_the_binding_limit_is_split_and_one_image_beyond_it_is_refused(
 
     // A workspace limit splits the batch of a GEMM.
     let one_image = 36 * 90 * 4;
-    let options = Options { workspace_limit: Some(3 * one_image), ..Options::default() }.algorithm(Algorithm::Im2colGemm);
+    let options =
+        Options { workspace_limit: Some(3 * one_image), ..Options::default() }.algorithm(Algorithm::Im2colGemm);
     let context = Context::new(gpu.device());
     let lowered =
         wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, gpu.capabilities(), &options).expect("splits");

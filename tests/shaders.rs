@@ -64,8 +64,7 @@ fn every_variant_is_valid_and_translates_to_every_language() {
             let source = variant.source(shared_buffers);
             let (module, info) = validated(&label, &source);
             translate(&label, &module, &info);
-            let accesses: BTreeSet<&str> =
-                source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
+            let accesses: BTreeSet<&str> = source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
             assert!(!shared_buffers || accesses.is_empty(), "{label}: {accesses:?} stays read-only");
         }
     }
@@ -92,8 +91,10 @@ fn translate(label: &str, module: &naga::Module, info: &ModuleInfo) {
     assert!(text.contains("numthreads"), "{label}: HLSL without an entry point");
 
     let mut text = String::new();
-    let options =
-        back::glsl::Options { version: back::glsl::Version::Embedded { version: 310, is_webgl: false }, ..Default::default() };
+    let options = back::glsl::Options {
+        version: back::glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..Default::default()
+    };
     let pipeline = back::glsl::PipelineOptions {
         shader_stage: naga::ShaderStage::Compute,
         entry_point: "main".into(),

@@ -81,10 +81,7 @@ const MAX_REPEATS: usize = 200;
 
 /// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
 fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    let descriptor = wgpu::InstanceDescriptor {
-        backends,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    };
+    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
     let instance = wgpu::Instance::new(descriptor.with_env());
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     adapters
@@ -123,7 +120,7 @@ impl Gpu {
             }
             _ => select.clone(),
         };
-        // GL is asked last: looking for a display, it prints to stderr on machines that have none.
+        // GL is asked only when nothing better is there: it ranks last anyway, and starting it takes time.
         let mut adapters = match select {
             Select::Auto => enumerate(wgpu::Backends::PRIMARY),
             _ => enumerate(wgpu::Backends::all()),

@@ -121,8 +121,7 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
     }
     let after = gpu.read_back(&workspace.0).expect("readback");
     let inside = alignment..alignment + workspace_words;
-    let touched =
-        after.iter().zip(&workspace.1).enumerate().position(|(i, (a, b))| !inside.contains(&i) && a != b);
+    let touched = after.iter().zip(&workspace.1).enumerate().position(|(i, (a, b))| !inside.contains(&i) && a != b);
     assert!(touched.is_none(), "{}: workspace overrun at word {touched:?}", run.label);
     run
 }
@@ -144,9 +143,15 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("conv2d asymmetric", Conv::new(2, 3, [7, 10], 5, [4, 2]).padding([[3, 0], [0, 2]]).stride([1, 2]).into());
     add("conv2d groups", Conv::new(2, 12, [9, 8], 20, [3, 3]).groups(4).padding(1).bias(true).into());
     add("conv2d dilated", Conv::new(1, 6, [19, 23], 10, [3, 3]).dilation([2, 3]).padding([2, 3]).into());
-    add("conv2d dilated asymmetric", Conv::new(2, 5, [17, 9], 3, [2, 5]).dilation([5, 2]).padding([[4, 1], [3, 5]]).into());
+    add(
+        "conv2d dilated asymmetric",
+        Conv::new(2, 5, [17, 9], 3, [2, 5]).dilation([5, 2]).padding([[4, 1], [3, 5]]).into(),
+    );
     add("conv2d dilated groups", Conv::new(1, 6, [20, 20], 27, [3, 3]).groups(3).dilation(6).padding(6).into());
-    add("conv2d stride and dilation", Conv::new(1, 4, [21, 22], 5, [3, 3]).dilation(2).stride([3, 2]).padding(2).into());
+    add(
+        "conv2d stride and dilation",
+        Conv::new(1, 4, [21, 22], 5, [3, 3]).dilation(2).stride([3, 2]).padding(2).into(),
+    );
     add("conv2d pointwise", Conv::new(2, 19, [7, 6], 11, [1, 1]).bias(true).into());
     add("conv2d pointwise groups", Conv::new(1, 12, [7, 5], 18, [1, 1]).groups(6).into());
     add("conv2d pointwise strided", Conv::new(1, 8, [7, 6], 12, [1, 1]).stride(2).into());
@@ -199,10 +204,19 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
             .output_padding([2, 3])
             .into(),
     );
-    add("conv_transpose2d stride beyond kernel", ConvTranspose::new(1, 3, [4, 5], 2, [2, 1]).stride([3, 2]).bias(true).into());
-    add("conv_transpose2d common factor", ConvTranspose::new(1, 2, [6, 5], 3, [4, 3]).stride([4, 6]).dilation([2, 4]).into());
+    add(
+        "conv_transpose2d stride beyond kernel",
+        ConvTranspose::new(1, 3, [4, 5], 2, [2, 1]).stride([3, 2]).bias(true).into(),
+    );
+    add(
+        "conv_transpose2d common factor",
+        ConvTranspose::new(1, 2, [6, 5], 3, [4, 3]).stride([4, 6]).dilation([2, 4]).into(),
+    );
     add("conv_transpose2d flipped", ConvTranspose::new(1, 2, [5, 4], 3, [3, 2]).stride(2).flip_kernel(true).into());
-    add("conv_transpose2d stride beyond output", ConvTranspose::new(1, 2, [1, 2], 3, [3, 3]).stride(7).padding(1).into());
+    add(
+        "conv_transpose2d stride beyond output",
+        ConvTranspose::new(1, 2, [1, 2], 3, [3, 3]).stride(7).padding(1).into(),
+    );
     add("conv_transpose3d", ConvTranspose::new(1, 3, [3, 4, 2], 4, [2, 3, 3]).stride([2, 1, 3]).into());
 
     add("deform_conv2d v1", DeformConv2d::new(2, 6, [9, 8], 9, [3, 3]).padding(1).bias(true).into());
@@ -224,7 +238,10 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     );
 
     add("locally_connected2d", LocallyConnected2d::new(2, 6, [6, 7], 9, [3, 2]).groups(3).padding(1).bias(true).into());
-    add("locally_connected2d strided", LocallyConnected2d::new(1, 3, [9, 8], 4, [3, 3]).stride([2, 1]).dilation([1, 2]).into());
+    add(
+        "locally_connected2d strided",
+        LocallyConnected2d::new(1, 3, [9, 8], 4, [3, 3]).stride([2, 1]).dilation([1, 2]).into(),
+    );
 
     add("spatial_separable", SpatialSeparable2d::new(2, 3, [9, 11], [5, 3]).padding([2, 1]).bias(true).into());
     add(
@@ -250,7 +267,10 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("global max", Pool::global(2, 3, [13, 17], max(None, true)).into());
     let average = |count_include_pad, divisor_override| PoolMode::Average { count_include_pad, divisor_override };
     add("avg_pool2d", Pool::average(2, 3, [9, 10], [4, 2]).padding([1, 0]).stride(2).ceil_mode(true).into());
-    add("avg_pool2d exclude", Pool::average(1, 3, [9, 7], [2, 4]).padding([1, 2]).stride([3, 2]).mode(average(false, None)).into());
+    add(
+        "avg_pool2d exclude",
+        Pool::average(1, 3, [9, 7], [2, 4]).padding([1, 2]).stride([3, 2]).mode(average(false, None)).into(),
+    );
     add("avg_pool3d divisor", Pool::average(1, 2, [4, 5, 6], [2, 2, 2]).mode(average(true, Some(4))).into());
     add("global average", Pool::global(2, 5, [16, 16], average(false, None)).into());
     add("global average 1d", Pool::global(1, 3, [300], average(true, None)).into());
