@@ -1,12 +1,18 @@
 //! The one place where output extents, multiply-adds, parameters and bytes are computed, and where a problem that has
 //! no geometry is refused. All arithmetic is overflow-checked.
 
-mod analysis;
+mod cost;
+mod matrix;
+mod overlap;
+mod receptive_field;
+mod separable;
 mod window;
 
-pub use analysis::{
-    LayerShape, ReceptiveField, SeparableFactors, convolution_matrix, factor_separable, overlap_counts, receptive_field,
-};
+pub use cost::{Cost, DeformCost, SeparableCost, deform_cost, offset_channels, separable_cost};
+pub use matrix::{MAX_MATRIX_LEN, Matrix, convolution_matrix};
+pub use overlap::{OverlapCounts, overlap_counts};
+pub use receptive_field::{LayerShape, ReceptiveField, receptive_field, receptive_interval};
+pub use separable::{SeparableFactors, factor_separable};
 pub use window::Window;
 
 use crate::error::{Error, Result};
