@@ -97,10 +97,8 @@ fn the_transposed_convolution_is_the_adjoint() {
         let inputs = integers(&forward, 2);
         let y = values(3, geometry.output_shape().iter().product());
         let conv_x = run(&gpu, &forward, &inputs);
-        let back = Inputs::from([
-            (TensorName::Input, y.clone()),
-            (TensorName::Weight, inputs[&TensorName::Weight].clone()),
-        ]);
+        let back =
+            Inputs::from([(TensorName::Input, y.clone()), (TensorName::Weight, inputs[&TensorName::Weight].clone())]);
         let conv_t_y = run(&gpu, &adjoint, &back);
         assert_eq!(inner(&conv_x, &y), inner(&inputs[&TensorName::Input], &conv_t_y));
     }
@@ -182,10 +180,7 @@ fn a_spatially_separable_convolution_is_depthwise_with_the_outer_product() {
         }
     }
     let depthwise: Problem = Conv::new(1, 3, [9, 8], 3, [3, 5]).groups(3).padding([1, 2]).stride([2, 1]).into();
-    let outer = Inputs::from([
-        (TensorName::Input, inputs[&TensorName::Input].clone()),
-        (TensorName::Weight, weight),
-    ]);
+    let outer = Inputs::from([(TensorName::Input, inputs[&TensorName::Input].clone()), (TensorName::Weight, weight)]);
     assert_eq!(run(&gpu, &separable, &inputs), run(&gpu, &depthwise, &outer));
 }
 
@@ -253,10 +248,7 @@ fn dilation_is_a_kernel_stuffed_with_zeros() {
         let (filter, ky, kx) = (i / 6, i / 2 % 3, i % 2);
         weight[(filter * 5 + ky * dilation[0]) * 4 + kx * dilation[1]] = value;
     }
-    let other = Inputs::from([
-        (TensorName::Input, inputs[&TensorName::Input].clone()),
-        (TensorName::Weight, weight),
-    ]);
+    let other = Inputs::from([(TensorName::Input, inputs[&TensorName::Input].clone()), (TensorName::Weight, weight)]);
     assert_eq!(run(&gpu, &dilated, &inputs), run(&gpu, &stuffed, &other));
 }
 
@@ -278,8 +270,7 @@ fn the_phases_of_a_transposed_convolution_partition_its_output() {
     let gpu = open();
     // Ones everywhere: each output counts the (channel, tap, pixel) triples that reach it; together they are all of them.
     for (kernel, stride, dilation) in [([4, 4], [2, 2], [1, 1]), ([3, 5], [2, 3], [1, 2]), ([2, 3], [3, 4], [1, 2])] {
-        let problem: Problem =
-            ConvTranspose::new(1, 3, [5, 6], 2, kernel).stride(stride).dilation(dilation).into();
+        let problem: Problem = ConvTranspose::new(1, 3, [5, 6], 2, kernel).stride(stride).dilation(dilation).into();
         let mut inputs = integers(&problem, 14);
         for data in inputs.values_mut() {
             data.fill(1.0);

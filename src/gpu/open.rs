@@ -203,12 +203,16 @@ impl Gpu {
     /// Uploads contiguous inputs, lays them out as the options say, computes in one submit, and reads the results back
     /// contiguous. Blocks until done.
     pub fn run(&self, problem: &Problem, options: &Options, inputs: &Inputs) -> Result<Outputs> {
-        let plan = Plan::new(&self.context, problem, options)?;
-        let prepared = self.prepare(&plan, inputs)?;
+        self.run_plan(&Plan::new(&self.context, problem, options)?, inputs)
+    }
+
+    /// Likewise for a plan that was made before, on this device.
+    pub fn run_plan(&self, plan: &Plan, inputs: &Inputs) -> Result<Outputs> {
+        let prepared = self.prepare(plan, inputs)?;
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         prepared.bound.encode(&mut encoder);
         self.queue.submit([encoder.finish()]);
-        self.outputs(&plan, &prepared)
+        self.outputs(plan, &prepared)
     }
 
     /// Like [`Gpu::run`], but executes many times and measures. Warms up first; a sample repeats the operation often

@@ -1,6 +1,8 @@
 //! What the test suites share: a zoo of problems, data, and an execution that watches every buffer's surroundings.
 #![allow(dead_code, reason = "each suite uses its part")]
 
+pub mod strategy;
+
 use std::collections::BTreeMap;
 
 use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
