@@ -1,7 +1,8 @@
 // output[n,c,o] = max_k input[n, c, o*stride - pad + k*dilation], indices[n,c,o] = its flat position in the input plane
 //
-// Padding is skipped, or with HAS_PAD_VALUE takes part as that value in scan order, with index 0xffffffff. Ties go to the
-// first in scan order, NaN wins. One invocation computes one output element.
+// Padding is skipped, or with HAS_PAD_VALUE takes part as that value in scan order, with index 0xffffffff; overhang of
+// ceil_mode beyond the declared padding never takes part. Ties go to the first in scan order, NaN wins. One invocation
+// computes one output element.
 // Dispatch: ceil(batch * channels * positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, HAS_PAD_VALUE, HAS_INDICES.
 
@@ -43,7 +44,7 @@ fn main(
                     let q = vec3<u32>(p);
                     value = input[plane + q.x * params.input.d + q.y * params.input.h + q.z * params.input.w];
                     index = (q.x * params.input_size.y + q.y) * params.input_size.z + q.z;
-                } else if !HAS_PAD_VALUE {
+                } else if !HAS_PAD_VALUE || any(p >= extent + vec3<i32>(params.pad_end)) {
                     continue;
                 }
                 if !found || replaces(value, best) {

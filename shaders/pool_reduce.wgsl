@@ -9,7 +9,7 @@
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(3) var<storage, read_write> indices: array<u32>;
 
-const_assert (WORKGROUP & (WORKGROUP - 1u)) == 0u;
+const_assert 0u == (WORKGROUP & (WORKGROUP - 1u));
 const NO_INDEX: u32 = 0xffffffffu;
 
 var<workgroup> sh_value: array<f32, WORKGROUP>;

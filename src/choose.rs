@@ -163,7 +163,8 @@ pub fn candidates(geometry: &Geometry, capabilities: &Capabilities, options: &Op
     Algorithm::of(geometry.problem())
         .iter()
         .map(|&algorithm| {
-            let verdict = lower::split(geometry, algorithm, capabilities, options).map(|split| split.describe());
+            let verdict =
+                lower::lower_in_parts(geometry, algorithm, capabilities, options).map(|lowered| lowered.describe());
             Candidate { algorithm, verdict: verdict.map_err(|error| lower::reason(&error)) }
         })
         .collect()
@@ -198,7 +199,7 @@ pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Option
 
 /// Why not even the always-correct kernel serves.
 fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilities, options: &Options) -> Error {
-    match lower::split(geometry, algorithm, capabilities, options) {
+    match lower::lower_in_parts(geometry, algorithm, capabilities, options) {
         Err(error) => error,
         Ok(_) => Error::Unsupported {
             what: format!("{} by {algorithm}", geometry.problem().op_name()),
@@ -241,18 +242,14 @@ fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'sta
         Problem::DeformConv2d(_) => {
             order.push((Algorithm::Im2colGemm, "each point is sampled once for all output channels"));
         }
-        Problem::SpatialSeparable2d(_) => {
-            if window.is_some_and(|w| w.kernel[1] * w.kernel[2] > 9) {
-                order.push((Algorithm::TwoPass, "kh + kw instead of kh * kw loads per output"));
-            }
+        Problem::SpatialSeparable2d(_) if window.is_some_and(|w| w.kernel[1] * w.kernel[2] > 9) => {
+            order.push((Algorithm::TwoPass, "kh + kw instead of kh * kw loads per output"));
         }
         Problem::DepthwiseSeparable2d(_) => {
             order.push((Algorithm::DepthwiseGemm, "each stage by its own fast kernel"));
         }
-        Problem::Pool(_) => {
-            if class == KernelClass::Gpu {
-                order.push((Algorithm::TreeReduce, "one window: a workgroup reduces each plane"));
-            }
+        Problem::Pool(_) if class == KernelClass::Gpu => {
+            order.push((Algorithm::TreeReduce, "one window: a workgroup reduces each plane"));
         }
         _ => {}
     }

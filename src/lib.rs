@@ -16,8 +16,9 @@ pub use capabilities::{Capabilities, KernelClass};
 pub use choose::{Algorithm, Candidate, Choice, Options, candidates, choose};
 pub use error::{Error, ErrorKind, Result};
 pub use geometry::{
-    Geometry, LayerShape, ReceptiveField, SeparableFactors, Window, convolution_matrix, factor_separable,
-    overlap_counts, receptive_field,
+    Cost, DeformCost, Geometry, LayerShape, MAX_MATRIX_LEN, Matrix, OverlapCounts, ReceptiveField, SeparableCost,
+    SeparableFactors, Window, convolution_matrix, deform_cost, factor_separable, offset_channels, overlap_counts,
+    receptive_field, receptive_interval, separable_cost,
 };
 pub use problem::{
     Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Im2col,

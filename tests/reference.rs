@@ -293,6 +293,9 @@ fn the_epilogue_adds_before_it_activates() {
     assert_eq!(outcome.output, [0.5, 0., 0.5]);
     assert_eq!(outcome.magnitude, [2.5, 3.5, 6.5]);
     assert_eq!(outcome.terms, 3);
+    // (K + 2)·u·magnitude, a trifle more for second-order terms and subnormals.
+    let linear = 5.0 * 2.0_f64.powi(-24) * 6.5;
+    assert!(linear < outcome.tolerance(2) && outcome.tolerance(2) < linear * (1.0 + 1e-6));
 }
 
 #[test]

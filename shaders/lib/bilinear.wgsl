@@ -11,14 +11,9 @@ struct BilinearTaps {
     inside: bool,
 }
 
-fn is_finite(v: f32) -> bool {
-    return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
-}
-
 fn bilinear_taps(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
     var taps: BilinearTaps;
     taps.inside = false;
-    // Bits, not comparisons, decide about NaN: compilers may assume that there is none.
     if !is_finite(y) || !is_finite(x) {
         return taps;
     }

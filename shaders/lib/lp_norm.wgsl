@@ -2,6 +2,9 @@
 // multiplied out and the root gets one Newton step.
 
 fn power(x: f32, p: f32) -> f32 {
+    if !is_finite(x) {
+        return x;
+    }
     let whole = u32(floor(min(p, 64.0)));
     var result = 1.0;
     for (var i = 0u; i < whole; i++) {
@@ -15,6 +18,9 @@ fn power(x: f32, p: f32) -> f32 {
 }
 
 fn root(sum: f32, p: f32) -> f32 {
+    if !is_finite(sum) {
+        return sum;
+    }
     if p == 1.0 {
         return sum;
     }

@@ -1,12 +1,18 @@
 //! The one place where output extents, multiply-adds, parameters and bytes are computed, and where a problem that has
 //! no geometry is refused. All arithmetic is overflow-checked.
 
-mod analysis;
+mod cost;
+mod matrix;
+mod overlap;
+mod receptive_field;
+mod separable;
 mod window;
 
-pub use analysis::{
-    LayerShape, ReceptiveField, SeparableFactors, convolution_matrix, factor_separable, overlap_counts, receptive_field,
-};
+pub use cost::{Cost, DeformCost, SeparableCost, deform_cost, offset_channels, separable_cost};
+pub use matrix::{MAX_MATRIX_LEN, Matrix, convolution_matrix};
+pub use overlap::{OverlapCounts, overlap_counts};
+pub use receptive_field::{LayerShape, ReceptiveField, receptive_field, receptive_interval};
+pub use separable::{SeparableFactors, factor_separable};
 pub use window::Window;
 
 use crate::error::{Error, Result};
@@ -347,6 +353,7 @@ fn spatial_separable2d(p: &SpatialSeparable2d) -> Result<Draft> {
         ceil_mode: false,
     }
     .check_rank("spatial_separable_conv2d", 2)?
+    .named("input", "channels")
     .check()?;
     check_padding_mode(p.padding_mode, &window, 2)?;
     let output = activation_shape(p.batch, p.channels, window.output_axes(2));
@@ -370,7 +377,8 @@ fn depthwise_separable2d(p: &DepthwiseSeparable2d) -> Result<Draft> {
     let middle = p
         .c_in
         .checked_mul(p.multiplier)
-        .ok_or_else(|| Error::invalid("multiplier", p.multiplier, "c_in * multiplier overflows"))?;
+        .filter(|&middle| middle <= i32::MAX as usize)
+        .ok_or_else(|| Error::invalid("multiplier", p.multiplier, "c_in * multiplier must be below 2^31"))?;
     let window = WindowRequest {
         batch: p.batch,
         c_in: p.c_in,
@@ -412,6 +420,7 @@ fn pool(p: &Pool) -> Result<Draft> {
         dilation: p.dilation,
         ceil_mode: p.ceil_mode,
     }
+    .named("input", "channels")
     .check()?;
     let rank = p.input.rank();
     match p.mode {
@@ -540,6 +549,7 @@ fn im2col(p: &Im2col) -> Result<Draft> {
         dilation: p.dilation,
         ceil_mode: false,
     }
+    .named("input", "channels")
     .check()?;
     let tensors = vec![
         read(TensorName::Input, activation_shape(p.batch, p.channels, &p.input)),
@@ -562,7 +572,7 @@ fn col2im(p: &Col2im) -> Result<Draft> {
         dilation: p.dilation,
         ceil_mode: false,
     }
-    .named_input("output")
+    .named("output", "channels")
     .check()?;
     let tensors = vec![
         read(TensorName::Input, columns_shape(&window)?),

@@ -67,7 +67,9 @@ impl Window {
     pub(super) fn check_every_window_meets_the_input(&self, rank: usize) -> Result<()> {
         for axis in 3 - rank..3 {
             let (extent, dilation) = (self.input[axis], self.dilation[axis]);
-            for out in 0..self.output[axis] {
+            // Taps no farther apart than the input is long cannot step over it: then the first window is the worst.
+            let windows = if dilation <= extent { 1 } else { self.output[axis] };
+            for out in 0..windows {
                 let start = out * self.stride[axis];
                 if start >= self.pad_begin[axis] {
                     break;
@@ -102,10 +104,11 @@ pub(super) struct WindowRequest {
     pub ceil_mode: bool,
 }
 
-/// A request whose spatial extents go by another field name in messages.
+/// A request with the names that its problem gives to extents and channels.
 pub(super) struct NamedRequest {
     request: WindowRequest,
     input_field: &'static str,
+    channels_field: &'static str,
 }
 
 pub(super) fn axis_field(field: &str, axis: usize) -> String {
@@ -125,9 +128,14 @@ fn fits_i32(field: impl FnOnce() -> String, value: Option<usize>) -> Result<usiz
     }
 }
 
+/// The product of extents, if it is below 2^31.
+fn checked_len(extents: &[usize]) -> Option<usize> {
+    extents.iter().try_fold(1_usize, |len, &n| len.checked_mul(n)).filter(|&len| len <= i32::MAX as usize)
+}
+
 impl WindowRequest {
-    pub(super) fn named_input(self, input_field: &'static str) -> NamedRequest {
-        NamedRequest { request: self, input_field }
+    pub(super) fn named(self, input_field: &'static str, channels_field: &'static str) -> NamedRequest {
+        NamedRequest { request: self, input_field, channels_field }
     }
 
     pub(super) fn check_rank(self, op: &str, rank: usize) -> Result<Self> {
@@ -138,12 +146,12 @@ impl WindowRequest {
     }
 
     pub(super) fn check(self) -> Result<Window> {
-        self.named_input("input").check()
+        self.named("input", "c_in").check()
     }
 
     /// The window of a transposed convolution, where `output` grows from `input`.
     pub(super) fn check_transposed(self, output_padding: Axes<usize>) -> Result<Window> {
-        self.check_values("input")?;
+        self.check_values("input", "c_in")?;
         let rank = self.input.rank();
         if output_padding.rank() != rank {
             return Err(rank_error("output_padding", output_padding.rank(), rank));
@@ -178,7 +186,7 @@ impl WindowRequest {
     }
 
     /// Checks what does not depend on the direction of the window.
-    fn check_values(&self, input_field: &str) -> Result<()> {
+    fn check_values(&self, input_field: &str, channels_field: &str) -> Result<()> {
         let rank = self.input.rank();
         for (field, got) in [
             ("kernel", self.kernel.rank()),
@@ -190,7 +198,7 @@ impl WindowRequest {
                 return Err(rank_error(field, got, rank));
             }
         }
-        for (field, value) in [("batch", self.batch), ("c_in", self.c_in)] {
+        for (field, value) in [("batch", self.batch), (channels_field, self.c_in)] {
             positive(field, value)?;
         }
         for (field, values) in
@@ -207,9 +215,13 @@ impl WindowRequest {
             }
         }
         for (field, value) in
-            [("batch", self.batch), ("c_in", self.c_in), ("c_out", self.c_out), ("groups", self.groups)]
+            [("batch", self.batch), (channels_field, self.c_in), ("c_out", self.c_out), ("groups", self.groups)]
         {
             fits_i32(|| field.into(), Some(value))?;
+        }
+        // A pooling window is no tensor, so nothing else bounds it.
+        if checked_len(&self.kernel).is_none() {
+            return Err(Error::invalid("kernel", format!("{:?}", self.kernel), "it must have fewer than 2^31 taps"));
         }
         Ok(())
     }
@@ -240,7 +252,7 @@ impl WindowRequest {
 impl NamedRequest {
     pub(super) fn check(self) -> Result<Window> {
         let request = self.request;
-        request.check_values(self.input_field)?;
+        request.check_values(self.input_field, self.channels_field)?;
         let rank = request.input.rank();
         let mut output = [1; 3];
         for axis in 0..rank {
@@ -268,6 +280,10 @@ impl NamedRequest {
                 fits_i32(|| axis_field("stride", axis), last)?;
             }
             output[3 - rank + axis] = extent;
+        }
+        if checked_len(&output).is_none() {
+            let extents = format!("{:?}", &output[3 - rank..]);
+            return Err(Error::invalid("output", extents, "it must have fewer than 2^31 positions"));
         }
         Ok(request.window(output))
     }

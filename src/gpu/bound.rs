@@ -200,7 +200,7 @@ impl Binder<'_> {
             return Err(binding_error(name, "usage", format!("{:?}", range.buffer.usage()), "it must contain STORAGE"));
         }
         let alignment = u64::from(self.context.capabilities().storage_alignment);
-        if range.offset % alignment != 0 {
+        if !range.offset.is_multiple_of(alignment) {
             let rule = format!("it must be a multiple of min_storage_buffer_offset_alignment = {alignment}");
             return Err(binding_error(name, "offset", range.offset, rule));
         }

@@ -34,6 +34,7 @@ parts! {
     ACTIVATION = "activation";
     WRITE_OUTPUT = "write_output";
     WRITE_TILE = "write_tile";
+    CLASSIFY = "classify";
     BILINEAR = "bilinear";
     SAMPLE_PLANE = "sample_plane";
     MAX_RULE = "max_rule";

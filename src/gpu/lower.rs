@@ -18,7 +18,7 @@ use crate::tensor::{ELEMENT_BYTES, Layout, TensorName, TensorSpec};
 
 /// A batch cut into equal parts and a remainder, each with its program.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Split {
+pub struct Lowered {
     /// Images per part.
     pub images: usize,
     /// Program of a whole part.
@@ -29,7 +29,7 @@ pub(crate) struct Split {
     pub n_whole: usize,
 }
 
-impl Split {
+impl Lowered {
     /// Bytes of workspace, which the parts share one after the other.
     pub fn workspace_bytes(&self) -> u64 {
         self.whole.workspace_bytes.max(self.rest.as_ref().map_or(0, |(_, rest)| rest.workspace_bytes))
@@ -57,13 +57,14 @@ pub(crate) fn reason(error: &Error) -> String {
     }
 }
 
-/// Lowers a problem by one algorithm, in the fewest parts of the batch that the limits allow.
-pub(crate) fn split(
+/// Lowers a problem by one algorithm, in the fewest parts of the batch that the limits allow. Needs no device: what a
+/// [`Plan`](super::Plan) would run can be looked at, validated and exported without one.
+pub fn lower_in_parts(
     geometry: &Geometry,
     algorithm: Algorithm,
     capabilities: &Capabilities,
     options: &Options,
-) -> Result<Split> {
+) -> Result<Lowered> {
     for (&name, layout) in &options.layouts {
         let spec = geometry.tensor(name).ok_or_else(|| Error::Layout {
             tensor: name,
@@ -78,10 +79,10 @@ pub(crate) fn split(
         check_limits(&part, &program, capabilities, options)?;
         Ok(program)
     };
-    let build = |images: usize, whole: Program| -> Result<Split> {
+    let build = |images: usize, whole: Program| -> Result<Lowered> {
         let remainder = batch % images;
         let rest = if remainder == 0 { None } else { Some((remainder, program_for(remainder)?)) };
-        Ok(Split { images, whole, rest, n_whole: batch / images })
+        Ok(Lowered { images, whole, rest, n_whole: batch / images })
     };
     if let Ok(whole) = program_for(batch) {
         return build(batch, whole);

@@ -7,7 +7,7 @@ use crate::geometry::Window;
 
 kernel!(
     "lp_pool", Window,
-    parts: [WINDOW_PARAMS, GRID, LP_NORM],
+    parts: [WINDOW_PARAMS, GRID, CLASSIFY, LP_NORM],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP"],

@@ -36,5 +36,6 @@ mod spatial_separable2d_direct;
 
 pub use bound::{Bindings, Bound};
 pub use context::{Context, capabilities_of, required_features, required_limits};
+pub use lower::{Lowered, lower_in_parts};
 pub use open::{Gpu, Outputs, Select, Timing};
 pub use plan::Plan;

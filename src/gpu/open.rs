@@ -79,8 +79,10 @@ const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
 const SAMPLE_TARGET: Duration = Duration::from_millis(20);
 const MAX_REPEATS: usize = 200;
 
-fn enumerate() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+/// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
+fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let instance = wgpu::Instance::new(descriptor.with_env());
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     adapters
         .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
@@ -89,7 +91,7 @@ fn enumerate() -> Vec<wgpu::Adapter> {
 }
 
 /// Smaller is better.
-fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
+fn rank(info: &wgpu::AdapterInfo) -> (bool, u8) {
     let kind = match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,
         wgpu::DeviceType::IntegratedGpu => 1,
@@ -97,8 +99,7 @@ fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
         wgpu::DeviceType::Other => 3,
         wgpu::DeviceType::Cpu => 4,
     };
-    // GL is the fallback backend, and hides its software rasteriser behind `Other`.
-    (kind, u8::from(info.backend == wgpu::Backend::Gl))
+    (info.backend == wgpu::Backend::Gl, kind)
 }
 
 fn device_error(error: impl std::fmt::Display) -> Error {
@@ -106,20 +107,27 @@ fn device_error(error: impl std::fmt::Display) -> Error {
 }
 
 impl Gpu {
-    /// Every adapter that runs compute shaders, the most capable first.
+    /// Every adapter of every backend that runs compute shaders, the most capable first.
     pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-        enumerate().iter().map(wgpu::Adapter::get_info).collect()
+        enumerate(wgpu::Backends::all()).iter().map(wgpu::Adapter::get_info).collect()
     }
 
     /// Opens an adapter, with a timestamp clock where it has one.
     pub fn open(select: &Select) -> Result<Gpu> {
-        let adapters = enumerate();
         let select = match (select, std::env::var(ADAPTER_VARIABLE)) {
             (Select::Auto, Ok(wanted)) if !wanted.is_empty() => {
                 wanted.parse().map_or(Select::Name(wanted), Select::Index)
             }
             _ => select.clone(),
         };
+        // GL is asked only when nothing better is there: it ranks last anyway, and starting it takes time.
+        let mut adapters = match select {
+            Select::Auto => enumerate(wgpu::Backends::PRIMARY),
+            _ => enumerate(wgpu::Backends::all()),
+        };
+        if adapters.is_empty() {
+            adapters = enumerate(wgpu::Backends::all());
+        }
         if adapters.is_empty() {
             return Err(Error::Device(
                 "no adapter that runs compute shaders; on Debian install mesa-vulkan-drivers and libvulkan1".into(),
@@ -195,12 +203,16 @@ impl Gpu {
     /// Uploads contiguous inputs, lays them out as the options say, computes in one submit, and reads the results back
     /// contiguous. Blocks until done.
     pub fn run(&self, problem: &Problem, options: &Options, inputs: &Inputs) -> Result<Outputs> {
-        let plan = Plan::new(&self.context, problem, options)?;
-        let prepared = self.prepare(&plan, inputs)?;
+        self.run_plan(&Plan::new(&self.context, problem, options)?, inputs)
+    }
+
+    /// Likewise for a plan that was made before, on this device.
+    pub fn run_plan(&self, plan: &Plan, inputs: &Inputs) -> Result<Outputs> {
+        let prepared = self.prepare(plan, inputs)?;
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         prepared.bound.encode(&mut encoder);
         self.queue.submit([encoder.finish()]);
-        self.outputs(&plan, &prepared)
+        self.outputs(plan, &prepared)
     }
 
     /// Like [`Gpu::run`], but executes many times and measures. Warms up first; a sample repeats the operation often

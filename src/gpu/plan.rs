@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bound::{Bindings, Bound};
 use super::context::{Context, Pipeline};
-use super::lower::{self, Split};
+use super::lower::{self, Lowered};
 use super::program::{Dispatch, Program};
 use crate::choose::{Choice, Options, choose};
 use crate::error::{Error, Result};
@@ -40,9 +40,9 @@ impl Plan {
     pub fn new(context: &Context, problem: &Problem, options: &Options) -> Result<Self> {
         let geometry = Geometry::new(problem)?;
         let choice = choose(&geometry, context.capabilities(), options)?;
-        let split = lower::split(&geometry, choice.algorithm, context.capabilities(), options)?;
-        let workspace_bytes = split.workspace_bytes();
-        let Split { images, whole, rest, n_whole } = split;
+        let lowered = lower::lower_in_parts(&geometry, choice.algorithm, context.capabilities(), options)?;
+        let workspace_bytes = lowered.workspace_bytes();
+        let Lowered { images, whole, rest, n_whole } = lowered;
         let compile = |images, count, program: Program| -> Result<Part> {
             let launches = program.dispatches.into_iter().map(|dispatch| launch(context, dispatch, options));
             Ok(Part { images, count, launches: launches.collect::<Result<_>>()? })

@@ -8,7 +8,8 @@ use super::{Axes, setters};
 pub enum PoolMode {
     /// The maximum; of equal ones the first in scan order. NaN wins over every number, the first NaN over later ones.
     Max {
-        /// Value of the padding; `None` is minus infinity, which never wins.
+        /// Value of the declared padding; `None` is minus infinity, which never wins. Overhang of `ceil_mode` beyond the
+        /// padding takes no part either way.
         pad_value: Option<f32>,
         /// Also write `indices`.
         indices: bool,

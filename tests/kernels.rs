@@ -1,0 +1,312 @@
+//! Every algorithm against the oracle: exact on small integers, bounded on random data, in both kernel classes and both
+//! runtime-check modes, with every buffer's surroundings watched and repeats bit-identical.
+
+mod common;
+
+use common::{Run, classes, epilogues, integers, open, random, run_guarded, zoo};
+use wgconv::gpu::{Context, Gpu};
+use wgconv::reference::{self, Outcome};
+use wgconv::{
+    Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, Layout, Options, PoolMode, Problem,
+    TensorName, candidates,
+};
+
+/// The algorithms that apply.
+fn applicable(problem: &Problem, capabilities: &Capabilities, options: &Options) -> Vec<Algorithm> {
+    let geometry = Geometry::new(problem).expect("zoo problems are valid");
+    let all = candidates(&geometry, capabilities, options);
+    all.into_iter().filter(|c| c.verdict.is_ok()).map(|c| c.algorithm).collect()
+}
+
+/// `difference <= tolerance`, so that a NaN fails; where the oracle is not finite the class must agree.
+fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
+    if want.is_nan() {
+        return got.is_nan();
+    }
+    if want.is_infinite() {
+        return f64::from(got) == want;
+    }
+    (f64::from(got) - want).abs() <= tolerance
+}
+
+fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
+    assert_eq!(run.output.len(), want.output.len(), "{name}: {}", run.label);
+    for (i, (&got, &value)) in run.output.iter().zip(&want.output).enumerate() {
+        let tolerance = if exact { 0.0 } else { want.tolerance(i) };
+        assert!(
+            agrees(got, value, tolerance),
+            "{name}: {} output {i} of {:?} is {got}, want {value} +- {tolerance}",
+            run.label,
+            want.shape
+        );
+    }
+    assert_eq!(run.indices, want.indices, "{name}: {} indices", run.label);
+}
+
+/// Runs every applicable algorithm of both classes.
+fn judge(
+    gpu: &Gpu,
+    contexts: &[Context],
+    name: &str,
+    problem: &Problem,
+    options: &Options,
+    inputs: &Inputs,
+    exact: bool,
+) {
+    let want = reference::run(problem, inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for context in contexts {
+        let algorithms = applicable(problem, context.capabilities(), options);
+        assert!(algorithms.contains(&Algorithm::Direct), "{name}: the always-correct kernel must apply");
+        for algorithm in algorithms {
+            let run = run_guarded(gpu, context, problem, &options.clone().algorithm(algorithm), inputs);
+            check(name, &run, &want, exact);
+        }
+    }
+}
+
+fn contexts(gpu: &Gpu) -> Vec<Context> {
+    classes(gpu).into_iter().map(|caps| Context::with_capabilities(gpu.device(), caps)).collect()
+}
+
+/// Sums of small integers are exact in f32, but a quotient or a root is not.
+fn is_exact_on_integers(problem: &Problem) -> bool {
+    let arithmetic = match problem {
+        Problem::Pool(pool) => matches!(pool.mode, PoolMode::Max { .. }),
+        _ => true,
+    };
+    arithmetic && problem.epilogue().is_none_or(|e| matches!(e.activation, Activation::Identity | Activation::Relu))
+}
+
+#[test]
+fn integers_are_exact() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in zoo().iter().filter(|(_, problem)| is_exact_on_integers(problem)) {
+        judge(&gpu, &contexts, name, problem, &Options::default(), &integers(problem, 1), true);
+    }
+}
+
+#[test]
+fn random_data_stays_within_the_bound() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in &zoo() {
+        judge(&gpu, &contexts, name, problem, &Options::default(), &random(problem, 2), false);
+    }
+}
+
+#[test]
+fn runtime_checks_change_nothing() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let options = Options { runtime_checks: true, ..Options::default() };
+    for (name, problem) in &zoo() {
+        judge(&gpu, &contexts, name, problem, &options, &random(problem, 3), false);
+    }
+}
+
+#[test]
+fn epilogues_stay_within_the_bound() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for problem in &epilogues() {
+        let name = format!("{:?}", problem.epilogue());
+        judge(&gpu, &contexts, &name, problem, &Options::default(), &random(problem, 4), false);
+        // Large arguments: where exp overflows and gelu vanishes.
+        let mut large = random(problem, 5);
+        for value in large.values_mut().flatten() {
+            *value *= 40.0;
+        }
+        judge(&gpu, &contexts, &name, problem, &Options::default(), &large, false);
+    }
+}
+
+#[test]
+fn repeats_are_bit_identical() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in &zoo() {
+        let inputs = random(problem, 6);
+        for context in &contexts {
+            for algorithm in applicable(problem, context.capabilities(), &Options::default()) {
+                let options = Options::default().algorithm(algorithm);
+                let bits = |run: Run| (run.output.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), run.indices);
+                let first = bits(run_guarded(&gpu, context, problem, &options, &inputs));
+                for _ in 0..2 {
+                    let again = bits(run_guarded(&gpu, context, problem, &options, &inputs));
+                    assert!(first == again, "{name} by {algorithm} differs between runs");
+                }
+            }
+        }
+    }
+}
+
+/// The layouts that every activation must be readable and writable in.
+fn layouts(problem: &Problem) -> Vec<(&'static str, Options)> {
+    let geometry = Geometry::new(problem).expect("zoo problems are valid");
+    let strided: Vec<_> = geometry.tensors().iter().filter(|spec| spec.takes_layout()).collect();
+    let with = |make: &dyn Fn(&[usize]) -> Layout| {
+        strided.iter().fold(Options::default(), |options, spec| options.layout(spec.name, make(&spec.shape)))
+    };
+    let channel_slice = |shape: &[usize]| {
+        let mut parent = shape.to_vec();
+        parent[1] += 5;
+        Layout::contiguous(&parent).slice(1, 3)
+    };
+    let crop = |shape: &[usize]| {
+        let mut parent = shape.to_vec();
+        for extent in &mut parent[2..] {
+            *extent += 3;
+        }
+        (2..shape.len()).fold(Layout::contiguous(&parent), |layout, axis| layout.slice(axis, axis - 1))
+    };
+    vec![
+        ("channels last", with(&Layout::channels_last)),
+        ("channel slice", with(&channel_slice)),
+        ("crop", with(&crop)),
+    ]
+}
+
+#[test]
+fn strided_views_work_for_every_activation() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let mut problems: Vec<Problem> = zoo().into_iter().map(|(_, problem)| problem).collect();
+    problems.extend(epilogues().into_iter().skip(7));
+    for problem in &problems {
+        for (name, options) in layouts(problem) {
+            judge(&gpu, &contexts, name, problem, &options, &random(problem, 7), false);
+        }
+    }
+}
+
+#[test]
+fn a_repeated_residual_is_readable_and_a_repeated_output_is_refused() {
+    let gpu = open();
+    let problem: Problem = Conv::new(2, 3, [5, 6], 4, [3, 3]).residual(true).into();
+    let repeated = Layout { offset: 0, strides: vec![0, 1, 0, 0] };
+    let mut inputs = random(&problem, 8);
+    // One value per channel, over all images and positions.
+    let per_channel = [0.5_f32, -1.0, 2.0, 0.25];
+    let residual: Vec<f32> = (0..2 * 4 * 3 * 4).map(|i| per_channel[i / 12 % 4]).collect();
+    inputs.insert(TensorName::Residual, residual);
+    let options = Options::default().layout(TensorName::Residual, repeated.clone());
+    let want = reference::run(&problem, &inputs).expect("valid");
+    let got = gpu.run(&problem, &options, &inputs).expect("valid");
+    for (i, (&got, &value)) in got.output.iter().zip(&want.output).enumerate() {
+        assert!(agrees(got, value, want.tolerance(i)), "{i}: {got} {value}");
+    }
+    let error = gpu.run(&problem, &Options::default().layout(TensorName::Output, repeated), &inputs);
+    assert!(error.is_err_and(|e| e.to_string().contains("output") && e.to_string().contains("overlap")));
+}
+
+#[test]
+fn nan_and_infinity_propagate_like_in_the_reference() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in &zoo() {
+        let mut inputs = integers(problem, 9);
+        let input = inputs.get_mut(&TensorName::Input).expect("every operation has an input");
+        let n = input.len();
+        input[n / 3] = f32::NAN;
+        input[n / 2] = f32::INFINITY;
+        input[2 * n / 3] = f32::NEG_INFINITY;
+        judge(&gpu, &contexts, name, problem, &Options::default(), &inputs, false);
+    }
+}
+
+#[test]
+fn offsets_of_any_kind_contribute_nothing_or_what_they_should() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let hostile = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::MAX,
+        -f32::MAX,
+        1e10,
+        -1e10,
+        2_147_483_648.0,
+        -1.0,
+        8.0,
+        7.999,
+        -0.999,
+        1e-40,
+    ];
+    for (name, problem) in zoo().iter().filter(|(_, p)| matches!(p, Problem::DeformConv2d(_))) {
+        let mut inputs = random(problem, 10);
+        let offset = inputs.get_mut(&TensorName::Offset).expect("deformable");
+        for (i, value) in offset.iter_mut().enumerate().filter(|(i, _)| i % 3 == 0) {
+            *value = hostile[i / 3 % hostile.len()];
+        }
+        judge(&gpu, &contexts, name, problem, &Options::default(), &inputs, false);
+    }
+}
+
+#[test]
+fn more_than_65535_workgroups_fold() {
+    let gpu = open();
+    // A device that allows 7 workgroups per dimension folds what is small, too; 343 is the most it launches.
+    let tight = Capabilities { max_workgroups_per_dimension: 7, ..*gpu.capabilities() };
+    let context = Context::with_capabilities(gpu.device(), tight);
+    for (name, problem) in &zoo() {
+        let inputs = random(problem, 11);
+        let want = reference::run(problem, &inputs).expect("valid");
+        for algorithm in applicable(problem, context.capabilities(), &Options::default()) {
+            let options = Options::default().algorithm(algorithm);
+            check(name, &run_guarded(&gpu, &context, problem, &options, &inputs), &want, false);
+        }
+    }
+    // And the real limit: 2^22 + 64 outputs of 64 per workgroup.
+    let problem: Problem = Conv::new(1, 1, [2049, 2079], 1, [2, 2]).into();
+    let inputs = integers(&problem, 12);
+    let want = reference::run(&problem, &inputs).expect("valid");
+    let context = Context::new(gpu.device());
+    let options = Options::default().algorithm(Algorithm::Direct);
+    check("many workgroups", &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, true);
+}
+
+#[test]
+fn a_batch_beyond_the_binding_limit_is_split_and_one_image_beyond_it_is_refused() {
+    let gpu = open();
+    let problem: Problem = Conv::new(7, 4, [9, 10], 6, [3, 3]).padding(1).bias(true).residual(true).into();
+    let inputs = random(&problem, 13);
+    let want = reference::run(&problem, &inputs).expect("valid");
+    // One image of the output takes 2160 bytes; room for two or three of them with the alignment's slack.
+    let tight = Capabilities { max_binding_bytes: 7_000, ..*gpu.capabilities() };
+    let context = Context::with_capabilities(gpu.device(), tight);
+    let geometry = Geometry::new(&problem).expect("valid");
+    for algorithm in [Algorithm::Direct, Algorithm::RegisterTiled] {
+        let options = Options::default().algorithm(algorithm);
+        let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, &tight, &options).expect("splits");
+        assert!(lowered.n_whole > 1 && lowered.rest.is_some(), "{}", lowered.describe());
+        check("split", &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, false);
+        let strided = options.layout(TensorName::Input, Layout::channels_last(&[7, 4, 9, 10]));
+        check("split strided", &run_guarded(&gpu, &context, &problem, &strided, &inputs), &want, false);
+    }
+    let tighter = Capabilities { max_binding_bytes: 2_000, ..*gpu.capabilities() };
+    let error = wgconv::choose(&geometry, &tighter, &Options::default()).expect_err("one image is too large");
+    assert!(error.to_string().contains("max_storage_buffer_binding_size"), "{error}");
+
+    // A workspace limit splits the batch of a GEMM.
+    let one_image = 36 * 90 * 4;
+    let options =
+        Options { workspace_limit: Some(3 * one_image), ..Options::default() }.algorithm(Algorithm::Im2colGemm);
+    let context = Context::new(gpu.device());
+    let lowered =
+        wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, gpu.capabilities(), &options).expect("splits");
+    assert!(lowered.workspace_bytes() <= 3 * one_image && lowered.n_whole >= 2, "{}", lowered.describe());
+    check("workspace", &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, false);
+}
+
+#[test]
+fn the_large_gemm_tile_is_right() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    // 2 x 1 x 98 tiles of 128 x 128.
+    let pointwise: Problem = Conv::new(2, 20, [112, 112], 65, [1, 1]).bias(true).into();
+    judge(&gpu, &contexts[..1], "large tile", &pointwise, &Options::default(), &integers(&pointwise, 14), true);
+    let transposed: Problem = ConvTranspose::new(1, 5, [100, 90], 30, [2, 2]).stride(2).into();
+    judge(&gpu, &contexts[..1], "large tile", &transposed, &Options::default(), &integers(&transposed, 15), true);
+}

@@ -1,0 +1,188 @@
+//! Static evidence, without an adapter: every shader variant that lowering can produce is valid WGSL, translates to every
+//! backend's language, and agrees with its uniform on the host.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags, Validator};
+use wgconv::gpu::catalog::{Variant, kernels};
+use wgconv::gpu::{lower_in_parts, params};
+use wgconv::{Access, Algorithm, Capabilities, Conv, Geometry, Options, Problem};
+
+/// Every variant of the zoo, under every algorithm and class.
+fn variants() -> BTreeMap<String, Variant> {
+    let mut problems: Vec<Problem> = common::zoo().into_iter().map(|(_, problem)| problem).collect();
+    problems.extend(common::epilogues());
+    // Enough tiles for the large GEMM.
+    problems.push(Conv::new(2, 64, [112, 112], 128, [1, 1]).into());
+    let mut variants = BTreeMap::new();
+    for problem in &problems {
+        let geometry = Geometry::new(problem).expect("zoo problems are valid");
+        for algorithm in Algorithm::of(problem) {
+            for capabilities in [Capabilities::gpu(), Capabilities::cpu()] {
+                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &Options::default()) else {
+                    continue;
+                };
+                for dispatch in &lowered.whole.dispatches {
+                    variants.insert(dispatch.variant.label(), dispatch.variant.clone());
+                }
+            }
+        }
+    }
+    variants
+}
+
+fn validated(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
+    let info = Validator::new(ValidationFlags::all(), NagaCapabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
+    (module, info)
+}
+
+#[test]
+fn the_zoo_reaches_every_kernel_and_both_values_of_every_switch() {
+    let variants = variants();
+    for kernel in kernels() {
+        let of_kernel: Vec<&Variant> = variants.values().filter(|v| v.kernel == kernel).collect();
+        assert!(!of_kernel.is_empty(), "no problem lowers to {}", kernel.stem);
+        for (i, constant) in kernel.constants.iter().enumerate() {
+            let values: BTreeSet<_> = of_kernel.iter().map(|v| v.constants[i]).collect();
+            let is_switch = matches!(values.first(), Some(wgconv::gpu::catalog::Constant::Bool(_)));
+            assert!(!is_switch || values.len() == 2, "{} {constant}: only {values:?} is tested", kernel.stem);
+        }
+    }
+}
+
+#[test]
+fn every_variant_is_valid_and_translates_to_every_language() {
+    for (label, variant) in variants() {
+        for shared_buffers in [false, true] {
+            let source = variant.source(shared_buffers);
+            let (module, info) = validated(&label, &source);
+            translate(&label, &module, &info);
+            let accesses: BTreeSet<&str> = source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
+            assert!(!shared_buffers || accesses.is_empty(), "{label}: {accesses:?} stays read-only");
+        }
+    }
+}
+
+fn translate(label: &str, module: &naga::Module, info: &ModuleInfo) {
+    use naga::back;
+    let spirv = back::spv::write_vec(module, info, &back::spv::Options::default(), None);
+    assert!(spirv.is_ok_and(|words| words.len() > 100), "{label}: SPIR-V");
+
+    let msl = back::msl::write_string(
+        module,
+        info,
+        &back::msl::Options { fake_missing_bindings: true, ..Default::default() },
+        &back::msl::PipelineOptions::default(),
+    );
+    assert!(msl.as_ref().is_ok_and(|(text, _)| text.contains("kernel")), "{label}: MSL {:?}", msl.err());
+
+    let mut text = String::new();
+    let options = back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let pipeline = back::hlsl::PipelineOptions::default();
+    let hlsl = back::hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None);
+    assert!(hlsl.is_ok(), "{label}: HLSL {:?}", hlsl.err());
+    assert!(text.contains("numthreads"), "{label}: HLSL without an entry point");
+
+    let mut text = String::new();
+    let options = back::glsl::Options {
+        version: back::glsl::Version::Embedded { version: 310, is_webgl: false },
+        ..Default::default()
+    };
+    let pipeline = back::glsl::PipelineOptions {
+        shader_stage: naga::ShaderStage::Compute,
+        entry_point: "main".into(),
+        multiview: None,
+    };
+    let glsl = back::glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default())
+        .and_then(|mut writer| writer.write());
+    assert!(glsl.is_ok(), "{label}: GLSL {:?}", glsl.err());
+    assert!(text.contains("local_size_x"), "{label}: GLSL without an entry point");
+}
+
+/// Member names and offsets of a struct as naga sees it.
+fn members(module: &naga::Module, name: &str) -> (Vec<(String, usize)>, usize) {
+    let (_, ty) = module
+        .types
+        .iter()
+        .find(|(_, ty)| ty.name.as_deref() == Some(name))
+        .unwrap_or_else(|| panic!("no struct {name}"));
+    let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("{name} is no struct") };
+    let list = members.iter().map(|m| (m.name.clone().unwrap_or_default(), m.offset as usize)).collect();
+    (list, *span as usize)
+}
+
+#[test]
+fn host_and_shader_agree_on_uniforms_and_bindings() {
+    let owned = |fields: Vec<(&'static str, usize)>| -> Vec<(String, usize)> {
+        fields.into_iter().map(|(name, offset)| (name.to_string(), offset)).collect()
+    };
+    for (label, variant) in variants() {
+        let kernel = variant.kernel;
+        let (module, _) = validated(&label, &variant.source(false));
+        let (fields, span) = members(&module, kernel.uniform.struct_name());
+        assert_eq!(fields, owned(kernel.uniform.fields()), "{label}");
+        assert_eq!(span, kernel.uniform.size(), "{label}");
+        let (fields, span) = members(&module, "View");
+        assert_eq!(fields, owned(params::view_fields()), "{label}");
+        assert_eq!(span, size_of::<params::View>(), "{label}");
+
+        let mut bindings: Vec<(u32, String, Option<Access>)> = Vec::new();
+        for (_, variable) in module.global_variables.iter() {
+            let Some(binding) = &variable.binding else { continue };
+            assert_eq!(binding.group, 0, "{label}");
+            let access = match variable.space {
+                naga::AddressSpace::Uniform => None,
+                naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
+                    Some(Access::Write)
+                }
+                naga::AddressSpace::Storage { .. } => Some(Access::Read),
+                other => panic!("{label}: {other:?}"),
+            };
+            bindings.push((binding.binding, variable.name.clone().unwrap_or_default(), access));
+        }
+        bindings.sort_by_key(|(binding, ..)| *binding);
+        let mut expected = vec![(0, "params".to_string(), None)];
+        for (i, spec) in kernel.bindings.iter().enumerate() {
+            expected.push((i as u32 + 1, spec.name.to_string(), Some(spec.access)));
+        }
+        assert_eq!(bindings, expected, "{label}");
+    }
+}
+
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries
+        .map(|entry| entry.expect("readable folder").path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .collect()
+}
+
+#[test]
+fn stems_line_up() {
+    let catalog: BTreeSet<String> = kernels().iter().map(|kernel| kernel.stem.to_string()).collect();
+    assert_eq!(catalog, stems("shaders", "wgsl"), "catalog and shaders/");
+    let launchers = stems("src/gpu", "rs");
+    let missing: Vec<&String> = catalog.iter().filter(|stem| !launchers.contains(*stem)).collect();
+    assert!(missing.is_empty(), "no launcher in src/gpu for {missing:?}");
+    let listed: BTreeSet<String> =
+        kernels().iter().flat_map(|kernel| kernel.parts).map(|part| part.stem.to_string()).collect();
+    assert_eq!(listed, stems("shaders/lib", "wgsl"), "parts and shaders/lib");
+    for kernel in kernels() {
+        for constant in kernel.constants {
+            let used = kernel.source.contains(constant) || kernel.parts.iter().any(|p| p.source.contains(constant));
+            assert!(used, "{} does not use {constant}", kernel.stem);
+        }
+        for word in ["Dispatch:", "Prelude:"] {
+            assert!(kernel.source.contains(word), "{} does not document its {word}", kernel.stem);
+        }
+    }
+}
