@@ -152,8 +152,8 @@ pub fn class(capabilities: &Capabilities) -> &'static str {
 fn adapters() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let mut take = |info| Some(found.swap_remove(found.iter().position(|adapter| adapter.get_info() == info)?));
-    Gpu::adapters().into_iter().filter_map(|info| take(info)).collect()
+    let take = |info| Some(found.swap_remove(found.iter().position(|adapter| adapter.get_info() == info)?));
+    Gpu::adapters().into_iter().filter_map(take).collect()
 }
 
 /// With a unit that leaves two digits at least.
