@@ -14,6 +14,7 @@ use crate::console::{Table, progress, say, say_json};
 use crate::failure::{Code, Failure, Result};
 use crate::operation::Op;
 use crate::request::Task;
+use crate::run;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -241,8 +242,7 @@ fn judge(case: &Case, task: &Task, computed: &Computed, output: TensorName) -> V
     }
     match (output, &computed.indices) {
         (TensorName::Indices, Some(indices)) => {
-            let position = |&index: &u32| if index == u32::MAX { -1.0 } else { f64::from(index) };
-            let got: Vec<f64> = indices.iter().map(position).collect();
+            let got: Vec<f64> = run::positions(indices).iter().map(|&position| position as f64).collect();
             // Positions are equal or wrong, whatever the case says.
             Verdict::Compared(compare(&got, &want, &case::Tolerance::default(), false))
         }

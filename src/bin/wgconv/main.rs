@@ -8,8 +8,11 @@ mod compare;
 mod console;
 mod failure;
 mod files;
+mod filters;
 mod npy;
+mod operate;
 mod operation;
+mod picture;
 mod request;
 mod run;
 
@@ -19,6 +22,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use console::{say, tell};
 use failure::{Failure, Result};
+use operation::Op;
 
 /// Hand-written WGSL convolutions on any wgpu adapter, judged by an f64 CPU reference.
 #[derive(Debug, Parser)]
@@ -26,8 +30,8 @@ use failure::{Failure, Result};
     name = "wgconv",
     version,
     after_help = "\
-Exit codes: 0 done, 1 a comparison failed, 2 bad arguments or an invalid problem, 3 valid but not supported here,
-4 device trouble. Results go to stdout, everything else to stderr."
+Exit codes: 0 done, 1 a comparison failed, 2 bad arguments or an invalid problem, 3 valid but not supported here, \
+4 device trouble. Results go to stdout, everything else to stderr. RUST_LOG=wgpu=warn shows what wgpu has to say."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -44,18 +48,25 @@ enum Command {
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match program().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return arguments_refused(&error),
     };
-    let outcome = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => execute(&cli.command),
-        Err(error) => return arguments_refused(&error),
+    let operation = matches.subcommand().and_then(|(name, matches)| Some((Op::parse(name)?, matches)));
+    let outcome = match (operation, Cli::from_arg_matches(&matches)) {
+        (Some((op, matches)), _) => operate::run(op, matches),
+        (None, Ok(cli)) => execute(&cli.command),
+        (None, Err(error)) => return arguments_refused(&error),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => refused(&failure),
     }
+}
+
+/// The commands of [`Command`] and those of the operations.
+fn program() -> clap::Command {
+    Cli::command().subcommands(operate::commands())
 }
 
 fn execute(command: &Command) -> Result<()> {

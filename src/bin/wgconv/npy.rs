@@ -16,8 +16,12 @@ pub struct Array {
 
 impl Array {
     pub fn load(path: &Path) -> Result<Array> {
-        let bytes = files::read(path)?;
-        parse(&bytes).map_err(|rule| Failure::invalid(format!("{}: {rule}", path.display())))
+        Array::parse(path, &files::read(path)?)
+    }
+
+    /// From the bytes of a file.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
+        parse(bytes).map_err(|rule| Failure::invalid(format!("{}: {rule}", path.display())))
     }
 
     /// Rounded to f32; a finite value beyond its range is an error.

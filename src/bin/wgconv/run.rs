@@ -98,15 +98,16 @@ pub fn options(method: Method, device: &Wanted) -> Result<Options> {
 }
 
 /// Shape and file of one output; `None` where it was not computed.
-pub fn encode(checked: &Checked, computed: &Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
+fn encode(checked: &Checked, computed: &Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
     let shape = checked.given_shape(checked.geometry.output_shape());
     let bytes = match output {
-        TensorName::Indices => {
-            let position = |&index: &u32| if index == u32::MAX { -1 } else { i64::from(index) };
-            let positions: Vec<i64> = computed.indices.as_ref()?.iter().map(position).collect();
-            npy::encode_i64(&shape, &positions)
-        }
+        TensorName::Indices => npy::encode_i64(&shape, &positions(computed.indices.as_ref()?)),
         _ => npy::encode_f32(&shape, &computed.output),
     };
     Some((shape, bytes))
+}
+
+/// Positions of maxima as files hold them: -1 in the padding.
+pub fn positions(indices: &[u32]) -> Vec<i64> {
+    indices.iter().map(|&index| if index == u32::MAX { -1 } else { index.into() }).collect()
 }
