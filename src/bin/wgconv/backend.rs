@@ -84,7 +84,7 @@ pub struct Computed {
 }
 
 impl Adapter {
-    fn open(select: &Select) -> Result<Adapter> {
+    pub fn open(select: &Select) -> Result<Adapter> {
         let gpu = Gpu::open(select)?;
         let trouble = Arc::new(Mutex::new(None));
         let slot = trouble.clone();

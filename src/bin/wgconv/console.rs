@@ -62,6 +62,10 @@ impl Table {
         Table { rows: vec![header.iter().map(ToString::to_string).collect()] }
     }
 
+    pub fn without_header() -> Self {
+        Table { rows: Vec::new() }
+    }
+
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }

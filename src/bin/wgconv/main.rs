@@ -2,10 +2,13 @@
 
 mod attributes;
 mod backend;
+mod bench;
 mod case;
 mod check;
 mod compare;
 mod console;
+mod devices;
+mod explain;
 mod failure;
 mod files;
 mod filters;
@@ -15,10 +18,11 @@ mod operation;
 mod picture;
 mod request;
 mod run;
+mod suite;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use console::{say, tell};
 use failure::{Failure, Result};
@@ -44,6 +48,12 @@ enum Command {
     Run(run::RunArgs),
     /// Run case folders on every applicable algorithm and compare
     Check(check::CheckArgs),
+    /// List the adapters of this machine
+    Devices(devices::DevicesArgs),
+    /// Measure layers of known networks, each result verified
+    Bench(bench::BenchArgs),
+    /// Say what a problem costs and how it would be computed
+    Explain(explain::ExplainArgs),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +65,7 @@ fn main() -> ExitCode {
     let operation = matches.subcommand().and_then(|(name, matches)| Some((Op::parse(name)?, matches)));
     let outcome = match (operation, Cli::from_arg_matches(&matches)) {
         (Some((op, matches)), _) => operate::run(op, matches),
-        (None, Ok(cli)) => execute(&cli.command),
+        (None, Ok(cli)) => execute(&cli.command, &matches),
         (None, Err(error)) => return arguments_refused(&error),
     };
     match outcome {
@@ -66,13 +76,17 @@ fn main() -> ExitCode {
 
 /// The commands of [`Command`] and those of the operations.
 fn program() -> clap::Command {
-    Cli::command().subcommands(operate::commands())
+    Cli::command().mut_subcommand("explain", explain::arguments).subcommands(operate::commands())
 }
 
-fn execute(command: &Command) -> Result<()> {
+fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Bench(args) => bench::run(args),
+        // Its attributes are not in the derived arguments.
+        Command::Explain(args) => explain::run(args, matches.subcommand_matches("explain").unwrap_or(matches)),
     }
 }
 

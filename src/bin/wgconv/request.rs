@@ -63,10 +63,6 @@ impl Task {
         };
         Ok(Task { op, checked, inputs: arrays.iter().map(single).collect::<Result<_>>()? })
     }
-
-    pub fn problem(&self) -> &Problem {
-        self.checked.geometry.problem()
-    }
 }
 
 fn missing(op: Op, name: TensorName) -> Error {
