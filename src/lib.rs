@@ -1,4 +1,4 @@
-//! Convolutions as hand-written WGSL compute shaders on wgpu, each judged by a CPU reference.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 

@@ -9,14 +9,54 @@ use std::path::Path;
 use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags, Validator};
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{lower_in_parts, params};
-use wgconv::{Access, Algorithm, Capabilities, Conv, Geometry, Options, Problem};
+use wgconv::{
+    Access, Algorithm, Capabilities, Conv, Geometry, Options, PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d,
+};
 
-/// Every variant of the zoo, under every algorithm and class.
-fn variants() -> BTreeMap<String, Variant> {
+/// Problems that reach every combination of prelude constants that lowering can produce.
+fn problems() -> Vec<Problem> {
     let mut problems: Vec<Problem> = common::zoo().into_iter().map(|(_, problem)| problem).collect();
     problems.extend(common::epilogues());
     // Enough tiles for the large GEMM.
     problems.push(Conv::new(2, 64, [112, 112], 128, [1, 1]).into());
+    let modes = [PaddingMode::Zeros, PaddingMode::Reflect, PaddingMode::Replicate, PaddingMode::Circular];
+    for mode in modes {
+        problems.push(SpatialSeparable2d::new(1, 2, [9, 9], [3, 3]).padding(1).padding_mode(mode).into());
+        for flip in [false, true] {
+            // Sliding rows or not, in the depthwise kernel.
+            for stride in [1, 2] {
+                let depthwise = Conv::new(1, 2, [9, 9], 2, [3, 3]).groups(2).stride(stride).padding(1);
+                problems.push(depthwise.padding_mode(mode).flip_kernel(flip).into());
+            }
+            // Every kernel extent that the dilated kernel unrolls.
+            for kernel_h in 1..=7 {
+                for kernel_w in 1..=7 {
+                    let dilated = Conv::new(1, 2, [24, 24], 2, [kernel_h, kernel_w]).dilation(2).padding(1);
+                    problems.push(dilated.padding_mode(mode).flip_kernel(flip).into());
+                }
+            }
+        }
+    }
+    for (pad_value, indices) in [(None, false), (None, true), (Some(0.0), false), (Some(0.0), true)] {
+        problems.push(Pool::max(1, 2, [9, 9], [3, 3]).padding(1).mode(PoolMode::Max { pad_value, indices }).into());
+    }
+    // Both workgroup sizes of the tree, in every mode.
+    for size in [4, 40] {
+        for mode in [
+            PoolMode::Max { pad_value: None, indices: false },
+            PoolMode::Max { pad_value: None, indices: true },
+            PoolMode::Average { count_include_pad: true, divisor_override: None },
+            PoolMode::Lp { p: 2.0 },
+        ] {
+            problems.push(Pool::global(1, 2, [size, size], mode).into());
+        }
+    }
+    problems
+}
+
+/// Every variant of those problems, under every algorithm and class.
+fn variants() -> BTreeMap<String, Variant> {
+    let problems = problems();
     let mut variants = BTreeMap::new();
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
