@@ -78,6 +78,7 @@ fn check_passes_what_is_right() {
     let all = sandbox.ok("check cases/one cases --device reference --json").json();
     assert_eq!(all["all"]["cases"], 3);
     assert_eq!(all["operations"]["conv2d"]["pass"], 3);
+    assert_eq!(all["devices"], json!({"reference": "reference"}));
     assert_eq!(sandbox.ok("check cases --device reference --filter two --json").json()["all"]["cases"], 1);
     assert_eq!(sandbox.ok("check cases --device reference --op conv2d --json").json()["all"]["cases"], 2);
     sandbox.run("check cases --device reference --op max-pool2d").refused(2, "no case matches");

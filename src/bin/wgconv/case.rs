@@ -112,7 +112,7 @@ impl Case {
     pub fn request(&self) -> Result<(Op, Attributes)> {
         let name = self.op_name();
         if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
-            return Err(Failure::unsupported(format!("op = {name:?} is not supported: it is no operation on floats")));
+            return Err(Failure::unsupported(format!("op = {name:?} is not supported: no kernel computes it")));
         }
         let op = Op::parse(name).ok_or_else(|| {
             let known: Vec<String> = Op::all().map(Op::name).collect();

@@ -119,7 +119,8 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         return Err(Failure::invalid(rule));
     }
     let devices = backend::open_all(&args.device)?;
-    let mut report = Report { json: args.json, ..Report::default() };
+    let names = devices.iter().map(|device| (device.selector().to_string(), device.description())).collect();
+    let mut report = Report { json: args.json, devices: names, ..Report::default() };
     let bar = progress(folders.len());
     for folder in folders {
         bar.inc(1);
@@ -294,6 +295,8 @@ impl Totals {
 #[derive(Default)]
 struct Report {
     json: bool,
+    /// What `--device` calls each, and what it is.
+    devices: Vec<(String, String)>,
     records: Vec<serde_json::Value>,
     cases: BTreeMap<String, Totals>,
     all: Totals,
@@ -342,7 +345,11 @@ impl Report {
             };
             let operations: serde_json::Map<_, _> =
                 self.cases.iter().map(|(name, t)| (name.clone(), totals(t))).collect();
-            say_json(&json!({"comparisons": self.records, "operations": operations, "all": totals(&self.all)}));
+            let devices: serde_json::Map<_, _> =
+                self.devices.iter().map(|(selector, name)| (selector.clone(), json!(name))).collect();
+            say_json(&json!({
+                "devices": devices, "comparisons": self.records, "operations": operations, "all": totals(&self.all),
+            }));
         } else {
             let mut table = Table::new(&[
                 "operation",
@@ -360,6 +367,9 @@ impl Report {
             }
             table.row(self.all.cells("all"));
             table.say();
+            for (selector, name) in &self.devices {
+                say!("device {selector}: {name}");
+            }
         }
         match self.all.failed {
             0 => Ok(()),
