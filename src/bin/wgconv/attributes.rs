@@ -44,7 +44,8 @@ pub const ATTRIBUTES: [Attribute; 18] = [
         "padding",
         Form::Padding,
         "P|P,P|B:E,B:E|same|valid",
-        "Padding: one for all sides, one for each axis, or begin:end for each axis; `same` keeps the size at stride 1 [default: 0]",
+        "Padding: one for all sides, one for each axis, or begin:end for each axis; `same` keeps the size at stride 1 \
+         [default: 0]",
     ),
     attribute(
         "dilation",
@@ -237,14 +238,13 @@ pub fn json_of(form: Form, text: &str) -> Value {
         (_, Ok(n)) => Value::from(n),
         _ => word(text),
     };
-    let each = |item: fn(&dyn Fn(&str) -> Value, &str) -> Value| {
-        Value::Array(text.split(',').map(|part| item(&whole, part.trim())).collect())
+    // `begin:end` or a number.
+    let entry = |part: &str| match part.trim().split_once(':') {
+        Some((begin, end)) => Value::Array(vec![whole(begin), whole(end)]),
+        None => whole(part.trim()),
     };
     match form {
-        Form::Counts | Form::Padding if text.contains([',', ':']) => each(|whole, part| match part.split_once(':') {
-            Some((begin, end)) => Value::Array(vec![whole(begin), whole(end)]),
-            None => whole(part),
-        }),
+        Form::Counts | Form::Padding if text.contains([',', ':']) => Value::Array(text.split(',').map(entry).collect()),
         Form::Counts | Form::Padding | Form::Count => whole(text),
         Form::Flag => match text {
             "true" | "1" => true.into(),

@@ -6,8 +6,8 @@ use wgconv::gpu::{Gpu, Select};
 use wgconv::{Capabilities, KernelClass};
 
 use crate::backend::{Adapter, NO_ADAPTER};
-use crate::console::{say, say_json, tell};
-use crate::failure::Result;
+use crate::console::{say, say_json};
+use crate::failure::{Failure, Result};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,7 +16,8 @@ Examples:
   wgconv devices --json
 
 `--device` of the other commands takes the number or any part of what this list says in brackets and before them, in \
-any case. `--device auto` is number 0 unless the environment variable WGCONV_ADAPTER names another.")]
+any case. `--device auto` is number 0 unless the environment variable WGCONV_ADAPTER names another. Exit code 4 when there is \
+no adapter.")]
 pub struct DevicesArgs {
     /// Print the list in JSON
     #[arg(long)]
@@ -34,18 +35,16 @@ const FEATURES: [(&str, wgpu::Features); 5] = [
 
 pub fn run(args: &DevicesArgs) -> Result<()> {
     let adapters = adapters();
-    if adapters.is_empty() {
-        tell!("{NO_ADAPTER}; the reference works without");
-    }
     let rows: Vec<Row> = adapters.iter().enumerate().map(|(index, adapter)| Row::of(index, adapter)).collect();
     if args.json {
         let adapters: Vec<_> = rows.iter().map(Row::json).collect();
         say_json(&json!({"adapters": adapters, "reference": "f64 on the CPU"}));
-        return Ok(());
+    } else {
+        rows.iter().for_each(Row::say);
+        say!("reference  the f64 oracle on the CPU");
     }
-    rows.iter().for_each(Row::say);
-    say!("reference  the f64 oracle on the CPU");
-    Ok(())
+    // A script may ask whether there is any.
+    if rows.is_empty() { Err(Failure::device(NO_ADAPTER)) } else { Ok(()) }
 }
 
 /// What the list says of an adapter.
@@ -152,8 +151,8 @@ pub fn class(capabilities: &Capabilities) -> &'static str {
 fn adapters() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let mut take = |info| Some(found.swap_remove(found.iter().position(|adapter| adapter.get_info() == info)?));
-    Gpu::adapters().into_iter().filter_map(|info| take(info)).collect()
+    let take = |info| Some(found.swap_remove(found.iter().position(|adapter| adapter.get_info() == info)?));
+    Gpu::adapters().into_iter().filter_map(take).collect()
 }
 
 /// With a unit that leaves two digits at least.

@@ -137,11 +137,12 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
         capabilities,
     };
     if args.json {
-        say_json(&explanation.json())
+        say_json(&explanation.json());
     } else {
-        explanation.say()
+        explanation.say();
     }
-    Ok(())
+    // What cannot be computed is explained all the same.
+    explanation.choice.map(|_| ()).map_err(Failure::from)
 }
 
 /// The problem that the arguments describe.

@@ -57,6 +57,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    quieten_device_selection();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let matches = match program().try_get_matches() {
         Ok(matches) => matches,
@@ -71,6 +72,15 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => refused(&failure),
+    }
+}
+
+/// Mesa's device-select layer looks for a Wayland display and complains on stderr where there is none.
+fn quieten_device_selection() {
+    const SWITCH: &str = "NODEVICE_SELECT";
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() && std::env::var_os(SWITCH).is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var(SWITCH, "1") };
     }
 }
 

@@ -114,11 +114,12 @@ fn command(op: Op) -> Command {
     }
     command = command.args(attribute_args(op.attributes()));
     if takes_filter(op) {
-        let mut filter = Arg::new("filter")
-            .long("filter")
-            .value_name("NAME[:N]")
-            .value_parser(value_parser!(Filter))
-            .help("Built-in weights for every channel, with replicate padding that keeps the size: box[:3], gaussian[:1.0], sobel-x, sobel-y, sobel, laplacian, sharpen, emboss; the alpha of a picture stays as it is");
+        let mut filter =
+            Arg::new("filter").long("filter").value_name("NAME[:N]").value_parser(value_parser!(Filter)).help(
+                "Built-in weights for every channel, with replicate padding that keeps the size: box[:3], \
+                 gaussian[:1.0], sobel-x, sobel-y, sobel, laplacian, sharpen, emboss; the alpha of a picture stays as \
+                 it is",
+            );
         let own = op.required()[1..].iter().chain(op.optional()).map(|tensor| tensor.as_str());
         for other in own.chain(["groups", "activation"]) {
             filter = filter.conflicts_with(other);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wgconv::{
     Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Error, Geometry,
-    Im2col, Inputs, LocallyConnected2d, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d, TensorName,
+    Im2col, Inputs, LocallyConnected2d, Pool, PoolMode, SpaceToDepth, SpatialSeparable2d, TensorName,
 };
 
 use crate::attributes::{Attributes, Padding, PerAxis};
