@@ -27,7 +27,7 @@ pub struct Capabilities {
     pub max_buffer_bytes: u64,
     /// `max_storage_buffers_per_shader_stage`
     pub max_storage_buffers: u32,
-    /// `min_storage_buffer_offset_alignment`, bytes
+    /// `min_storage_buffer_offset_alignment`, at least the 16 bytes of a vec4
     pub storage_alignment: u32,
 }
 

@@ -214,6 +214,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &deform_conv2d_im2col::KERNEL,
         &depth_to_space::KERNEL,
         &gemm_regtile::KERNEL,
+        &gemm_regtile_vec4::KERNEL,
         &gemm_tiled::KERNEL,
         &im2col::KERNEL,
         &locally_connected2d_direct::KERNEL,

@@ -80,7 +80,8 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
-        storage_alignment: limits.min_storage_buffer_offset_alignment,
+        // Kernels that read vec4s need bindings that start at one.
+        storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
     }
 }
 

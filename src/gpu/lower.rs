@@ -6,8 +6,9 @@ use super::params::View;
 use super::program::{ConvTask, GemmTask, Operand, Program, Slot};
 use super::{
     avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases, conv2d_depthwise,
-    conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_tiled, im2col,
-    locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+    conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4,
+    gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth,
+    spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -251,6 +252,7 @@ impl Lowering<'_> {
     fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+            KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task),
             KernelClass::Cpu => gemm_regtile::dispatch(task),
         });
     }
@@ -290,7 +292,7 @@ impl Lowering<'_> {
 
     fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {
         let w = &task.window;
-        let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), w.output_len()])?;
+        let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), column_pitch(w)])?;
         let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns);
         self.program.dispatches.push(dispatch);
         self.gemm(&weight_times(task, columns, column_strides(w)));
@@ -355,7 +357,7 @@ impl Lowering<'_> {
             self.program.dispatches.push(deform_conv2d_direct::dispatch(&task, &sampling));
             return Ok(());
         }
-        let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), window.output_len()])?;
+        let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), column_pitch(window)])?;
         self.program.dispatches.push(deform_conv2d_im2col::dispatch(window, &sampling, task.input, columns));
         self.gemm(&weight_times(&task, columns, column_strides(window)));
         Ok(())
@@ -465,10 +467,15 @@ impl Lowering<'_> {
     }
 }
 
+/// Length of a row of columns in the workspace: every row starts at a multiple of four elements.
+fn column_pitch(w: &Window) -> usize {
+    w.output_len().next_multiple_of(4)
+}
+
 /// Batch, group, row and column strides of the columns of a window.
 fn column_strides(w: &Window) -> [usize; 4] {
-    let rows = w.c_in_per_group() * w.kernel_len();
-    [w.groups * rows * w.output_len(), rows * w.output_len(), w.output_len(), 1]
+    let (rows, pitch) = (w.c_in_per_group() * w.kernel_len(), column_pitch(w));
+    [w.groups * rows * pitch, rows * pitch, pitch, 1]
 }
 
 /// output = weight (c_out/groups x c_in/groups·∏kernel) times b.

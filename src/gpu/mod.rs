@@ -25,6 +25,7 @@ mod deform_conv2d_direct;
 mod deform_conv2d_im2col;
 mod depth_to_space;
 mod gemm_regtile;
+mod gemm_regtile_vec4;
 mod gemm_tiled;
 mod im2col;
 mod locally_connected2d_direct;
