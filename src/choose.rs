@@ -147,6 +147,8 @@ pub struct Candidate {
     pub algorithm: Algorithm,
     /// What it does here, or why it does not apply.
     pub verdict: std::result::Result<String, String>,
+    /// Bytes of workspace that it needs here; zero where it does not apply.
+    pub workspace_bytes: u64,
 }
 
 /// A chosen algorithm.
@@ -162,10 +164,11 @@ pub struct Choice {
 pub fn candidates(geometry: &Geometry, capabilities: &Capabilities, options: &Options) -> Vec<Candidate> {
     Algorithm::of(geometry.problem())
         .iter()
-        .map(|&algorithm| {
-            let verdict =
-                lower::lower_in_parts(geometry, algorithm, capabilities, options).map(|lowered| lowered.describe());
-            Candidate { algorithm, verdict: verdict.map_err(|error| lower::reason(&error)) }
+        .map(|&algorithm| match lower::lower_in_parts(geometry, algorithm, capabilities, options) {
+            Ok(lowered) => {
+                Candidate { algorithm, verdict: Ok(lowered.describe()), workspace_bytes: lowered.workspace_bytes() }
+            }
+            Err(error) => Candidate { algorithm, verdict: Err(lower::reason(&error)), workspace_bytes: 0 },
         })
         .collect()
 }
@@ -234,6 +237,12 @@ fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'sta
             }
         }
         Problem::ConvTranspose(_) => {
+            if window.is_some_and(|w| w.c_out_per_group() < 8 && w.kernel_len() > 1) {
+                order.push((
+                    Algorithm::GemmCol2im,
+                    "few output channels: channels times taps fill a tile, channels do not",
+                ));
+            }
             order.push((
                 Algorithm::Phases,
                 "one dense convolution per residue modulo the stride, no zero is multiplied",

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalog::{Constant, Variant};
 use crate::capabilities::{Capabilities, KernelClass};
+use crate::error::Result;
 use crate::tensor::Access;
 
 /// A device prepared for plans. Cheap to clone; clones share the pipeline cache.
@@ -129,8 +130,13 @@ impl Context {
         }
     }
 
-    /// The pipeline of a variant, compiled on first use.
-    pub(super) fn pipeline(&self, variant: &Variant, runtime_checks: bool, shared_buffers: bool) -> Arc<Pipeline> {
+    /// The pipeline of a variant, compiled on first use. A failure is the driver's and is not kept.
+    pub(super) fn pipeline(
+        &self,
+        variant: &Variant,
+        runtime_checks: bool,
+        shared_buffers: bool,
+    ) -> Result<Arc<Pipeline>> {
         let key = PipelineKey {
             stem: variant.kernel.stem,
             constants: variant.constants.clone(),
@@ -138,10 +144,45 @@ impl Context {
             shared_buffers,
         };
         let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        pipelines
-            .entry(key)
-            .or_insert_with(|| Arc::new(compile(&self.shared.device, variant, runtime_checks, shared_buffers)))
-            .clone()
+        if let Some(pipeline) = pipelines.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let device = &self.shared.device;
+        let scope = scope::Scope::open(device);
+        let pipeline = Arc::new(compile(device, variant, runtime_checks, shared_buffers));
+        scope.close(&variant.label())?;
+        pipelines.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+/// Turns errors that wgpu reports out of band into results. A browser reports them later, through the device's handler.
+mod scope {
+    use crate::error::{Error, Result};
+
+    pub struct Scope {
+        #[cfg(not(target_arch = "wasm32"))]
+        guard: wgpu::ErrorScopeGuard,
+    }
+
+    impl Scope {
+        #[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "no scope in browsers"))]
+        pub fn open(device: &wgpu::Device) -> Self {
+            Scope {
+                #[cfg(not(target_arch = "wasm32"))]
+                guard: device.push_error_scope(wgpu::ErrorFilter::Validation),
+            }
+        }
+
+        /// Outside browsers the answer is there at once: nothing waits.
+        #[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "no scope in browsers"))]
+        pub fn close(self, what: &str) -> Result<()> {
+            #[cfg(not(target_arch = "wasm32"))]
+            if let Some(error) = pollster::block_on(self.guard.pop()) {
+                return Err(Error::Device(format!("the driver refuses {what}: {error}")));
+            }
+            Ok(())
+        }
     }
 }
 

@@ -107,6 +107,6 @@ fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<La
         what: dispatch.variant.kernel.stem.into(),
         needed: dispatch.workgroups,
     })?;
-    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, options.shared_buffers);
+    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, options.shared_buffers)?;
     Ok(Launch { dispatch, grid, pipeline })
 }
