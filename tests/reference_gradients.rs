@@ -382,12 +382,12 @@ fn deformable_gradients_of_every_tap_and_group() {
     let rows = 2 * offset_groups * taps;
     let mut numbers = Numbers(6);
     let mut offset: Vec<f32> = (0..2 * rows * out_len).map(|_| (1 + numbers.next() % 7) as f32 / 8.0).collect();
-    for i in 0..offset.len() {
+    for (i, shift) in offset.iter_mut().enumerate() {
         let (channel, ox) = (i / out_len % rows, i % wo);
         let (is_x, j) = (channel % 2 == 1, channel / 2 % 3);
         match (is_x, ox + j) {
-            (true, 0) => offset[i] += 1.0,
-            (true, at) if at + 1 >= 9 => offset[i] -= 1.0,
+            (true, 0) => *shift += 1.0,
+            (true, 9) => *shift -= 1.0,
             _ => {}
         }
     }
@@ -448,7 +448,8 @@ fn points_without_coordinates_contribute_to_no_gradient() {
             let at_mask = row * out_len + position;
             let at_offset = [0, 1].map(|axis| (row * 2 + axis) * out_len + position);
             // It lies within the image, so that its mask has a gradient.
-            at_offset.map(|at| inputs.get_mut(&Offset).expect("an offset")[at] = 0.25);
+            let offset = inputs.get_mut(&Offset).expect("an offset");
+            at_offset.into_iter().for_each(|at| offset[at] = 0.25);
             let mut broken = inputs.clone();
             broken.get_mut(&Offset).expect("an offset")[at_offset[axis]] = value;
             inputs.get_mut(&Mask).expect("a mask")[at_mask] = 0.0;
@@ -626,6 +627,44 @@ fn tolerances_hold_for_f32() {
                 assert!(miss <= wide.tolerance(i), "{name}[{i}] of {activation:?} misses by {miss}");
                 assert!(wide.tolerance(i) <= 1e-3 * (1.0 + wide.magnitude[i]), "{name}[{i}] of {activation:?}");
             }
+        }
+    }
+}
+
+/// Sampling points that f32 arithmetic rounds, some of them across a pixel or the frame.
+#[test]
+fn tolerances_hold_for_rounded_sampling_points() {
+    const WIDTH: usize = 70;
+    let mut numbers = Numbers(11);
+    // One row, one tap: output o samples at o - 2 plus its offset.
+    let problem = DeformConv2d::new(1, 1, [1, WIDTH], 1, [1, 1]).padding([[0, 0], [2, 3]]).into();
+    let out = output_len(&problem);
+    let (x, g) = (numbers.sixteenths(WIDTH), numbers.sixteenths(out));
+    let tiny = [1e-7, -1e-7, 3e-8, -3e-8, 0.0];
+    let shift = |o: usize, next: u64| ((next % 5) as f32 - 2.0) * f32::from(u8::from(o % 4 > 0)) + tiny[o % 5];
+    let moves: Vec<f32> = (0..out).map(|o| shift(o, numbers.next())).collect();
+    let inputs =
+        Inputs::from([(Input, x.clone()), (Weight, vec![1.0]), (Offset, [vec![0.0; out], moves.clone()].concat())]);
+    let (mut dx, mut doffset, mut crossed) = (vec![0.0_f32; WIDTH], vec![0.0_f32; 2 * out], 0);
+    for o in 0..out {
+        let base = o as i64 - 2;
+        let at = base as f32 + moves[o];
+        let (left, share) = (at.floor() as i64, at - at.floor());
+        crossed += usize::from(left != (base as f64 + f64::from(moves[o])).floor() as i64);
+        for (ix, share, sign) in [(left, 1.0 - share, -1.0), (left + 1, share, 1.0)] {
+            let Some(ix) = usize::try_from(ix).ok().filter(|&ix| ix < WIDTH) else { continue };
+            dx[ix] += g[o] * share;
+            // The row below is zero.
+            doffset[o] -= g[o] * share * x[ix];
+            doffset[out + o] += g[o] * sign * x[ix];
+        }
+    }
+    assert!(crossed > 5, "{crossed} points change cells");
+    for (name, narrow) in [(Input, dx), (Offset, doffset)] {
+        let wide = gradient(&problem, &inputs, &g, name);
+        for (i, &narrow) in narrow.iter().enumerate() {
+            let miss = (f64::from(narrow) - wide.output[i]).abs();
+            assert!(miss <= wide.tolerance(i), "{name}[{i}] misses by {miss}, allowed {}", wide.tolerance(i));
         }
     }
 }

@@ -57,6 +57,10 @@ impl Outcome {
     /// - A mean adds 6u of the result for its division.
     /// - An lp norm takes each power with the error that WGSL allows `pow`, and the root divides it by p.
     /// - Maxima and moved elements are exact: zero.
+    /// - A gradient starts from `grad_output · activation'(pre)`. Its error is that of `pre` times the largest
+    ///   |activation''|, the whole jump of the derivative where `pre` may lie on either side of a kink, and the
+    ///   derivative's own evaluation. A sampling coordinate that is not exact in f32 moves every corner's share by as much
+    ///   as it errs itself, and may land in the neighbouring cell, whose derivative is another.
     ///
     /// Where the output is not finite, compare the class instead: the bound is then not finite either.
     pub fn tolerance(&self, i: usize) -> f64 {
