@@ -137,6 +137,7 @@ impl Explanation {
                 json!({
                     "algorithm": c.algorithm.name(), "applies": c.verdict.is_ok(),
                     "why": c.verdict.as_ref().map_or_else(Clone::clone, Clone::clone),
+                    "workspace_bytes": c.workspace_bytes,
                 })
             })
             .collect();
