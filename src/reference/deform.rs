@@ -46,16 +46,16 @@ pub fn bilinear(plane: &[f32], height: usize, width: usize, y: f64, x: f64) -> f
     sample(plane, [height, width], [y, x]).map_or(0.0, |sample| sample.value)
 }
 
-struct Sample {
-    value: f64,
+pub(super) struct Sample {
+    pub value: f64,
     /// Σ corner weight · |pixel|
-    magnitude: f64,
+    pub magnitude: f64,
     /// Error of the value itself in f32.
-    slack: f64,
+    pub slack: f64,
 }
 
 /// `None` for a point that touches no pixel.
-fn sample(plane: &[f32], extents: [usize; 2], point: [f64; 2]) -> Option<Sample> {
+pub(super) fn sample(plane: &[f32], extents: [usize; 2], point: [f64; 2]) -> Option<Sample> {
     // Written so that NaN fails.
     let inside = |axis: usize| point[axis] > -1.0 && point[axis] < extents[axis] as f64;
     if !(inside(0) && inside(1)) {
@@ -71,21 +71,21 @@ fn sample(plane: &[f32], extents: [usize; 2], point: [f64; 2]) -> Option<Sample>
     Some(sample)
 }
 
-fn pixel(plane: &[f32], [height, width]: [usize; 2], y: i64, x: i64) -> Option<f64> {
+pub(super) fn pixel(plane: &[f32], [height, width]: [usize; 2], y: i64, x: i64) -> Option<f64> {
     let y = usize::try_from(y).ok().filter(|&y| y < height)?;
     let x = usize::try_from(x).ok().filter(|&x| x < width)?;
     Some(plane[y * width + x].into())
 }
 
 /// How far f32 arithmetic may miss the coordinate `base + offset` or its fraction; zero where both are exact.
-fn coordinate_error(base: i64, offset: f32) -> f64 {
+pub(super) fn coordinate_error(base: i64, offset: f32) -> f64 {
     let (narrow, wide) = (base as f32 + offset, base as f64 + f64::from(offset));
     let exact = f64::from(narrow) == wide && f64::from(narrow - narrow.floor()) == wide - wide.floor();
     if exact { 0.0 } else { 2.0 * U * (wide.abs() + 1.0) }
 }
 
 /// Upper bound of the interpolant's slope around a point: twice the largest pixel of the cell and its neighbours.
-fn slope(plane: &[f32], extents: [usize; 2], [y, x]: [f64; 2]) -> f64 {
+pub(super) fn slope(plane: &[f32], extents: [usize; 2], [y, x]: [f64; 2]) -> f64 {
     let (top, left) = (y.floor() as i64, x.floor() as i64);
     let around = (-1..3).flat_map(|dy| (-1..3).map(move |dx| (top + dy, left + dx)));
     2.0 * around.filter_map(|(y, x)| pixel(plane, extents, y, x)).fold(0.0, |most: f64, pixel| most.max(pixel.abs()))

@@ -4,6 +4,7 @@
 mod conv;
 mod conv_transpose;
 mod deform;
+mod gradient;
 mod locally_connected;
 mod pool;
 mod rearrange;
@@ -14,6 +15,7 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use deform::{Corner, bilinear, bilinear_corners};
+pub use gradient::{activation_derivative, differentiable, gradients};
 pub use sum::activate;
 
 use crate::error::{Error, Result};

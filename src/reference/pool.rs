@@ -10,24 +10,32 @@ use crate::problem::{Activation, PaddingMode, Pool, PoolMode};
 use crate::tensor::TensorName;
 
 /// The windows of one pooling problem over its input.
-struct Windows<'a> {
-    x: &'a [f32],
-    window: [Axis; 3],
-    out: [usize; 3],
-    shape: Vec<usize>,
+pub(super) struct Windows<'a> {
+    pub x: &'a [f32],
+    pub window: [Axis; 3],
+    pub out: [usize; 3],
+    pub shape: Vec<usize>,
 }
 
 /// What one tap of a window sees.
-enum Tap {
+pub(super) enum Tap {
     /// An element and its flat index in the plane.
     Element(f64, usize),
     /// The declared padding.
     Padding,
 }
 
-impl Windows<'_> {
+impl<'a> Windows<'a> {
+    pub fn new(p: &Pool, inputs: &'a Inputs) -> Result<Self> {
+        let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
+        let out = window.map(|axis| if p.ceil_mode { axis.windows_with_overhang() } else { axis.windows() });
+        let x = tensor(inputs, TensorName::Input, &activations(p.batch, p.channels, &p.input))?;
+        let shape = activations(p.batch, p.channels, &out[3 - p.input.rank()..]);
+        Ok(Windows { x, window, out, shape })
+    }
+
     /// The taps of output `i` in scan order. Overhang beyond the declared padding is no tap at all.
-    fn taps(&self, i: usize) -> impl Iterator<Item = Tap> {
+    pub fn taps(&self, i: usize) -> impl Iterator<Item = Tap> {
         let out_len: usize = self.out.iter().product();
         let in_len: usize = self.window.iter().map(|axis| axis.input).product();
         let (plane, o) = (i / out_len, unflatten(i % out_len, self.out));
@@ -55,11 +63,7 @@ impl Windows<'_> {
 }
 
 pub(super) fn pool(p: &Pool, inputs: &Inputs) -> Result<Outcome> {
-    let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
-    let out = window.map(|axis| if p.ceil_mode { axis.windows_with_overhang() } else { axis.windows() });
-    let x = tensor(inputs, TensorName::Input, &activations(p.batch, p.channels, &p.input))?;
-    let shape = activations(p.batch, p.channels, &out[3 - p.input.rank()..]);
-    let windows = Windows { x, window, out, shape };
+    let windows = Windows::new(p, inputs)?;
     Ok(match p.mode {
         PoolMode::Max { pad_value, indices } => max(windows, pad_value, indices),
         PoolMode::Average { count_include_pad, divisor_override } => {
@@ -133,7 +137,7 @@ fn lp(windows: Windows, p: f64) -> Outcome {
 }
 
 /// Relative error that WGSL allows `pow(x, p) = exp2(p·log2(x))`: log2 to 3 ulp or 2^-21, exp2(t) to 3 + 2|t| ulp.
-fn pow_error(x: f64, p: f64) -> f64 {
+pub(super) fn pow_error(x: f64, p: f64) -> f64 {
     if x == 0.0 || p == 1.0 {
         return 0.0;
     }

@@ -10,7 +10,7 @@ use crate::problem::{Activation, Col2im, DepthToSpace, Im2col, PaddingMode, Shuf
 use crate::tensor::TensorName;
 
 /// The channel that holds pixel (i, j) of the blocks of channel `c` of `channels`.
-fn block_channel(order: ShuffleOrder, block: usize, channels: usize, [c, i, j]: [usize; 3]) -> usize {
+pub(super) fn block_channel(order: ShuffleOrder, block: usize, channels: usize, [c, i, j]: [usize; 3]) -> usize {
     match order {
         ShuffleOrder::Crd => (c * block + i) * block + j,
         ShuffleOrder::Dcr => (i * block + j) * channels + c,

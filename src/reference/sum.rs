@@ -40,6 +40,23 @@ impl Sum {
         self.magnitude += term.abs();
         self.terms += 1;
     }
+
+    /// Adds `factor` times another sum, as all its products.
+    pub fn add_scaled(&mut self, other: &Sum, factor: f64) {
+        self.value += factor * other.value;
+        self.magnitude += factor.abs() * other.magnitude;
+        self.slack += factor.abs() * other.slack;
+        self.terms += other.terms;
+    }
+
+    /// Adds the product of two sums, as the products of all their terms.
+    pub fn add_product_of_sums(&mut self, a: &Sum, b: &Sum) {
+        self.value += a.value * b.value;
+        self.magnitude += a.magnitude * b.magnitude;
+        self.slack += a.slack * (b.magnitude + b.slack) + a.magnitude * b.slack;
+        // A stage whose taps all read zero still takes part.
+        self.terms += a.terms * b.terms.max(1);
+    }
 }
 
 /// Adds bias and residual and applies the activation. `bias_of` maps a flat output index to that of its bias.
