@@ -1,9 +1,9 @@
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
-// One invocation computes 8 output channels x 2 output positions in registers: each input value that it loads serves 8
-// channels, each weight 2 positions. Neighbouring invocations hold neighbouring positions, so weights are uniform
+// One invocation computes 8 output channels x 4 output positions in registers: each input value that it loads serves 8
+// channels, each weight 4 positions. Neighbouring invocations hold neighbouring positions, so weights are uniform
 // across a subgroup and there is no barrier: the class for CPU adapters, and for shapes too thin for a tiled GEMM.
-// Dispatch: batch * groups * ceil(c_out_per_group / 8) * ceil(positions / (2 * WORKGROUP)) workgroups, folded.
+// Dispatch: batch * groups * ceil(c_out_per_group / 8) * ceil(positions / (4 * WORKGROUP)) workgroups, folded.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
@@ -13,7 +13,7 @@
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
 const TILE_CO: u32 = 8u;
-const TILE_POSITIONS: u32 = 2u;
+const TILE_POSITIONS: u32 = 4u;
 
 struct Source {
     ix: u32,
@@ -31,6 +31,10 @@ fn source(base: u32, origin: vec3<i32>, tap_offset: vec3<i32>) -> Source {
     let ix = base + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w;
     // A window that hangs over reads the channel's first element and drops it.
     return Source(select(base, ix, inside), inside);
+}
+
+fn window_origin(position: u32) -> vec3<i32> {
+    return vec3<i32>(unravel(position, params.output_size) * params.stride) - vec3<i32>(params.pad_begin);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -69,24 +73,30 @@ fn main(
 
     let position_0 = position_tile * WORKGROUP * TILE_POSITIONS + local_ix;
     let position_1 = position_0 + WORKGROUP;
-    let origin_0 =
-        vec3<i32>(unravel(min(position_0, n_positions - 1u), params.output_size) * params.stride)
-        - vec3<i32>(params.pad_begin);
-    let origin_1 =
-        vec3<i32>(unravel(min(position_1, n_positions - 1u), params.output_size) * params.stride)
-        - vec3<i32>(params.pad_begin);
+    let position_2 = position_1 + WORKGROUP;
+    let position_3 = position_2 + WORKGROUP;
+    let origin_0 = window_origin(min(position_0, n_positions - 1u));
+    let origin_1 = window_origin(min(position_1, n_positions - 1u));
+    let origin_2 = window_origin(min(position_2, n_positions - 1u));
+    let origin_3 = window_origin(min(position_3, n_positions - 1u));
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
 
     var low_0 = vec4<f32>();
     var high_0 = vec4<f32>();
     var low_1 = vec4<f32>();
     var high_1 = vec4<f32>();
+    var low_2 = vec4<f32>();
+    var high_2 = vec4<f32>();
+    var low_3 = vec4<f32>();
+    var high_3 = vec4<f32>();
     for (var kd = 0u; kd < kernel.x; kd++) {
         for (var kh = 0u; kh < kernel.y; kh++) {
             for (var kw = 0u; kw < kernel.z; kw++) {
                 let tap_offset = vec3<i32>(vec3<u32>(kd, kh, kw) * params.dilation);
                 let source_0 = source(base, origin_0, tap_offset);
                 let source_1 = source(base, origin_1, tap_offset);
+                let source_2 = source(base, origin_2, tap_offset);
+                let source_3 = source(base, origin_3, tap_offset);
                 var tap = (kd * kernel.y + kh) * kernel.z + kw;
                 if FLIP_KERNEL {
                     tap = n_taps - 1u - tap;
@@ -100,10 +110,16 @@ fn main(
                     let w_high = vec4<f32>(weight[b.x], weight[b.y], weight[b.z], weight[b.w]);
                     let x_0 = select(0.0, input[source_0.ix + channel], source_0.inside);
                     let x_1 = select(0.0, input[source_1.ix + channel], source_1.inside);
+                    let x_2 = select(0.0, input[source_2.ix + channel], source_2.inside);
+                    let x_3 = select(0.0, input[source_3.ix + channel], source_3.inside);
                     low_0 += x_0 * w_low;
                     high_0 += x_0 * w_high;
                     low_1 += x_1 * w_low;
                     high_1 += x_1 * w_high;
+                    low_2 += x_2 * w_low;
+                    high_2 += x_2 * w_high;
+                    low_3 += x_3 * w_low;
+                    high_3 += x_3 * w_high;
                     weight_ix += n_taps;
                     channel += params.input.c;
                 }
@@ -115,5 +131,11 @@ fn main(
     }
     if position_1 < n_positions {
         write_tile(n, co, n_co, unravel(position_1, params.output_size), low_1, high_1);
+    }
+    if position_2 < n_positions {
+        write_tile(n, co, n_co, unravel(position_2, params.output_size), low_2, high_2);
+    }
+    if position_3 < n_positions {
+        write_tile(n, co, n_co, unravel(position_3, params.output_size), low_3, high_3);
     }
 }

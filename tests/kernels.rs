@@ -216,6 +216,31 @@ fn nan_and_infinity_propagate_like_in_the_reference() {
 }
 
 #[test]
+fn a_weight_that_is_not_finite_reaches_its_own_outputs_only() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    // Over zero padding algorithms may differ (docs/numerics.md), so windows that touch none.
+    let unpadded = |problem: &Problem| {
+        let geometry = Geometry::new(problem).expect("zoo problems are valid");
+        let convolves =
+            matches!(problem, Problem::Conv(_) | Problem::ConvTranspose(_) | Problem::LocallyConnected2d(_));
+        convolves && geometry.window().is_some_and(|w| w.pad_begin == [0; 3] && w.pad_end == [0; 3])
+    };
+    let dilated: Problem = Conv::new(1, 5, [11, 12], 11, [3, 2]).dilation([2, 3]).into();
+    let zoo = zoo();
+    let problems = zoo.iter().filter(|(_, problem)| unpadded(problem)).map(|(name, problem)| (*name, problem));
+    for (name, problem) in problems.chain([("dilated", &dilated)]) {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut inputs = integers(problem, 16);
+            let weight = inputs.get_mut(&TensorName::Weight).expect("a weight");
+            let n = weight.len();
+            weight[n - 1] = bad;
+            judge(&gpu, &contexts, name, problem, &Options::default(), &inputs, false);
+        }
+    }
+}
+
+#[test]
 fn offsets_of_any_kind_contribute_nothing_or_what_they_should() {
     let gpu = open();
     let contexts = contexts(&gpu);

@@ -1,17 +1,6 @@
 // The uniform of the GEMM kernels: c[batch,group] = epilogue(a[group] * b[batch,group]), a is m x k, b is k x n.
 // Column j of c is output position j, row i of group g is output channel g*m + i.
 
-struct View {
-    base: u32,
-    n: u32,
-    c: u32,
-    d: u32,
-    h: u32,
-    w: u32,
-    reserved0: u32,
-    reserved1: u32,
-}
-
 struct GemmParams {
     output: View,
     residual: View,
@@ -36,7 +25,3 @@ struct GemmParams {
 }
 
 @group(0) @binding(0) var<uniform> params: GemmParams;
-
-fn view_index(view: View, n: u32, c: u32, p: vec3<u32>) -> u32 {
-    return view.base + n * view.n + c * view.c + p.x * view.d + p.y * view.h + p.z * view.w;
-}

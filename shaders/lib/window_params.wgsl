@@ -1,16 +1,4 @@
-// The uniform of every windowed kernel. `View` says where a tensor's elements lie in its binding, in elements; axes
-// that a tensor lacks have stride 0. Sizes are [d, h, w] with leading ones for 1d and 2d operations.
-
-struct View {
-    base: u32,
-    n: u32,
-    c: u32,
-    d: u32,
-    h: u32,
-    w: u32,
-    reserved0: u32,
-    reserved1: u32,
-}
+// The uniform of every windowed kernel. Sizes are [d, h, w] with leading ones for 1d and 2d operations.
 
 struct WindowParams {
     input: View,
@@ -42,7 +30,3 @@ struct WindowParams {
 }
 
 @group(0) @binding(0) var<uniform> params: WindowParams;
-
-fn view_index(view: View, n: u32, c: u32, p: vec3<u32>) -> u32 {
-    return view.base + n * view.n + c * view.c + p.x * view.d + p.y * view.h + p.z * view.w;
-}

@@ -205,22 +205,28 @@ fn check_padding_mode(mode: PaddingMode, window: &Window, rank: usize) -> Result
     Ok(())
 }
 
+/// The window that a problem's fields ask for; the operations differ in where their channels come from.
+macro_rules! request {
+    ($p:ident, $input:ident, c_in: $c_in:expr, c_out: $c_out:expr, groups: $groups:expr, ceil_mode: $ceil_mode:expr) => {
+        WindowRequest {
+            batch: $p.batch,
+            c_in: $c_in,
+            c_out: $c_out,
+            groups: $groups,
+            input: $p.$input,
+            kernel: $p.kernel,
+            stride: $p.stride,
+            padding: $p.padding,
+            dilation: $p.dilation,
+            ceil_mode: $ceil_mode,
+        }
+    };
+}
+
 fn conv(p: &Conv) -> Result<Draft> {
     check_epilogue(&p.epilogue)?;
     positive("c_out", p.c_out)?;
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.c_in,
-        c_out: p.c_out,
-        groups: p.groups,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .check()?;
+    let window = request!(p, input, c_in: p.c_in, c_out: p.c_out, groups: p.groups, ceil_mode: false).check()?;
     check_groups("groups", p.groups, &[("c_in", p.c_in), ("c_out", p.c_out)])?;
     let rank = p.input.rank();
     check_padding_mode(p.padding_mode, &window, rank)?;
@@ -238,18 +244,7 @@ fn conv(p: &Conv) -> Result<Draft> {
 fn conv_transpose(p: &ConvTranspose) -> Result<Draft> {
     check_epilogue(&p.epilogue)?;
     positive("c_out", p.c_out)?;
-    let request = WindowRequest {
-        batch: p.batch,
-        c_in: p.c_in,
-        c_out: p.c_out,
-        groups: p.groups,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    };
+    let request = request!(p, input, c_in: p.c_in, c_out: p.c_out, groups: p.groups, ceil_mode: false);
     let window = request.check_transposed(p.output_padding)?;
     check_groups("groups", p.groups, &[("c_in", p.c_in), ("c_out", p.c_out)])?;
     let rank = p.input.rank();
@@ -268,20 +263,9 @@ fn conv_transpose(p: &ConvTranspose) -> Result<Draft> {
 fn deform_conv2d(p: &DeformConv2d) -> Result<Draft> {
     check_epilogue(&p.epilogue)?;
     positive("c_out", p.c_out)?;
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.c_in,
-        c_out: p.c_out,
-        groups: p.groups,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .check_rank("deform_conv2d", 2)?
-    .check()?;
+    let window = request!(p, input, c_in: p.c_in, c_out: p.c_out, groups: p.groups, ceil_mode: false)
+        .check_rank("deform_conv2d", 2)?
+        .check()?;
     check_groups("groups", p.groups, &[("c_in", p.c_in), ("c_out", p.c_out)])?;
     check_groups("offset_groups", p.offset_groups, &[("c_in", p.c_in)])?;
     let c_in_per_group = p.c_in / p.groups;
@@ -310,20 +294,9 @@ fn deform_conv2d(p: &DeformConv2d) -> Result<Draft> {
 fn locally_connected2d(p: &LocallyConnected2d) -> Result<Draft> {
     check_epilogue(&p.epilogue)?;
     positive("c_out", p.c_out)?;
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.c_in,
-        c_out: p.c_out,
-        groups: p.groups,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .check_rank("locally_connected2d", 2)?
-    .check()?;
+    let window = request!(p, input, c_in: p.c_in, c_out: p.c_out, groups: p.groups, ceil_mode: false)
+        .check_rank("locally_connected2d", 2)?
+        .check()?;
     check_groups("groups", p.groups, &[("c_in", p.c_in), ("c_out", p.c_out)])?;
     let c_in_per_group = p.c_in / p.groups;
     let out = window.output_axes(2);
@@ -340,21 +313,10 @@ fn locally_connected2d(p: &LocallyConnected2d) -> Result<Draft> {
 
 fn spatial_separable2d(p: &SpatialSeparable2d) -> Result<Draft> {
     check_epilogue(&p.epilogue)?;
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.channels,
-        c_out: p.channels,
-        groups: p.channels,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .check_rank("spatial_separable_conv2d", 2)?
-    .named("input", "channels")
-    .check()?;
+    let window = request!(p, input, c_in: p.channels, c_out: p.channels, groups: p.channels, ceil_mode: false)
+        .check_rank("spatial_separable_conv2d", 2)?
+        .named("input", "channels")
+        .check()?;
     check_padding_mode(p.padding_mode, &window, 2)?;
     let output = activation_shape(p.batch, p.channels, window.output_axes(2));
     let mut tensors = vec![
@@ -379,20 +341,9 @@ fn depthwise_separable2d(p: &DepthwiseSeparable2d) -> Result<Draft> {
         .checked_mul(p.multiplier)
         .filter(|&middle| middle <= i32::MAX as usize)
         .ok_or_else(|| Error::invalid("multiplier", p.multiplier, "c_in * multiplier must be below 2^31"))?;
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.c_in,
-        c_out: middle,
-        groups: p.c_in,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .check_rank("depthwise_separable_conv2d", 2)?
-    .check()?;
+    let window = request!(p, input, c_in: p.c_in, c_out: middle, groups: p.c_in, ceil_mode: false)
+        .check_rank("depthwise_separable_conv2d", 2)?
+        .check()?;
     check_padding_mode(p.padding_mode, &window, 2)?;
     let out = window.output_axes(2);
     let mut tensors = vec![
@@ -408,20 +359,9 @@ fn depthwise_separable2d(p: &DepthwiseSeparable2d) -> Result<Draft> {
 }
 
 fn pool(p: &Pool) -> Result<Draft> {
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.channels,
-        c_out: p.channels,
-        groups: p.channels,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: p.ceil_mode,
-    }
-    .named("input", "channels")
-    .check()?;
+    let window = request!(p, input, c_in: p.channels, c_out: p.channels, groups: p.channels, ceil_mode: p.ceil_mode)
+        .named("input", "channels")
+        .check()?;
     let rank = p.input.rank();
     match p.mode {
         PoolMode::Max { pad_value: Some(value), .. } if !value.is_finite() => {
@@ -537,20 +477,9 @@ fn columns_shape(window: &Window) -> Result<Vec<usize>> {
 }
 
 fn im2col(p: &Im2col) -> Result<Draft> {
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.channels,
-        c_out: p.channels,
-        groups: p.channels,
-        input: p.input,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .named("input", "channels")
-    .check()?;
+    let window = request!(p, input, c_in: p.channels, c_out: p.channels, groups: p.channels, ceil_mode: false)
+        .named("input", "channels")
+        .check()?;
     let tensors = vec![
         read(TensorName::Input, activation_shape(p.batch, p.channels, &p.input)),
         write(TensorName::Output, columns_shape(&window)?),
@@ -560,20 +489,9 @@ fn im2col(p: &Im2col) -> Result<Draft> {
 
 /// Its window is the im2col that it undoes: `window.input` is the output image, `window.output` counts the columns.
 fn col2im(p: &Col2im) -> Result<Draft> {
-    let window = WindowRequest {
-        batch: p.batch,
-        c_in: p.channels,
-        c_out: p.channels,
-        groups: p.channels,
-        input: p.output,
-        kernel: p.kernel,
-        stride: p.stride,
-        padding: p.padding,
-        dilation: p.dilation,
-        ceil_mode: false,
-    }
-    .named("output", "channels")
-    .check()?;
+    let window = request!(p, output, c_in: p.channels, c_out: p.channels, groups: p.channels, ceil_mode: false)
+        .named("output", "channels")
+        .check()?;
     let tensors = vec![
         read(TensorName::Input, columns_shape(&window)?),
         write(TensorName::Output, activation_shape(p.batch, p.channels, &p.output)),

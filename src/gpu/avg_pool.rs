@@ -7,7 +7,7 @@ use crate::geometry::Window;
 
 kernel!(
     "avg_pool", Window,
-    parts: [WINDOW_PARAMS, GRID],
+    parts: [VIEW, WINDOW_PARAMS, GRID],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP", "COUNT_PADDING"],

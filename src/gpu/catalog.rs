@@ -27,6 +27,7 @@ macro_rules! parts {
 }
 
 parts! {
+    VIEW = "view";
     WINDOW_PARAMS = "window_params";
     GEMM_PARAMS = "gemm_params";
     GRID = "grid";

@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, WORKGROUP, padding_code, workgroups_for
 
 kernel!(
     "conv2d_depthwise", Window,
-    parts: [WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE"],

@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, padding_code};
 
 kernel!(
     "conv2d_dilated", Window,
-    parts: [WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["TILE_H", "TILE_W", "CHANNELS", "KERNEL_H", "KERNEL_W", "PADDING_MODE", "FLIP_KERNEL"],

@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, WORKGROUP, workgroups_for};
 
 kernel!(
     "conv_transpose_gather", Window,
-    parts: [WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL"],

@@ -1,11 +1,12 @@
 //! Launcher of `shaders/conv_transpose_phases.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{ConvTask, Dispatch, WORKGROUP, workgroups_for};
+use super::program::{ConvTask, Dispatch, workgroup_along};
+use crate::capabilities::KernelClass;
 
 kernel!(
     "conv_transpose_phases", Window,
-    parts: [WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL"],
@@ -22,12 +23,13 @@ pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn dispatch(task: &ConvTask) -> Dispatch {
+pub(super) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {
     let w = &task.window;
     let phases: u64 = w.stride.iter().map(|&s| s as u64).product();
-    let lattice: u64 = (0..3).map(|axis| w.output[axis].div_ceil(w.stride[axis]) as u64).product();
+    let lattice: usize = (0..3).map(|axis| w.output[axis].div_ceil(w.stride[axis])).product();
+    let workgroup = workgroup_along(lattice, 1, class);
     let co_tiles = (w.c_out_per_group() as u64).div_ceil(TILE_CO);
-    let workgroups = (w.batch * w.groups) as u64 * co_tiles * phases * workgroups_for(lattice);
-    let constants = vec![WORKGROUP.into(), task.flip_kernel.into()];
+    let workgroups = (w.batch * w.groups) as u64 * co_tiles * phases * (lattice as u64).div_ceil(u64::from(workgroup));
+    let constants = vec![workgroup.into(), task.flip_kernel.into()];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)
 }

@@ -8,7 +8,7 @@ use crate::tensor::TensorSpec;
 
 kernel!(
     "depth_to_space", Window,
-    parts: [WINDOW_PARAMS, GRID],
+    parts: [VIEW, WINDOW_PARAMS, GRID],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP", "DCR"],

@@ -1,11 +1,12 @@
 //! Launcher of `shaders/gemm_regtile_vec4.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{Dispatch, GemmTask, Operand, WORKGROUP};
+use super::program::{Dispatch, GemmTask, Operand, workgroup_along};
+use crate::capabilities::KernelClass;
 
 kernel!(
     "gemm_regtile_vec4", Gemm,
-    parts: [GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP"],
@@ -14,7 +15,7 @@ kernel!(
 
 /// Rows and columns of one invocation, as in the shader.
 const TILE_M: u64 = 8;
-const TILE_N: u64 = 4;
+const TILE_N: u32 = 4;
 
 pub(super) fn applies(task: &GemmTask) -> bool {
     let [a_group, a_row, a_column] = task.a_strides;
@@ -32,9 +33,10 @@ pub(super) fn applies(task: &GemmTask) -> bool {
         && [a_group, a_row, b_batch, b_group, b_row, b_base, n, task.k].iter().all(|n| n % 4 == 0)
 }
 
-pub(super) fn dispatch(task: &GemmTask) -> Dispatch {
+pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
+    let workgroup = workgroup_along(task.n, TILE_N, class);
     let row_tiles = (task.m as u64).div_ceil(TILE_M);
-    let column_tiles = (task.n as u64).div_ceil(TILE_N * u64::from(WORKGROUP));
+    let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
-    Dispatch::new(&KERNEL, vec![WORKGROUP.into()], task.params(), task.operands(), workgroups)
+    Dispatch::new(&KERNEL, vec![workgroup.into()], task.params(), task.operands(), workgroups)
 }

@@ -5,7 +5,7 @@ use super::program::{Dispatch, GemmTask};
 
 kernel!(
     "gemm_tiled", Gemm,
-    parts: [GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
     constants: ["THREADS", "BLOCK_K"],

@@ -8,7 +8,7 @@ use crate::problem::PaddingMode;
 
 kernel!(
     "im2col", Window,
-    parts: [WINDOW_PARAMS, GRID, PADDING],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL"],

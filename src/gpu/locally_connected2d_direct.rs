@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, WORKGROUP, workgroups_for};
 
 kernel!(
     "locally_connected2d_direct", Window,
-    parts: [WINDOW_PARAMS, GRID, ACTIVATION],
+    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP"],

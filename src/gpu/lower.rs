@@ -252,14 +252,14 @@ impl Lowering<'_> {
     fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
-            KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task),
-            KernelClass::Cpu => gemm_regtile::dispatch(task),
+            KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
+            KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
         });
     }
 
     fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
-            Algorithm::RegisterTiled => conv_regtile::dispatch(task),
+            Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;
                 conv2d_depthwise::dispatch(task)
@@ -305,7 +305,7 @@ impl Lowering<'_> {
         let dispatch = match algorithm {
             Algorithm::Phases => {
                 conv_transpose_phases::applies(&task)?;
-                conv_transpose_phases::dispatch(&task)
+                conv_transpose_phases::dispatch(&task, self.caps.class)
             }
             Algorithm::GemmCol2im => return self.gemm_col2im(&task),
             _ => conv_transpose_gather::dispatch(&task),

@@ -7,7 +7,7 @@ use crate::geometry::Window;
 
 kernel!(
     "lp_pool", Window,
-    parts: [WINDOW_PARAMS, GRID, CLASSIFY, LP_NORM],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, LP_NORM],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP"],

@@ -7,7 +7,7 @@ use crate::geometry::Window;
 
 kernel!(
     "max_pool", Window,
-    parts: [WINDOW_PARAMS, GRID, CLASSIFY, MAX_RULE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, MAX_RULE],
     read: ["input"],
     write: ["output", "indices"],
     constants: ["WORKGROUP", "HAS_PAD_VALUE", "HAS_INDICES"],

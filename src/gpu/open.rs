@@ -70,6 +70,13 @@ impl Timing {
             _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
         }
     }
+
+    /// From the fastest sample to the slowest, as a fraction of the median: large where the machine had other work.
+    pub fn spread(&self) -> f64 {
+        let fastest = self.samples_ms.iter().copied().fold(f64::INFINITY, f64::min);
+        let slowest = self.samples_ms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (slowest - fastest) / self.median()
+    }
 }
 
 /// Environment variable that picks the adapter of [`Select::Auto`].

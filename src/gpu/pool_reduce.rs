@@ -8,7 +8,7 @@ use crate::problem::PoolMode;
 
 kernel!(
     "pool_reduce", Window,
-    parts: [WINDOW_PARAMS, GRID, CLASSIFY, MAX_RULE, LP_NORM],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, MAX_RULE, LP_NORM],
     read: ["input"],
     write: ["output", "indices"],
     constants: ["WORKGROUP", "MODE", "HAS_INDICES"],

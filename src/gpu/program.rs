@@ -3,6 +3,7 @@
 
 use super::catalog::{Constant, Kernel, Variant};
 use super::params::{GemmParams, View, WindowParams};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
 use crate::tensor::{ELEMENT_BYTES, TensorName};
@@ -246,6 +247,19 @@ pub(crate) fn padding_code(mode: PaddingMode) -> Constant {
 /// Invocations per workgroup of the one-element-per-invocation kernels: two or more subgroups on every GPU, a multiple
 /// of the eight lanes of a software rasteriser.
 pub(crate) const WORKGROUP: u32 = 64;
+
+/// Invocations per workgroup of a kernel whose invocations compute `each` of `positions` in a row. A GPU wants full
+/// subgroups. A software rasteriser wants a multiple of its eight lanes that leaves few of them beyond the last position:
+/// the largest one that wastes at most an eighth more than the best.
+pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -> u32 {
+    if class == KernelClass::Gpu {
+        return WORKGROUP;
+    }
+    let covered = |workgroup: u32| (positions as u64).next_multiple_of(u64::from(workgroup * each));
+    let sizes = [64, 32, 16, 8];
+    let best = covered(8);
+    sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
+}
 
 /// Workgroups that cover `invocations`.
 pub(crate) fn workgroups_for(invocations: u64) -> u64 {

@@ -8,7 +8,7 @@ use crate::tensor::TensorSpec;
 
 kernel!(
     "space_to_depth", Window,
-    parts: [WINDOW_PARAMS, GRID],
+    parts: [VIEW, WINDOW_PARAMS, GRID],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP", "DCR"],

@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, Operand, WORKGROUP, padding_code, workg
 
 kernel!(
     "spatial_separable2d_direct", Window,
-    parts: [WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight_v", "weight_h", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE"],

@@ -17,22 +17,43 @@ fn run_writes_what_the_case_names() {
 }
 
 #[test]
-fn run_names_the_gradients_that_it_leaves_out() {
+fn the_reference_writes_gradients_and_an_adapter_names_them() {
     let sandbox = Sandbox::new();
-    small_case(&sandbox, "c", &[0.0; 2]);
+    // A sum of two neighbours.
+    sandbox.npy("c/input.npy", &[1, 1, 4], &[1.0, 2.0, 4.0, 8.0]);
+    sandbox.npy("c/weight.npy", &[1, 1, 2], &[-1.0, 1.0]);
+    sandbox.npy("c/upstream.npy", &[1, 1, 3], &[1.0, 0.0, 10.0]);
     let mut case = json!({
-        "op": "conv2d", "attrs": {},
-        "inputs": {"input": "input.npy", "weight": "weight.npy", "grad_output": "absent.npy"},
+        "op": "conv1d", "attrs": {},
+        "inputs": {"input": "input.npy", "weight": "weight.npy", "grad_output": "upstream.npy"},
         "outputs": {"output": "output.npy", "grad_input": "g.npy", "grad_weight": "h.npy"},
     });
     sandbox.case("c", &case);
-    let ran = sandbox.ok("run c --out out --device reference");
+    let ran = sandbox.ok("run c --out reference --device reference");
+    assert_eq!(ran.stderr, "");
+    assert_eq!(sandbox.files("reference"), ["grad_input.npy", "grad_weight.npy", "output.npy"]);
+    assert_eq!(sandbox.read("reference/grad_input.npy"), (vec![1, 1, 4], vec![-1.0, 1.0, -10.0, 10.0]));
+    assert_eq!(sandbox.read("reference/grad_weight.npy"), (vec![1, 1, 2], vec![41.0, 82.0]));
+
+    let ran = sandbox.ok("run c --out adapter");
     assert!(ran.stderr.contains("grad_input, grad_weight"), "{}", ran.stderr);
-    assert_eq!(sandbox.files("out"), ["output.npy"]);
+    assert_eq!(sandbox.files("adapter"), ["output.npy"]);
+
     case["outputs"] = json!({"grad_input": "g.npy"});
     sandbox.case("c", &case);
-    sandbox.run("run c --out only_gradients").refused(3, "grad_input: gradients are not supported yet");
+    sandbox.run("run c --out only_gradients").refused(3, "only the reference computes gradients yet");
     assert!(!sandbox.exists("only_gradients"));
+    sandbox.ok("run c --out only_gradients --device reference");
+    assert_eq!(sandbox.files("only_gradients"), ["grad_input.npy"]);
+
+    case["outputs"] = json!({"grad_bias": "g.npy"});
+    sandbox.case("c", &case);
+    sandbox.run("run c --out absent --device reference").refused(2, "bias");
+    case["outputs"] = json!({"grad_input": "g.npy"});
+    sandbox.npy("c/upstream.npy", &[1, 1, 2], &[1.0, 0.0]);
+    sandbox.case("c", &case);
+    sandbox.run("run c --out absent --device reference").refused(2, "grad_output has shape [1, 1, 2]");
+    assert!(!sandbox.exists("absent"));
 }
 
 #[test]

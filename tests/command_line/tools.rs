@@ -74,7 +74,9 @@ fn without_an_adapter_the_reference_serves_or_the_command_says_what_to_install()
     assert!(devices.stdout.starts_with("reference") && devices.stderr.contains("mesa-vulkan-drivers"));
     let explained = run("explain conv2d --input-shape 1,4,8,8 --c-out 8 --kernel-size 3 --json");
     explained.expect(0);
-    assert!(explained.json()["device"].as_str().unwrap().contains("no adapter here"));
+    assert_eq!(explained.json()["devices"].as_array().unwrap().len(), 2);
+    run("explain conv2d --input-shape 1,4,8,8 --c-out 8 --kernel-size 3 --device auto")
+        .refused(4, "mesa-vulkan-drivers");
 }
 
 #[test]
@@ -91,8 +93,8 @@ fn explain_counts_a_convolution() {
         json!({"kernel": 3, "effective_kernel": 3, "receptive_field": 3, "start": -1, "jump": 2.0})
     );
     assert_eq!(told["deformable"]["offset_channels"], 18);
-    assert_eq!(told["chosen"]["algorithm"], "im2col-gemm");
-    let algorithms = told["algorithms"].as_array().unwrap();
+    assert_eq!(told["devices"][0]["chosen"]["algorithm"], "im2col-gemm");
+    let algorithms = told["devices"][0]["algorithms"].as_array().unwrap();
     assert!(algorithms.iter().any(|a| a["applies"] == false && a["why"].as_str().unwrap().contains("it needs")));
     let text = sandbox.ok(&format!("{line} --device cpu")).stdout;
     for words in ["[1, 64, 56, 56] -> [1, 128, 28, 28]", "intensity", "chosen: register-tiled", "does not apply"] {
@@ -107,7 +109,12 @@ fn explain_shows_overlaps_fields_and_matrices() {
     let sandbox = Sandbox::new();
     let transposed = "explain conv-transpose2d --input-shape 1,1,3,3 --c-out 1 --stride 2 --device gpu";
     let uneven = sandbox.ok(&format!("{transposed} --kernel-size 3 --json")).json();
-    assert_eq!(uneven["overlap"], json!({"counts": [[1, 1, 2, 1, 2, 1, 1], [1, 1, 2, 1, 2, 1, 1]], "uniform": false}));
+    assert_eq!(
+        uneven["overlap"],
+        json!({
+            "counts": [[1, 1, 2, 1, 2, 1, 1], [1, 1, 2, 1, 2, 1, 1]], "kernel_modulo_stride": [1, 1], "uniform": false,
+        })
+    );
     assert!(sandbox.ok(&format!("{transposed} --kernel-size 3")).stdout.contains("checkerboard"));
     assert_eq!(sandbox.ok(&format!("{transposed} --kernel-size 4 --json")).json()["overlap"]["uniform"], true);
 
@@ -145,7 +152,7 @@ fn explain_takes_every_operation_and_a_case() {
         "col2im1d --input-shape 1,12,6 --kernel-size 3 --output-size 8",
     ] {
         let told = sandbox.ok(&format!("explain {line} --device gpu --json")).json();
-        assert!(told["chosen"]["algorithm"].is_string(), "{line}");
+        assert!(told["devices"][0]["chosen"]["algorithm"].is_string(), "{line}");
         assert!(sandbox.ok(&format!("explain {line} --device cpu")).stdout.contains("chosen: "), "{line}");
     }
     let huge = sandbox.run("explain conv2d --input-shape 1,1,30000,30000 --c-out 1 --kernel-size 1 --device gpu");

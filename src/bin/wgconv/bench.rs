@@ -1,15 +1,17 @@
 //! `wgconv bench`: verified measurements of known layers.
 
+use std::fmt;
+
 use clap::Args;
 use serde_json::{Value, json};
-use wgconv::gpu::Timing;
+use wgconv::gpu::{Outputs, Timing};
 use wgconv::reference::Outcome;
 use wgconv::{Algorithm, Geometry, Inputs, Options};
 
 use crate::backend::{self, Adapter, Backend, Method, Wanted};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
-use crate::suite::{self, Layer, Suite};
+use crate::suite::{self, Suite};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -18,14 +20,16 @@ Examples:
   wgconv bench --suite resnet50 --algorithm all      all algorithms side by side
   wgconv bench --layer 3x3 --device all --json       layers with 3x3 in their name on every adapter
   wgconv bench --suite dcnv2 --large                 with the layers that want a GPU
+  wgconv bench --suite mine.json                     a suite of your own, see benches/shapes/README.md
   wgconv bench --list
 
 Every result is compared with the f64 reference first; a row whose check fails says WRONG instead of a time, and the \
 exit code is 1. `error` is the largest deviation over its bound for f32 in any order of summation: up to 1 is right. \
+`ms` is the median of the samples and `spread` reaches from the fastest to the slowest, in percent of it. \
 GFLOP/s counts two operations per multiply-add of the direct algorithm, whatever the algorithm does; GB/s counts every \
 tensor once.")]
 pub struct BenchArgs {
-    /// all or one of those that --list names
+    /// all, one of those that --list names, or a .json file
     #[arg(long, value_name = "NAME", default_value = "all")]
     suite: String,
     /// Only layers with this in suite/name
@@ -54,6 +58,7 @@ pub struct BenchArgs {
 /// One layer by one algorithm on one adapter.
 struct Row {
     layer: String,
+    op: String,
     device: String,
     algorithm: String,
     outcome: std::result::Result<Measured, Failure>,
@@ -92,11 +97,16 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     if args.device == Wanted::Reference {
         return Err(Failure::invalid("--device = reference: only adapters are measured"));
     }
+    // Every layer is judged before the first one is measured.
+    let mut layers: Vec<(String, Geometry)> = Vec::new();
+    for suite in &suites {
+        for layer in &suite.layers {
+            let name = suite.full_name(layer);
+            let geometry = layer.geometry().map_err(|failure| failure.of(&name))?;
+            layers.push((name, geometry));
+        }
+    }
     let devices = backend::open_all(&args.device)?;
-    let layers: Vec<(String, &Layer)> = suites
-        .iter()
-        .flat_map(|suite| suite.layers.iter().map(move |layer| (format!("{}/{}", suite.name, layer.name), layer)))
-        .collect();
     let adapters: Vec<&Adapter> = devices
         .iter()
         .filter_map(|device| match device {
@@ -104,26 +114,31 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             Backend::Reference => None,
         })
         .collect();
+    let load = Load::now();
     if !args.json {
         for (index, adapter) in adapters.iter().enumerate() {
             say!("device {index}: {}", adapter.gpu.description());
         }
+        say!("{load}");
         say!("{}", header());
     }
     let bar = progress(layers.len());
     let mut rows = Vec::new();
-    for (name, layer) in &layers {
+    for (name, geometry) in &layers {
         bar.set_message(name.clone());
-        let geometry = layer.geometry()?;
-        let inputs = suite::data(&geometry);
-        let expected = backend::run_reference(&geometry, &inputs)?;
+        let known = Known::new(geometry);
         for (index, adapter) in adapters.iter().enumerate() {
-            for algorithm in algorithms(&geometry, adapter, args.algorithm) {
+            for algorithm in algorithms(geometry, adapter, args.algorithm) {
+                let outcome = match &known {
+                    Ok(known) => measure(adapter, geometry, known, algorithm, args.samples),
+                    Err(failure) => Err(failure.clone()),
+                };
                 let row = Row {
                     layer: name.clone(),
+                    op: geometry.problem().op_name(),
                     device: index.to_string(),
                     algorithm: algorithm.map_or("auto", Algorithm::name).into(),
-                    outcome: measure(adapter, &geometry, &inputs, &expected, algorithm, args.samples),
+                    outcome,
                 };
                 if !args.json {
                     bar.suspend(|| say!("{}", row.text()));
@@ -136,22 +151,65 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     bar.finish_and_clear();
     if args.json {
         let devices: Vec<String> = adapters.iter().map(|adapter| adapter.gpu.description()).collect();
-        say_json(&json!({"devices": devices, "rows": rows.iter().map(Row::json).collect::<Vec<_>>()}));
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        say_json(
+            &json!({"devices": devices, "load_average": load.average, "processors": load.processors, "rows": rows}),
+        );
     }
     verdict(&rows)
 }
 
-/// The suites and layers that the arguments name.
-fn select(args: &BenchArgs) -> Result<Vec<Suite>> {
-    let mut suites = suite::all()?;
-    if args.suite != "all" {
-        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
-        suites.retain(|suite| suite.name == args.suite);
-        if suites.is_empty() {
-            let rule = format!("--suite = {}: it must be all, {}", args.suite, names.join(", "));
-            return Err(Failure::invalid(rule));
+/// How busy the machine was before the first measurement: a software rasteriser shares its processors.
+struct Load {
+    /// Of the last 1, 5 and 15 minutes, where the system tells.
+    average: Option<[f64; 3]>,
+    processors: Option<usize>,
+}
+
+impl Load {
+    fn now() -> Load {
+        Load {
+            average: std::fs::read_to_string("/proc/loadavg").ok().and_then(|text| Load::parse(&text)),
+            processors: std::thread::available_parallelism().ok().map(usize::from),
         }
     }
+
+    fn parse(text: &str) -> Option<[f64; 3]> {
+        let mut words = text.split_whitespace().map_while(|word| word.parse().ok());
+        Some([words.next()?, words.next()?, words.next()?])
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.average {
+            Some([one, five, fifteen]) => write!(f, "load average {one} {five} {fifteen}")?,
+            None => write!(f, "load average unknown")?,
+        }
+        match self.processors {
+            Some(count) => write!(f, ", {count} processors"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A layer's data and what must come of it.
+struct Known {
+    inputs: Inputs,
+    expected: Outcome,
+}
+
+impl Known {
+    fn new(geometry: &Geometry) -> Result<Known> {
+        let inputs = suite::data(geometry)?;
+        let expected = backend::run_reference(geometry, &inputs)?;
+        Ok(Known { inputs, expected })
+    }
+}
+
+/// The suites and layers that the arguments name.
+fn select(args: &BenchArgs) -> Result<Vec<Suite>> {
+    let mut suites = suite::named(&args.suite)?;
     let wanted = args.layer.as_ref().map(|text| text.to_lowercase());
     for suite in &mut suites {
         let name = suite.name.clone();
@@ -207,20 +265,20 @@ fn algorithms(geometry: &Geometry, adapter: &Adapter, method: Method) -> Vec<Opt
 fn measure(
     adapter: &Adapter,
     geometry: &Geometry,
-    inputs: &Inputs,
-    expected: &Outcome,
+    known: &Known,
     algorithm: Option<Algorithm>,
     samples: u16,
 ) -> Result<Measured> {
     let options = Options { algorithm, ..Options::default() };
-    let timing = adapter.benchmark(geometry.problem(), &options, inputs, samples.into())?;
-    let error = worst_error(expected, &timing.outputs.output);
+    let timing = adapter.benchmark(geometry.problem(), &options, &known.inputs, samples.into())?;
+    let error = worst_error(&known.expected, &timing.outputs);
     Ok(Measured { timing, macs: geometry.macs(), min_bytes: geometry.min_bytes(), error })
 }
 
-/// Largest error over its tolerance; infinite where a value is missing, no number, or inexact and must not be.
-fn worst_error(expected: &Outcome, got: &[f32]) -> f64 {
-    if got.len() != expected.output.len() {
+/// Largest error over its tolerance; infinite where a value or a position is missing or wrong, no number, or inexact
+/// and must not be.
+fn worst_error(expected: &Outcome, got: &Outputs) -> f64 {
+    if got.output.len() != expected.output.len() || got.indices != expected.indices {
         return f64::INFINITY;
     }
     let ratio = |(i, (&got, want)): (usize, (&f32, &f64))| {
@@ -229,39 +287,43 @@ fn worst_error(expected: &Outcome, got: &[f32]) -> f64 {
         let want = if tolerance == 0.0 { f64::from(*want as f32) } else { *want };
         match (f64::from(got) - want).abs() {
             0.0 => 0.0,
-            error if error.is_nan() => f64::INFINITY,
+            // `max` below would drop a NaN.
+            error if (error / tolerance).is_nan() => f64::INFINITY,
             error => error / tolerance,
         }
     };
-    got.iter().zip(&expected.output).enumerate().map(ratio).fold(0.0, f64::max)
+    got.output.iter().zip(&expected.output).enumerate().map(ratio).fold(0.0, f64::max)
 }
 
 fn header() -> String {
-    let (layer, algorithm) = ("layer", "algorithm");
-    format!("{layer:<34}  dev  {algorithm:<15}  {:>10}  {:>9}  {:>8}  {:>7}", "ms", "GFLOP/s", "GB/s", "error")
+    let (layer, op, algorithm) = ("layer", "operation", "algorithm");
+    let times = format!("{:>10}  {:>6}", "ms", "spread");
+    let rates = format!("{:>8}  {:>7}", "GFLOP/s", "GB/s");
+    format!("{layer:<31}  {op:<17}  dev  {algorithm:<14}  {times}  {rates}  {:>7}  clock", "error")
 }
 
 impl Row {
     fn text(&self) -> String {
-        let Row { layer, device, .. } = self;
+        let Row { layer, op, device, .. } = self;
+        let start = |algorithm: &str| format!("{layer:<31}  {op:<17}  {device:>3}  {algorithm:<14}");
         match &self.outcome {
             Ok(measured) => {
-                let algorithm = measured.timing.outputs.algorithm.name();
-                let start = format!("{layer:<34}  {device:>3}  {algorithm:<15}");
+                let Measured { timing, error, .. } = measured;
+                let start = start(timing.outputs.algorithm.name());
                 if !measured.right() {
-                    let error = measured.error;
-                    return format!("{start}  {:>10}  {:>9}  {:>8}  {error:>7.2}", "WRONG", "-", "-");
+                    return format!("{start}  {:>10}  {:>6}  {:>8}  {:>7}  {error:>7.2}  -", "WRONG", "-", "-", "-");
                 }
                 let gflops = measured.gflops().map_or("-".into(), |gflops| format!("{gflops:.2}"));
-                let (ms, gbytes, error) = (measured.timing.median(), measured.gbytes(), measured.error);
-                format!("{start}  {ms:>10.4}  {gflops:>9}  {gbytes:>8.2}  {error:>7.4}")
+                let (ms, spread, gbytes) = (timing.median(), 100.0 * timing.spread(), measured.gbytes());
+                let clock = timing.method;
+                format!("{start}  {ms:>10.4}  {spread:>5.0}%  {gflops:>8}  {gbytes:>7.2}  {error:>7.4}  {clock}")
             }
-            Err(failure) => format!("{layer:<34}  {device:>3}  {:<15}  {failure}", self.algorithm),
+            Err(failure) => format!("{}  {failure}", start(&self.algorithm)),
         }
     }
 
     fn json(&self) -> Value {
-        let mut value = json!({"layer": self.layer, "device": self.device});
+        let mut value = json!({"layer": self.layer, "op": self.op, "device": self.device});
         match &self.outcome {
             Ok(measured) => {
                 let right = measured.right();
@@ -270,6 +332,7 @@ impl Row {
                 value["right"] = json!(right);
                 value["error_over_tolerance"] = json!(measured.error);
                 value["median_ms"] = timed(measured.timing.median());
+                value["spread"] = timed(measured.timing.spread());
                 value["samples_ms"] = if right { json!(measured.timing.samples_ms) } else { Value::Null };
                 value["clock"] = json!(measured.timing.method);
                 value["gflops"] = measured.gflops().map_or(Value::Null, timed);

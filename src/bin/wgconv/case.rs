@@ -10,12 +10,15 @@ use wgconv::TensorName;
 use crate::attributes::Attributes;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::gradient;
 use crate::npy::Array;
 use crate::operation::Op;
 use crate::request::Task;
 
 /// The file in a case folder that describes it.
 const CASE_FILE: &str = "case.json";
+/// The input that gradients start from.
+const GRAD_OUTPUT: &str = "grad_output";
 /// The version of the format that is understood.
 const FORMAT: u64 = 1;
 /// Operations of case files that this program has no intention of computing.
@@ -84,7 +87,7 @@ impl Case {
 
     /// Names of the gradients that it asks for.
     pub fn gradients(&self) -> Vec<&str> {
-        self.file.outputs.keys().map(String::as_str).filter(|name| name.starts_with("grad_")).collect()
+        self.file.outputs.keys().map(String::as_str).filter(|name| name.starts_with(gradient::PREFIX)).collect()
     }
 
     /// The forward outputs that it asks for; `output` when it names none at all.
@@ -99,13 +102,18 @@ impl Case {
     }
 
     /// Tolerance of an output.
-    pub fn tolerance(&self, output: TensorName) -> Tolerance {
-        self.file.tolerance.get(output.as_str()).copied().unwrap_or_default()
+    pub fn tolerance(&self, output: &str) -> Tolerance {
+        self.file.tolerance.get(output).copied().unwrap_or_default()
     }
 
     /// The array that an output must equal, where the case has one.
-    pub fn expected(&self, output: TensorName) -> Result<Option<Array>> {
-        self.file.outputs.get(output.as_str()).map(|file| Array::load(&self.folder.join(file))).transpose()
+    pub fn expected(&self, output: &str) -> Result<Option<Array>> {
+        self.file.outputs.get(output).map(|file| Array::load(&self.folder.join(file))).transpose()
+    }
+
+    /// What the gradients start from, where the case has it.
+    pub fn grad_output(&self) -> Result<Option<Array>> {
+        self.file.inputs.get(GRAD_OUTPUT).map(|file| Array::load(&self.folder.join(file))).transpose()
     }
 
     /// The operation and its attributes.
@@ -119,7 +127,8 @@ impl Case {
             Failure::invalid(format!("op = {name:?}: it must be one of {}", known.join(", ")))
         })?;
         for output in self.file.outputs.keys() {
-            let known = output == "output" || output.starts_with("grad_") || (output == "indices" && op.has_indices());
+            let known =
+                output == "output" || output.starts_with(gradient::PREFIX) || (output == "indices" && op.has_indices());
             if !known {
                 return Err(Failure::invalid(format!("outputs = {output:?}: {} has no such output", op.name())));
             }
@@ -133,7 +142,7 @@ impl Case {
         let mut arrays = BTreeMap::new();
         for (name, file) in &self.file.inputs {
             // What the gradients start from is no input of the operation itself.
-            if name == "grad_output" {
+            if name == GRAD_OUTPUT {
                 continue;
             }
             let tensor = TensorName::parse(name)

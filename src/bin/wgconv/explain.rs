@@ -1,9 +1,8 @@
 //! `wgconv explain`: what a problem is, what it costs, and how it would be computed. Needs no adapter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
-use wgconv::gpu::{Gpu, Select};
 use wgconv::{
     Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d, Geometry,
     LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, TensorName, candidates, choose,
@@ -11,13 +10,15 @@ use wgconv::{
 };
 
 use crate::attributes::{ATTRIBUTES, Attributes};
-use crate::backend::{Adapter, Wanted};
+use crate::backend::{self, Backend, Wanted};
 use crate::case::Case;
 use crate::console::say_json;
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::operate;
 use crate::operation::{Kind, Op};
 use crate::request::{Request, Shapes};
+use crate::suite;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -27,17 +28,26 @@ Examples:
   wgconv explain conv-transpose2d --input-shape 1,8,5,5 --c-out 4 --kernel-size 3 --stride 2
   wgconv explain conv1d --input-shape 1,1,5 --c-out 1 --kernel-size 3 --padding 1 --matrix
   wgconv explain conv2d --input-shape 1,3,224,224 --c-out 64 --kernel-size 3 --behind 7s2p3,3s2p1
-  wgconv explain --case cases/conv2d_basic --device cpu
+  wgconv explain --case cases/conv2d_basic --device auto
+  wgconv explain --layer resnet50/conv1 --device gpu
+  wgconv explain --problem problem.json
 
+A layer is one that `wgconv bench --list` names; a problem is what --json prints under that name. Without --device the \
+algorithms are those of a GPU and of a CPU adapter with the limits that WebGPU guarantees, and no adapter is opened. \
 `--matrix` numbers the weights from 1 unless a case gives their values. `--behind` puts layers in front of this one: \
 kernel, then s for the stride, d for the dilation, p for the padding.")]
 pub struct ExplainArgs {
-    /// Operation: a subcommand's name
-    #[arg(required_unless_present = "case")]
+    /// Operation: a subcommand's name; or else one of --case, --layer and --problem
     op: Option<String>,
     /// Take the problem from a case folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["op", "input_shape", "weight_shape", "c_out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = DESCRIPTION, conflicts_with_all = ["layer", "problem"])]
     case: Option<PathBuf>,
+    /// Take the problem from a layer of the built-in benchmarks
+    #[arg(long, value_name = "SUITE/NAME", conflicts_with_all = DESCRIPTION, conflicts_with = "problem")]
+    layer: Option<String>,
+    /// Take the problem from JSON, or from a file with it
+    #[arg(long, value_name = "JSON|FILE", conflicts_with_all = DESCRIPTION)]
+    problem: Option<String>,
     /// Extents of the input
     #[arg(long, value_name = "N,C,H,W")]
     input_shape: Option<String>,
@@ -69,12 +79,16 @@ pub struct ExplainArgs {
     #[arg(long)]
     matrix: bool,
     /// auto, a number or a part of a name; gpu or cpu for such a device with WebGPU's default limits
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: String,
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
     /// Print everything in JSON
     #[arg(long)]
     json: bool,
 }
+
+/// The arguments that describe a problem one by one, apart from its attributes.
+const DESCRIPTION: [&str; 9] =
+    ["op", "input_shape", "weight_shape", "c_out", "multiplier", "bias", "residual", "mask", "indices"];
 
 /// All attributes: which ones an operation has is found out later.
 pub fn arguments(command: clap::Command) -> clap::Command {
@@ -86,39 +100,46 @@ mod report;
 
 /// Everything that is known about a problem.
 struct Explanation {
-    op: Op,
+    /// The operation's name.
+    op: String,
     geometry: Geometry,
     layers: Vec<LayerShape>,
     fields: Vec<ReceptiveField>,
     overlap: Option<Overlap>,
     deform: Option<DeformCost>,
     separable: Option<SeparableCost>,
-    device: String,
-    capabilities: Capabilities,
-    candidates: Vec<Candidate>,
-    choice: wgconv::Result<Choice>,
+    devices: Vec<Served>,
     matrix: Option<Matrix>,
 }
 
 /// How often the outputs of a transposed convolution are written.
 struct Overlap {
     axes: Vec<Vec<usize>>,
+    /// Kernel, stride and dilation of each axis.
+    windows: Vec<[usize; 3]>,
     uniform: bool,
 }
 
+/// How a device would compute the problem.
+struct Served {
+    device: String,
+    capabilities: Capabilities,
+    candidates: Vec<Candidate>,
+    choice: wgconv::Result<Choice>,
+}
+
+impl Served {
+    fn new(geometry: &Geometry, device: String, capabilities: Capabilities) -> Served {
+        let options = Options::default();
+        let candidates = candidates(geometry, &capabilities, &options);
+        let choice = choose(geometry, &capabilities, &options);
+        Served { device, capabilities, candidates, choice }
+    }
+}
+
 pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
-    let (op, geometry, weight) = match &args.case {
-        Some(folder) => {
-            let task = Case::load(folder)?.task().map_err(|failure| failure.of(folder.display()))?;
-            (task.op, task.checked.geometry, task.inputs.get(&TensorName::Weight).cloned())
-        }
-        None => {
-            let (op, geometry) = request(args, matches)?;
-            (op, geometry, None)
-        }
-    };
-    let (device, capabilities) = device(&args.device)?;
-    let options = Options::default();
+    let (op, geometry, weight) = subject(args, matches)?;
+    let devices = devices(args.device.as_deref())?;
     let layers = layers(&geometry);
     let front = args.behind.as_deref().map(parse_layers).transpose()?.unwrap_or_default();
     let field = |layer: &LayerShape| Ok(receptive_field(&[&front[..], &[*layer]].concat())?);
@@ -128,13 +149,10 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
         overlap: overlap(geometry.problem()),
         deform: deformable_cost(geometry.problem()),
         separable: depthwise_cost(geometry.problem()),
-        candidates: candidates(&geometry, &capabilities, &options),
-        choice: choose(&geometry, &capabilities, &options),
+        devices: devices.into_iter().map(|(name, of)| Served::new(&geometry, name, of)).collect(),
         matrix: if args.matrix { Some(matrix(&geometry, weight)?) } else { None },
         op,
         geometry,
-        device,
-        capabilities,
     };
     if args.json {
         say_json(&explanation.json());
@@ -142,7 +160,46 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
         explanation.say();
     }
     // What cannot be computed is explained all the same.
-    explanation.choice.map(|_| ()).map_err(Failure::from)
+    let (served, refused): (Vec<_>, Vec<_>) =
+        explanation.devices.into_iter().map(|served| served.choice).partition(|choice| choice.is_ok());
+    match refused.into_iter().next() {
+        Some(Err(error)) if served.is_empty() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What is to be explained: the operation's name, its geometry, and the weights of a case.
+fn subject(args: &ExplainArgs, matches: &ArgMatches) -> Result<(String, Geometry, Option<Vec<f32>>)> {
+    if args.op.is_none()
+        && let Some(attribute) = ATTRIBUTES.iter().find(|attribute| matches.contains_id(attribute.name))
+    {
+        let name = attribute.name.replace('_', "-");
+        return Err(Failure::invalid(format!("--{name}: the problem is given whole, with its attributes")));
+    }
+    let whole = |geometry: Geometry| (geometry.problem().op_name(), geometry, None);
+    if let Some(folder) = &args.case {
+        let task = Case::load(folder)?.task().map_err(|failure| failure.of(folder.display()))?;
+        Ok((task.op.name(), task.checked.geometry, task.inputs.get(&TensorName::Weight).cloned()))
+    } else if let Some(name) = &args.layer {
+        Ok(whole(suite::layer(name)?))
+    } else if let Some(text) = &args.problem {
+        Ok(whole(Geometry::new(&parse_problem(text)?)?))
+    } else if args.op.is_some() {
+        let (op, geometry) = request(args, matches)?;
+        Ok((op.name(), geometry, None))
+    } else {
+        Err(Failure::invalid("a problem is missing: give an operation, --case, --layer or --problem"))
+    }
+}
+
+/// A problem as the library serialises it, in the argument itself or in a file.
+fn parse_problem(text: &str) -> Result<Problem> {
+    let parsed = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+    } else {
+        serde_json::from_slice(&files::read(Path::new(text))?)
+    };
+    parsed.map_err(|error| Failure::invalid(format!("--problem: {error}")))
 }
 
 /// The problem that the arguments describe.
@@ -274,27 +331,25 @@ fn parse_layers(text: &str) -> Result<Vec<LayerShape>> {
     text.split(',').map(layer).collect()
 }
 
-/// What to choose algorithms for.
-fn device(name: &str) -> Result<(String, Capabilities)> {
-    let parsed: Wanted = match name {
-        "gpu" => return Ok(("a GPU with WebGPU's default limits".into(), Capabilities::gpu())),
-        "cpu" => return Ok(("a CPU adapter with WebGPU's default limits".into(), Capabilities::cpu())),
-        _ => name.parse().unwrap_or(Wanted::Auto),
+/// What to choose algorithms for: both classes where no device is named.
+fn devices(name: Option<&str>) -> Result<Vec<(String, Capabilities)>> {
+    let gpu = || ("a GPU with WebGPU's default limits".to_string(), Capabilities::gpu());
+    let cpu = || ("a CPU adapter with WebGPU's default limits".to_string(), Capabilities::cpu());
+    let wanted = match name {
+        None => return Ok(vec![gpu(), cpu()]),
+        Some("gpu") => return Ok(vec![gpu()]),
+        Some("cpu") => return Ok(vec![cpu()]),
+        Some(name) => name.parse().unwrap_or(Wanted::Auto),
     };
-    let opened = match &parsed {
-        Wanted::Auto => Adapter::open(&Select::Auto),
-        Wanted::One(select) => Adapter::open(select),
-        Wanted::Reference | Wanted::All => {
-            return Err(Failure::invalid(format!("--device = {name}: it must be auto, gpu, cpu or one adapter")));
-        }
-    };
-    match opened {
-        Ok(adapter) => Ok((adapter.gpu.description(), *adapter.gpu.capabilities())),
-        Err(_) if parsed == Wanted::Auto && Gpu::adapters().is_empty() => {
-            Ok(("a GPU with WebGPU's default limits, for there is no adapter here".into(), Capabilities::gpu()))
-        }
-        Err(failure) => Err(failure),
+    if matches!(wanted, Wanted::Reference | Wanted::All) {
+        let name = name.unwrap_or_default();
+        return Err(Failure::invalid(format!("--device = {name}: it must be auto, gpu, cpu or one adapter")));
     }
+    let described = |device: &Backend| match device {
+        Backend::Adapter(adapter) => Some((adapter.gpu.description(), *adapter.gpu.capabilities())),
+        Backend::Reference => None,
+    };
+    Ok(backend::open_all(&wanted)?.iter().filter_map(described).collect())
 }
 
 fn layers(geometry: &Geometry) -> Vec<LayerShape> {
@@ -306,7 +361,8 @@ fn overlap(problem: &Problem) -> Option<Overlap> {
     // Too many positions to count leave this part out.
     let counts = overlap_counts(p).ok()?;
     let axes = (0..p.input.rank()).map(|axis| counts.axis(axis).to_vec()).collect();
-    Some(Overlap { axes, uniform: counts.is_uniform() })
+    let windows = (0..p.input.rank()).map(|axis| [p.kernel[axis], p.stride[axis], p.dilation[axis]]).collect();
+    Some(Overlap { axes, windows, uniform: counts.is_uniform() })
 }
 
 /// Of the problem itself, or of the modulated deformable variant of a plain convolution.

@@ -12,6 +12,7 @@ mod explain;
 mod failure;
 mod files;
 mod filters;
+mod gradient;
 mod npy;
 mod operate;
 mod operation;

@@ -1,16 +1,18 @@
 //! `wgconv run`: computes what a case folder asks for.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 use wgconv::{Options, TensorName};
 
-use crate::backend::{self, Computed, Method, Wanted};
+use crate::backend::{self, Backend, Computed, Method, Wanted};
 use crate::case::Case;
 use crate::console::{say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::gradient;
 use crate::npy;
 use crate::request::Checked;
 
@@ -21,8 +23,8 @@ Examples:
   wgconv run cases/conv2d_basic --out results --device reference
   wgconv run cases/conv2d_basic --out results --algorithm direct --json
 
-`output` is written as float32, `indices` as int64 (-1 where the maximum lies in the padding). Gradients are not
-computed yet: their names go to stderr, and the command succeeds when it wrote anything.")]
+`output` is written as float32, `indices` as int64 (-1 where the maximum lies in the padding). Gradients come
+from --device reference; on an adapter their names go to stderr, and the command succeeds when it wrote anything.")]
 pub struct RunArgs {
     /// Folder with a case.json and the arrays that it names
     case: PathBuf,
@@ -44,23 +46,36 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let case = Case::load(&args.case)?;
     let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
     let wanted = case.forward_outputs();
-    let gradients = case.gradients();
-    if wanted.is_empty() {
-        let names = gradients.join(", ");
-        return Err(Failure::unsupported(format!("outputs = {names}: gradients are not supported yet")));
-    }
-    if !gradients.is_empty() {
-        tell!("{}: not computed: {} (gradients are not supported yet)", case.name, gradients.join(", "));
-    }
     let options = options(args.algorithm, &args.device)?;
     let device = backend::open_or_fall_back(&args.device)?;
-    let computed = device.run(&task.checked.geometry, &options, &task.inputs)?;
+    let (gradients, left_out) = match device {
+        Backend::Reference => (gradient::compute(&case, &task)?, Vec::new()),
+        Backend::Adapter(_) => (BTreeMap::new(), case.gradients()),
+    };
+    if wanted.is_empty() && gradients.is_empty() {
+        let rule = format!("outputs = {}: only the reference computes gradients yet", left_out.join(", "));
+        return Err(Failure::unsupported(rule));
+    }
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        tell!("{}: not computed: {names} (only --device reference computes gradients yet)", case.name);
+    }
 
     let mut written = Vec::new();
-    for output in wanted {
-        if let Some((shape, bytes)) = encode(&task.checked, &computed, output) {
-            written.push((output, shape, args.out.join(format!("{output}.npy")), bytes));
+    let mut algorithm = "reference".to_string();
+    if !wanted.is_empty() {
+        let computed = device.run(&task.checked.geometry, &options, &task.inputs)?;
+        for output in wanted {
+            if let Some((shape, bytes)) = encode(&task.checked, &computed, output) {
+                written.push((output.to_string(), shape, args.out.join(format!("{output}.npy")), bytes));
+            }
         }
+        algorithm = computed.algorithm;
+    }
+    for (name, outcome) in gradients {
+        let values: Vec<f32> = outcome.output.iter().map(|&value| value as f32).collect();
+        let (path, bytes) = (args.out.join(format!("{name}.npy")), npy::encode_f32(&outcome.shape, &values));
+        written.push((name, outcome.shape, path, bytes));
     }
     fs::create_dir_all(&args.out)
         .map_err(|error| Failure::invalid(format!("cannot make the folder {}: {error}", args.out.display())))?;
@@ -71,15 +86,15 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if args.json {
         let outputs: Vec<_> = written
             .iter()
-            .map(|(name, shape, path, _)| serde_json::json!({"name": name.as_str(), "shape": shape, "file": path}))
+            .map(|(name, shape, path, _)| serde_json::json!({"name": name, "shape": shape, "file": path}))
             .collect();
         say_json(&serde_json::json!({
             "case": case.name, "op": task.op.name(), "device": device.description(),
-            "algorithm": computed.algorithm, "outputs": outputs, "not_computed": gradients,
+            "algorithm": algorithm, "outputs": outputs, "not_computed": left_out,
         }));
     } else {
         for (_, shape, path, _) in &written {
-            say!("{}: {shape:?} by {} on {}", path.display(), computed.algorithm, device.description());
+            say!("{}: {shape:?} by {} on {}", path.display(), algorithm, device.description());
         }
     }
     Ok(())

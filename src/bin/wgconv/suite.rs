@@ -1,11 +1,14 @@
-//! Benchmark suites: layers of known networks, as data files beside the benchmarks.
+//! Benchmark suites: layers of known networks, as data files whose format benches/shapes/README.md describes.
+
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use wgconv::{Error, Geometry, Inputs, TensorName};
+use wgconv::{Error, Geometry, Inputs, Problem, TensorName};
 
 use crate::attributes::Attributes;
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::operation::{Kind, Op};
 use crate::request::{Request, Shapes};
 
@@ -27,13 +30,14 @@ pub struct Suite {
     pub layers: Vec<Layer>,
 }
 
-/// One layer, in the words of case files.
+/// One layer: an operation in the words of case files, or a problem as the library serialises it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     pub name: String,
-    op: String,
-    input: Vec<usize>,
+    problem: Option<Problem>,
+    op: Option<String>,
+    input: Option<Vec<usize>>,
     weight: Option<Vec<usize>>,
     #[serde(default)]
     attrs: serde_json::Map<String, Value>,
@@ -47,10 +51,21 @@ pub struct Layer {
 
 impl Layer {
     pub fn geometry(&self) -> Result<Geometry> {
-        let op = Op::parse(&self.op).ok_or_else(|| Failure::invalid(format!("op = {:?}: unknown", self.op)))?;
+        let Layer { op, input, weight, attrs, with, .. } = self;
+        match (&self.problem, op, input) {
+            (Some(problem), None, None) if weight.is_none() && attrs.is_empty() && with.is_empty() => {
+                Ok(Geometry::new(problem)?)
+            }
+            (None, Some(op), Some(input)) => self.request(op, input),
+            _ => Err(Failure::invalid("it needs either a problem, or an op and an input with what belongs to them")),
+        }
+    }
+
+    fn request(&self, op: &str, input: &[usize]) -> Result<Geometry> {
+        let op = Op::parse(op).ok_or_else(|| Failure::invalid(format!("op = {op:?}: unknown")))?;
         let attributes = Attributes::from_json(&self.attrs, op.attributes(), &op.name())?;
         let mut shapes: Shapes = self.with.iter().map(|&tensor| (tensor, None)).collect();
-        shapes.insert(TensorName::Input, Some(self.input.clone()));
+        shapes.insert(TensorName::Input, Some(input.to_vec()));
         if let Some(weight) = &self.weight {
             shapes.insert(TensorName::Weight, Some(weight.clone()));
         }
@@ -58,6 +73,51 @@ impl Layer {
             shapes.insert(TensorName::Offset, None);
         }
         Ok(Request { op, attributes: &attributes, shapes: &shapes, indices: false }.check()?.geometry)
+    }
+}
+
+/// The suites of that name: all that are built in, one of them, or the one in a .json file.
+pub fn named(name: &str) -> Result<Vec<Suite>> {
+    if name.to_lowercase().ends_with(".json") {
+        return Ok(vec![load(Path::new(name))?]);
+    }
+    let mut suites = all()?;
+    if name != "all" {
+        let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
+        suites.retain(|suite| suite.name == name);
+        if suites.is_empty() {
+            let rule = format!("--suite = {name}: it must be all, {} or a .json file", names.join(", "));
+            return Err(Failure::invalid(rule));
+        }
+    }
+    Ok(suites)
+}
+
+/// Somebody's own suite.
+fn load(path: &Path) -> Result<Suite> {
+    let wrong = |rule: String| Failure::invalid(rule).of(path.display());
+    let suite: Suite = serde_json::from_slice(&files::read(path)?).map_err(|error| wrong(error.to_string()))?;
+    if suite.layers.is_empty() {
+        return Err(wrong("layers = []: a suite has at least one".into()));
+    }
+    Ok(suite)
+}
+
+/// The geometry of the one built-in layer that is called `SUITE/LAYER`.
+pub fn layer(name: &str) -> Result<Geometry> {
+    let suites = all()?;
+    let layers = suites.iter().flat_map(|suite| suite.layers.iter().map(move |layer| (suite.full_name(layer), layer)));
+    let wanted = name.to_lowercase();
+    match layers.into_iter().find(|(full, _)| full.to_lowercase() == wanted) {
+        Some((_, layer)) => layer.geometry(),
+        None => Err(Failure::invalid(format!("--layer = {name}: `wgconv bench --list` names them, as resnet50/conv1"))),
+    }
+}
+
+impl Suite {
+    /// `SUITE/LAYER`.
+    pub fn full_name(&self, layer: &Layer) -> String {
+        format!("{}/{}", self.name, layer.name)
     }
 }
 
@@ -70,11 +130,19 @@ pub fn all() -> Result<Vec<Suite>> {
     FILES.iter().map(parse).collect()
 }
 
+/// Most input elements of a layer; together they take a GiB.
+const MOST_ELEMENTS: u64 = 1 << 28;
+
 /// The same numbers on every run and machine: offsets of up to two pixels in steps of 1/1024, masks from 0 to 1,
 /// everything else from -1 to 1.
-pub fn data(geometry: &Geometry) -> Inputs {
+pub fn data(geometry: &Geometry) -> Result<Inputs> {
     let inputs = geometry.tensors().iter().filter(|spec| spec.access == wgconv::Access::Read);
-    inputs
+    let elements: u64 = inputs.clone().map(|spec| spec.len() as u64).sum();
+    if elements > MOST_ELEMENTS {
+        let rule = format!("inputs = {elements} elements: at most {MOST_ELEMENTS} are measured");
+        return Err(Failure::unsupported(rule));
+    }
+    let data = inputs
         .enumerate()
         .map(|(i, spec)| {
             let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (i as u64 + 1));
@@ -85,7 +153,8 @@ pub fn data(geometry: &Geometry) -> Inputs {
             };
             (spec.name, (0..spec.len()).map(value).collect())
         })
-        .collect()
+        .collect();
+    Ok(data)
 }
 
 /// Marsaglia's xorshift64.
@@ -110,6 +179,8 @@ mod tests {
         for suite in all().unwrap() {
             assert!(suite.layers.iter().any(|layer| !layer.large), "{}", suite.name);
             assert!(!suite.source.is_empty());
+            let names: std::collections::BTreeSet<&str> = suite.layers.iter().map(|layer| &*layer.name).collect();
+            assert_eq!(names.len(), suite.layers.len(), "{}", suite.name);
             for layer in &suite.layers {
                 let geometry =
                     layer.geometry().unwrap_or_else(|error| panic!("{}/{}: {error}", suite.name, layer.name));
@@ -121,11 +192,9 @@ mod tests {
 
     #[test]
     fn data_stays_in_range_and_repeats() {
-        let suites = all().unwrap();
-        let layer = suites.iter().flat_map(|suite| &suite.layers).find(|layer| layer.name == "c5_224").unwrap();
-        let geometry = layer.geometry().unwrap();
-        let inputs = data(&geometry);
-        assert_eq!(inputs, data(&geometry));
+        let geometry = layer("dcnv2/c5_224").unwrap();
+        let inputs = data(&geometry).unwrap();
+        assert_eq!(inputs, data(&geometry).unwrap());
         let within = |name: TensorName, low: f32, high: f32| inputs[&name].iter().all(|x| (low..=high).contains(x));
         assert!(within(TensorName::Offset, -2.0, 2.0) && within(TensorName::Mask, 0.0, 1.0));
         assert!(within(TensorName::Input, -1.0, 1.0));

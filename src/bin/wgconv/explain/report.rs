@@ -1,11 +1,11 @@
 //! An explanation as text and as JSON.
 
 use serde_json::{Value, json};
-use wgconv::Cost;
+use wgconv::{Candidate, Cost};
 
-use super::Explanation;
+use super::{Explanation, Served};
 use crate::console::{Table, say};
-use crate::devices::bytes;
+use crate::devices::{bytes, class};
 
 /// Most overlap counts of an axis that are printed.
 const MOST_COUNTS: usize = 48;
@@ -14,7 +14,7 @@ impl Explanation {
     pub(super) fn say(&self) {
         let geometry = &self.geometry;
         let input = geometry.tensors().first().map(|spec| spec.shape.clone()).unwrap_or_default();
-        say!("{}: {input:?} -> {:?}\n", self.op.name(), geometry.output_shape());
+        say!("{}: {input:?} -> {:?}\n", self.op, geometry.output_shape());
         let mut tensors = Table::new(&["tensor", "shape", "elements", "size"]);
         for spec in geometry.tensors() {
             let size = bytes(spec.len() as u64 * wgconv::ELEMENT_BYTES);
@@ -24,7 +24,7 @@ impl Explanation {
         say!("");
         self.say_window();
         self.say_costs();
-        self.say_algorithms();
+        self.devices.iter().for_each(Served::say);
         if let Some(matrix) = &self.matrix {
             say!("\nas a matrix, one row per output element:");
             let mut table = Table::without_header();
@@ -54,10 +54,19 @@ impl Explanation {
             let more = if counts.len() > MOST_COUNTS { " ..." } else { "" };
             say!("overlaps axis {axis}  {}{more}", shown.join(" "));
         }
+        for (axis, [kernel, stride, dilation]) in overlap.windows.iter().enumerate() {
+            // Cannot be zero: geometry rejects such a stride.
+            let rest = kernel % stride;
+            let dilated = if *dilation > 1 { format!(", dilation {dilation}") } else { String::new() };
+            say!("rule, axis {axis}     kernel % stride = {kernel} % {stride} = {rest}{dilated}");
+        }
         if overlap.uniform {
             say!("                 even away from the borders: no checkerboard");
         } else {
-            say!("                 uneven: a checkerboard; a kernel that the stride divides avoids it");
+            say!(
+                "                 uneven: a checkerboard; even where kernel % stride = 0 and the dilation shares no \
+                 divisor with the stride"
+            );
         }
     }
 
@@ -97,27 +106,16 @@ impl Explanation {
         }
     }
 
-    fn say_algorithms(&self) {
-        say!("\nalgorithms on {} ({}):", self.device, self.capabilities);
-        for candidate in &self.candidates {
-            let name = candidate.algorithm.name();
-            match &candidate.verdict {
-                Ok(what) => say!("  + {name:<15} {what}"),
-                Err(why) => say!("  - {name:<15} does not apply: {why}"),
-            }
-        }
-        if let Ok(choice) = &self.choice {
-            say!("chosen: {} ({})", choice.algorithm, choice.reason);
-        }
-    }
-
     pub(super) fn json(&self) -> Value {
         let geometry = &self.geometry;
         let cost = |cost: &Cost| json!({"macs": cost.macs, "parameters": cost.parameters});
         let tensors: Vec<Value> = geometry
             .tensors()
             .iter()
-            .map(|spec| json!({"name": spec.name.as_str(), "shape": spec.shape, "elements": spec.len()}))
+            .map(|spec| {
+                let bytes = spec.len() as u64 * wgconv::ELEMENT_BYTES;
+                json!({"name": spec.name.as_str(), "shape": spec.shape, "elements": spec.len(), "bytes": bytes})
+            })
             .collect();
         let axes: Vec<Value> = self
             .layers
@@ -130,23 +128,17 @@ impl Explanation {
                 })
             })
             .collect();
-        let candidates: Vec<Value> = self
-            .candidates
-            .iter()
-            .map(|c| {
-                json!({
-                    "algorithm": c.algorithm.name(), "applies": c.verdict.is_ok(),
-                    "why": c.verdict.as_ref().map_or_else(Clone::clone, Clone::clone),
-                })
-            })
-            .collect();
         json!({
-            "op": self.op.name(),
+            "op": self.op,
             "problem": serde_json::to_value(geometry.problem()).unwrap_or_default(),
             "output_shape": geometry.output_shape(),
             "tensors": tensors,
             "axes": axes,
-            "overlap": self.overlap.as_ref().map(|o| json!({"counts": o.axes, "uniform": o.uniform})),
+            "overlap": self.overlap.as_ref().map(|o| json!({
+                "counts": o.axes,
+                "kernel_modulo_stride": o.windows.iter().map(|[kernel, stride, _]| kernel % stride).collect::<Vec<_>>(),
+                "uniform": o.uniform,
+            })),
             "macs": geometry.macs(),
             "sampling_macs": geometry.sampling_macs(),
             "parameters": geometry.parameters(),
@@ -160,13 +152,44 @@ impl Explanation {
                 "separable": cost(&s.separable), "plain": cost(&s.plain), "macs_ratio": s.macs_ratio(),
                 "parameters_ratio": s.parameters_ratio(),
             })),
+            "devices": self.devices.iter().map(Served::json).collect::<Vec<_>>(),
+            "matrix": self.matrix.as_ref().map(|m| (0..m.rows()).map(|row| m.row(row)).collect::<Vec<_>>()),
+        })
+    }
+}
+
+impl Served {
+    fn say(&self) {
+        say!("\nalgorithms on {} ({}):", self.device, self.capabilities);
+        for candidate in &self.candidates {
+            let name = candidate.algorithm.name();
+            match &candidate.verdict {
+                Ok(what) => say!("  + {name:<15} {what}"),
+                Err(why) => say!("  - {name:<15} does not apply: {why}"),
+            }
+        }
+        match &self.choice {
+            Ok(choice) => say!("chosen: {} ({})", choice.algorithm, choice.reason),
+            Err(error) => say!("refused: {error}"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let candidate = |c: &Candidate| {
+            json!({
+                "algorithm": c.algorithm.name(), "applies": c.verdict.is_ok(),
+                "why": c.verdict.as_ref().map_or_else(Clone::clone, Clone::clone),
+                "workspace_bytes": c.workspace_bytes,
+            })
+        };
+        json!({
             "device": self.device,
-            "algorithms": candidates,
+            "class": class(&self.capabilities),
+            "algorithms": self.candidates.iter().map(candidate).collect::<Vec<_>>(),
             "chosen": self.choice.as_ref().ok().map(|choice| json!({
                 "algorithm": choice.algorithm.name(), "reason": choice.reason,
             })),
             "refused": self.choice.as_ref().err().map(ToString::to_string),
-            "matrix": self.matrix.as_ref().map(|m| (0..m.rows()).map(|row| m.row(row)).collect::<Vec<_>>()),
         })
     }
 }
