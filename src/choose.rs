@@ -222,6 +222,18 @@ fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'sta
             order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             match class {
                 KernelClass::Cpu => {
+                    // Measured on lavapipe 22.3: reading four elements at a time wins from 128 output channels on, where
+                    // rows of the weight and planes of the input come in fours.
+                    let quads = window.is_some_and(|w| (w.c_in_per_group() * w.kernel_len()).is_multiple_of(4));
+                    if quads && window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
+                        order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                    }
+                    if quads && window.is_some_and(|w| w.c_out_per_group() >= 128) {
+                        order.push((
+                            Algorithm::Im2colGemm,
+                            "a CPU adapter and enough output channels to pay for columns",
+                        ));
+                    }
                     order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
                     order.push((Algorithm::RegisterTiled, "a CPU adapter: register tiles without barriers"));
                 }

@@ -1,6 +1,8 @@
 //! The embedder's side: the caller's device, sub-allocated buffers, typed errors when binding, and an encode that creates
 //! nothing.
 
+#![cfg(feature = "reference")]
+
 mod common;
 
 #[path = "../examples/embed.rs"]

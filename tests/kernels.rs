@@ -1,6 +1,8 @@
 //! Every algorithm against the oracle: exact on small integers, bounded on random data, in both kernel classes and both
 //! runtime-check modes, with every buffer's surroundings watched and repeats bit-identical.
 
+#![cfg(feature = "reference")]
+
 mod common;
 
 use common::{Run, classes, epilogues, integers, open, random, run_guarded, zoo};

@@ -1,6 +1,8 @@
 //! Ten thousand random problems through geometry, choose and lowering; whatever is accepted and small enough to compute,
 //! the oracle and every applicable kernel agree on.
 
+#![cfg(feature = "reference")]
+
 mod common;
 
 use std::cell::RefCell;
