@@ -97,9 +97,14 @@ fn explain_counts_a_convolution() {
     let algorithms = told["devices"][0]["algorithms"].as_array().unwrap();
     assert!(algorithms.iter().any(|a| a["applies"] == false && a["why"].as_str().unwrap().contains("it needs")));
     let text = sandbox.ok(&format!("{line} --device cpu")).stdout;
-    for words in ["[1, 64, 56, 56] -> [1, 128, 28, 28]", "intensity", "chosen: register-tiled", "does not apply"] {
+    for words in
+        ["[1, 64, 56, 56] -> [1, 128, 28, 28]", "intensity", "chosen: im2col-gemm (a CPU adapter", "does not apply"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // Half the output channels do not pay for columns there.
+    let narrow = sandbox.ok(&format!("{} --device cpu", line.replace("128", "64"))).stdout;
+    assert!(narrow.contains("chosen: register-tiled"), "{narrow}");
     let same = "explain conv2d --input-shape 1,64,56,56 --weight-shape 128,64,3,3 --padding 1 --stride 2 --bias";
     assert_eq!(sandbox.ok(&format!("{same} --device gpu --json")).json(), told);
 }
