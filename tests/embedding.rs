@@ -302,3 +302,21 @@ fn a_forced_algorithm_that_does_not_apply_says_why_and_what_does() {
         .expect_err("not transposed");
     assert!(error.to_string().contains("phases"), "{error}");
 }
+
+#[test]
+fn what_wgpu_complains_of_is_an_error_and_no_panic() {
+    let gpu = open();
+    // A buffer that cannot be copied from.
+    let mute = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 16,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    let error = gpu.read_back(&mute).expect_err("it must not be readable");
+    assert!(matches!(error, Error::Device(_)), "{error:?}");
+    assert!(error.to_string().contains("COPY_SRC"), "{error}");
+    // And the device goes on.
+    let problem: Problem = Conv::new(1, 2, [5, 5], 3, [3, 3]).into();
+    gpu.run(&problem, &Options::default(), &integers(&problem, 1)).expect("a healthy device");
+}

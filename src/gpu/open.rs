@@ -1,6 +1,7 @@
 //! A device of its own, for tests, tools and small programs that have none.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bound::{Bindings, Bound};
@@ -30,6 +31,8 @@ pub struct Gpu {
     info: wgpu::AdapterInfo,
     queue: wgpu::Queue,
     context: Context,
+    /// The first error that wgpu reported outside of any call that could return it.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 /// What an operation computed, contiguous.
@@ -167,7 +170,14 @@ impl Gpu {
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(request).map_err(device_error)?;
-        Ok(Gpu { info: adapter.get_info(), queue, context: Context::new(&device) })
+        let trouble = Arc::new(Mutex::new(None));
+        let slot = trouble.clone();
+        // wgpu's own handler panics.
+        device.on_uncaptured_error(Arc::new(move |error| {
+            let words: Vec<String> = error.to_string().split_whitespace().map(Into::into).collect();
+            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| words.join(" "));
+        }));
+        Ok(Gpu { info: adapter.get_info(), queue, context: Context::new(&device), trouble })
     }
 
     /// The same device seen through other capabilities: another kernel class, tighter limits.
@@ -328,8 +338,13 @@ impl Gpu {
         Ok(bytemuck::pod_collect_to_vec(&words))
     }
 
+    /// Waits for the device, and says what it complained of meanwhile.
     fn wait(&self) -> Result<()> {
-        self.device().poll(wgpu::PollType::wait_indefinitely()).map(|_| ()).map_err(device_error)
+        self.device().poll(wgpu::PollType::wait_indefinitely()).map_err(device_error)?;
+        match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(Error::Device(format!("{}: {error}", self.description()))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where things are computed: an adapter, or the oracle on the CPU.
 
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use wgconv::gpu::{Gpu, Select, Timing};
 use wgconv::{Algorithm, Candidate, Geometry, Inputs, Options, Problem, candidates, reference};
@@ -71,8 +70,6 @@ pub struct Adapter {
     pub gpu: Gpu,
     /// What `--device` calls it.
     selector: String,
-    /// The first error that wgpu reported outside of any call that could return it.
-    trouble: Arc<Mutex<Option<String>>>,
 }
 
 /// Results as they are written to files.
@@ -86,31 +83,16 @@ pub struct Computed {
 impl Adapter {
     pub fn open(select: &Select) -> Result<Adapter> {
         let gpu = Gpu::open(select)?;
-        let trouble = Arc::new(Mutex::new(None));
-        let slot = trouble.clone();
-        // wgpu's own handler panics.
-        gpu.device().on_uncaptured_error(Arc::new(move |error| {
-            let text: Vec<String> = error.to_string().split_whitespace().map(Into::into).collect();
-            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| text.join(" "));
-        }));
         let selector = match select {
             Select::Auto => "auto".into(),
             Select::Index(index) => index.to_string(),
             Select::Name(name) => name.clone(),
         };
-        Ok(Adapter { gpu, selector, trouble })
-    }
-
-    /// Passes a result on unless wgpu has complained meanwhile.
-    fn checked<T>(&self, result: wgconv::Result<T>) -> Result<T> {
-        match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(Failure::device(format!("{}: {error}", self.gpu.description()))),
-            None => Ok(result?),
-        }
+        Ok(Adapter { gpu, selector })
     }
 
     pub fn benchmark(&self, problem: &Problem, options: &Options, inputs: &Inputs, samples: usize) -> Result<Timing> {
-        self.checked(self.gpu.benchmark(problem, options, inputs, samples))
+        Ok(self.gpu.benchmark(problem, options, inputs, samples)?)
     }
 }
 
@@ -150,7 +132,7 @@ impl Backend {
                 })
             }
             Backend::Adapter(adapter) => {
-                let outputs = adapter.checked(adapter.gpu.run(geometry.problem(), options, inputs))?;
+                let outputs = adapter.gpu.run(geometry.problem(), options, inputs)?;
                 Ok(Computed {
                     output: outputs.output,
                     indices: outputs.indices,
