@@ -126,16 +126,17 @@ fn main(
             }
         }
     }
-    if position_0 < n_positions {
-        write_tile(n, co, n_co, unravel(position_0, params.output_size), low_0, high_0);
-    }
-    if position_1 < n_positions {
-        write_tile(n, co, n_co, unravel(position_1, params.output_size), low_1, high_1);
-    }
-    if position_2 < n_positions {
-        write_tile(n, co, n_co, unravel(position_2, params.output_size), low_2, high_2);
-    }
-    if position_3 < n_positions {
-        write_tile(n, co, n_co, unravel(position_3, params.output_size), low_3, high_3);
+    for (var i = 0u; i < TILE_POSITIONS; i++) {
+        let position = position_0 + i * WORKGROUP;
+        if position >= n_positions {
+            break;
+        }
+        var low = select(low_0, low_1, i == 1u);
+        var high = select(high_0, high_1, i == 1u);
+        if i >= 2u {
+            low = select(low_2, low_3, i == 3u);
+            high = select(high_2, high_3, i == 3u);
+        }
+        write_tile(n, co, n_co, unravel(position, params.output_size), low, high);
     }
 }

@@ -6,21 +6,14 @@ const OUTSIDE: i32 = -1;
 // Where coordinate `p` of an axis of `extent` elements reads, or OUTSIDE for a zero. Geometry keeps p within one
 // reflection or one turn of the axis.
 fn padded_coordinate(p: i32, extent: i32) -> i32 {
-    if p >= 0 && p < extent {
-        return p;
+    // One way out and selects only: this is inlined many times, and some drivers pay for every branch of every copy.
+    var outside = OUTSIDE;
+    if PADDING_MODE == 1u {
+        outside = select(2 * (extent - 1) - p, -p, p < 0);
+    } else if PADDING_MODE == 2u {
+        outside = select(extent - 1, 0, p < 0);
+    } else if PADDING_MODE == 3u {
+        outside = select(p - extent, p + extent, p < 0);
     }
-    switch PADDING_MODE {
-        case 1u: {
-            return select(2 * (extent - 1) - p, -p, p < 0);
-        }
-        case 2u: {
-            return select(extent - 1, 0, p < 0);
-        }
-        case 3u: {
-            return select(p - extent, p + extent, p < 0);
-        }
-        default: {
-            return OUTSIDE;
-        }
-    }
+    return select(outside, p, p >= 0 && p < extent);
 }
