@@ -73,8 +73,5 @@ fn main(
             ci = ci_end;
         }
     }
-    write_output(n, co, o, sum.x);
-    if n_co > 1u { write_output(n, co + 1u, o, sum.y); }
-    if n_co > 2u { write_output(n, co + 2u, o, sum.z); }
-    if n_co > 3u { write_output(n, co + 3u, o, sum.w); }
+    write_tile(n, co, n_co, o, sum, vec4<f32>());
 }

@@ -175,12 +175,12 @@ pub fn candidates(geometry: &Geometry, capabilities: &Capabilities, options: &Op
 
 /// Picks the algorithm for a problem, or checks the forced one.
 pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Options) -> Result<Choice> {
-    let candidates = candidates(geometry, capabilities, options);
-    let applies = |algorithm: Algorithm| candidates.iter().any(|c| c.algorithm == algorithm && c.verdict.is_ok());
+    let applies = |algorithm: Algorithm| lower::lower_in_parts(geometry, algorithm, capabilities, options).is_ok();
     if let Some(algorithm) = options.algorithm {
         if applies(algorithm) {
             return Ok(Choice { algorithm, reason: "forced".into() });
         }
+        let candidates = candidates(geometry, capabilities, options);
         let applicable: Vec<&str> =
             candidates.iter().filter(|c| c.verdict.is_ok()).map(|c| c.algorithm.name()).collect();
         if applicable.is_empty() {

@@ -6,7 +6,7 @@ use super::program::{ConvTask, Dispatch, Params, Slot, WORKGROUP, workgroups_for
 
 kernel!(
     "deform_conv2d_direct", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
     read: ["input", "weight", "offset", "mask", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "HAS_MASK"],

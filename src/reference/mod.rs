@@ -12,19 +12,16 @@ mod separable;
 mod sum;
 mod window;
 
-use std::collections::BTreeMap;
-
 pub use deform::{Corner, bilinear, bilinear_corners};
 pub use gradient::{activation_derivative, differentiable, gradients};
 pub use sum::activate;
+
+pub use crate::tensor::Inputs;
 
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::problem::Problem;
 use crate::tensor::TensorName;
-
-/// Inputs by tensor name, row-major and contiguous. Tensors that the problem does not read are ignored.
-pub type Inputs = BTreeMap<TensorName, Vec<f32>>;
 
 /// What an operation yields.
 #[derive(Debug, Clone, PartialEq)]
