@@ -28,6 +28,10 @@ fn main(
     if DCR {
         channel = (within.y * block + within.z) * params.c_out + c;
     }
-    let value = input[view_index(params.input, n, channel, vec3<u32>(0u, o.y / block, o.z / block))];
-    output[view_index(params.output, n, c, o)] = value;
+    var value = input[view_index(params.input, n, channel, vec3<u32>(0u, o.y / block, o.z / block))];
+    let output_ix = view_index(params.output, n, c, o);
+    if params.beta != 0.0 {
+        value += params.beta * output[output_ix];
+    }
+    output[output_ix] = value;
 }

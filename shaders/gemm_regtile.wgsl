@@ -3,7 +3,7 @@
 // One invocation computes 8 rows x 2 columns in registers; neighbours hold neighbouring columns, so a is uniform across
 // a subgroup and b is read in runs. No barrier and no workgroup memory: the class for CPU adapters.
 // Dispatch: batch * groups * ceil(m / 8) * ceil(n / (2 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP.
+// Prelude: WORKGROUP, SLICED.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -36,32 +36,45 @@ fn main(
     // Rows and columns beyond the edge repeat the last one; their sums are never stored.
     let n_rows = min(params.m - row, TILE_M);
     let last = n_rows - 1u;
-    let a_start = group * params.a_group;
+    // A slice of the sum has its place in the grid instead of an image.
+    let k_first = select(0u, batch * params.slice, SLICED);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let a_start = params.a_base + group * params.a_group;
     let rows_low = a_start + (row + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last))) * params.a_row;
     let rows_high = a_start + (row + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last))) * params.a_row;
     let b_start = params.b_base + batch * params.b_batch + group * params.b_group;
-    var b_0 = b_start + min(column_0, params.n - 1u) * params.b_column;
-    var b_1 = b_start + min(column_1, params.n - 1u) * params.b_column;
+    let b_start_0 = b_start + min(column_0, params.n - 1u) * params.b_column;
+    let b_start_1 = b_start + min(column_1, params.n - 1u) * params.b_column;
 
     var low_0 = vec4<f32>();
     var high_0 = vec4<f32>();
     var low_1 = vec4<f32>();
     var high_1 = vec4<f32>();
-    var a_column = 0u;
-    for (var k = 0u; k < params.k; k++) {
-        let r = rows_low + a_column;
-        let s = rows_high + a_column;
-        let a_low = vec4<f32>(a[r.x], a[r.y], a[r.z], a[r.w]);
-        let a_high = vec4<f32>(a[s.x], a[s.y], a[s.z], a[s.w]);
-        let x_0 = b[b_0];
-        let x_1 = b[b_1];
-        low_0 += x_0 * a_low;
-        high_0 += x_0 * a_high;
-        low_1 += x_1 * a_low;
-        high_1 += x_1 * a_high;
-        a_column += params.a_column;
-        b_0 += params.b_row;
-        b_1 += params.b_row;
+    var k = k_first;
+    while k < k_end {
+        var run_end = k_end;
+        var a_place = 0u;
+        var b_place = 0u;
+        if SLICED {
+            let run = k / params.run;
+            run_end = min((run + 1u) * params.run, k_end);
+            a_place = run * params.a_run + k % params.run * params.a_column;
+            b_place = run * params.b_run + k % params.run * params.b_row;
+        }
+        for (; k < run_end; k++) {
+            let r = rows_low + a_place;
+            let s = rows_high + a_place;
+            let a_low = vec4<f32>(a[r.x], a[r.y], a[r.z], a[r.w]);
+            let a_high = vec4<f32>(a[s.x], a[s.y], a[s.z], a[s.w]);
+            let x_0 = b[b_start_0 + b_place];
+            let x_1 = b[b_start_1 + b_place];
+            low_0 += x_0 * a_low;
+            high_0 += x_0 * a_high;
+            low_1 += x_1 * a_low;
+            high_1 += x_1 * a_high;
+            a_place += params.a_column;
+            b_place += params.b_row;
+        }
     }
     let co = group * params.m + row;
     if column_0 < params.n {

@@ -4,7 +4,7 @@
 // loads of a vec4 feed 128 multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, whose loads
 // cost the same for one scalar as for four.
 // Dispatch: batch * groups * ceil(m / 8) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP.
+// Prelude: WORKGROUP, SLICED.
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
@@ -49,11 +49,14 @@ fn main(
     let n_rows = min(params.m - row, TILE_M);
     let last = n_rows - 1u;
     let a_row = params.a_row / 4u;
-    let a_start = group * params.a_group / 4u + row * a_row;
-    var a_low = a_start + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)) * a_row;
-    var a_high = a_start + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)) * a_row;
+    // A slice of the sum has its place in the grid instead of an image.
+    let k_first = select(0u, batch * params.slice, SLICED);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let a_start = (params.a_base + group * params.a_group) / 4u + row * a_row;
+    let rows_low = a_start + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)) * a_row;
+    let rows_high = a_start + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)) * a_row;
     let b_row = params.b_row / 4u;
-    var b_ix = (params.b_base + batch * params.b_batch + group * params.b_group) / 4u + min(quad, n_quads - 1u);
+    let b_start = (params.b_base + batch * params.b_batch + group * params.b_group) / 4u + min(quad, n_quads - 1u);
 
     var sum_0 = vec4<f32>();
     var sum_1 = vec4<f32>();
@@ -63,22 +66,38 @@ fn main(
     var sum_5 = vec4<f32>();
     var sum_6 = vec4<f32>();
     var sum_7 = vec4<f32>();
-    for (var k = 0u; k < params.k; k += 4u) {
-        let b_0 = b[b_ix];
-        let b_1 = b[b_ix + b_row];
-        let b_2 = b[b_ix + 2u * b_row];
-        let b_3 = b[b_ix + 3u * b_row];
-        sum_0 += multiply(a[a_low.x], b_0, b_1, b_2, b_3);
-        sum_1 += multiply(a[a_low.y], b_0, b_1, b_2, b_3);
-        sum_2 += multiply(a[a_low.z], b_0, b_1, b_2, b_3);
-        sum_3 += multiply(a[a_low.w], b_0, b_1, b_2, b_3);
-        sum_4 += multiply(a[a_high.x], b_0, b_1, b_2, b_3);
-        sum_5 += multiply(a[a_high.y], b_0, b_1, b_2, b_3);
-        sum_6 += multiply(a[a_high.z], b_0, b_1, b_2, b_3);
-        sum_7 += multiply(a[a_high.w], b_0, b_1, b_2, b_3);
-        a_low += 1u;
-        a_high += 1u;
-        b_ix += 4u * b_row;
+    var k = k_first;
+    while k < k_end {
+        var run_end = k_end;
+        var a_low = rows_low;
+        var a_high = rows_high;
+        var b_ix = b_start;
+        if SLICED {
+            // Runs and slices are multiples of four.
+            let run = k / params.run;
+            run_end = min((run + 1u) * params.run, k_end);
+            let a_place = (run * params.a_run + k % params.run) / 4u;
+            a_low += a_place;
+            a_high += a_place;
+            b_ix += run * params.b_run / 4u + k % params.run * b_row;
+        }
+        for (; k < run_end; k += 4u) {
+            let b_0 = b[b_ix];
+            let b_1 = b[b_ix + b_row];
+            let b_2 = b[b_ix + 2u * b_row];
+            let b_3 = b[b_ix + 3u * b_row];
+            sum_0 += multiply(a[a_low.x], b_0, b_1, b_2, b_3);
+            sum_1 += multiply(a[a_low.y], b_0, b_1, b_2, b_3);
+            sum_2 += multiply(a[a_low.z], b_0, b_1, b_2, b_3);
+            sum_3 += multiply(a[a_low.w], b_0, b_1, b_2, b_3);
+            sum_4 += multiply(a[a_high.x], b_0, b_1, b_2, b_3);
+            sum_5 += multiply(a[a_high.y], b_0, b_1, b_2, b_3);
+            sum_6 += multiply(a[a_high.z], b_0, b_1, b_2, b_3);
+            sum_7 += multiply(a[a_high.w], b_0, b_1, b_2, b_3);
+            a_low += 1u;
+            a_high += 1u;
+            b_ix += 4u * b_row;
+        }
     }
     let column = 4u * quad;
     if column >= params.n {

@@ -5,7 +5,7 @@
 // value serves 8 multiply-adds. The tile is written out because no WGSL compiler promises to unroll.
 // The staged a is transposed: a column of the panel is contiguous, and rows are padded by one vec4 against bank conflicts.
 // Dispatch: batch * groups * ceil(m / BLOCK) * ceil(n / BLOCK) workgroups, folded.
-// Prelude: THREADS, BLOCK_K.
+// Prelude: THREADS, BLOCK_K, SLICED.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -29,6 +29,21 @@ fn load_a(ix: u32) -> vec4<f32> {
 
 fn load_b(ix: u32) -> vec4<f32> {
     return vec4<f32>(sh_b[ix], sh_b[ix + 1u], sh_b[ix + 2u], sh_b[ix + 3u]);
+}
+
+// Where element k of a row of a, of a column of b lies.
+fn a_place(k: u32) -> u32 {
+    if SLICED {
+        return k / params.run * params.a_run + k % params.run * params.a_column;
+    }
+    return k * params.a_column;
+}
+
+fn b_place(k: u32) -> u32 {
+    if SLICED {
+        return k / params.run * params.b_run + k % params.run * params.b_row;
+    }
+    return k * params.b_row;
 }
 
 fn write_element(batch: u32, group: u32, row: u32, column: u32, sum: f32) {
@@ -70,7 +85,10 @@ fn main(
     if batch >= params.batch {
         return;
     }
-    let a_start = group * params.a_group;
+    // A slice of the sum has its place in the grid instead of an image.
+    let k_first = select(0u, batch * params.slice, SLICED);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let a_start = params.a_base + group * params.a_group;
     let b_start = params.b_base + batch * params.b_batch + group * params.b_group;
     let thread_row = local_ix / THREADS;
     let thread_column = local_ix % THREADS;
@@ -91,13 +109,13 @@ fn main(
     var sum_6_high = vec4<f32>();
     var sum_7_low = vec4<f32>();
     var sum_7_high = vec4<f32>();
-    for (var k_start = 0u; k_start < params.k; k_start += BLOCK_K) {
+    for (var k_start = k_first; k_start < k_end; k_start += BLOCK_K) {
         for (var i = local_ix; i < BLOCK * BLOCK_K; i += N_INVOCATIONS) {
             let k = k_start + i % BLOCK_K;
             let row = row_start + i / BLOCK_K;
             var value = 0.0;
-            if k < params.k && row < params.m {
-                value = a[a_start + row * params.a_row + k * params.a_column];
+            if k < k_end && row < params.m {
+                value = a[a_start + row * params.a_row + a_place(k)];
             }
             sh_a[i % BLOCK_K * PITCH + i / BLOCK_K] = value;
         }
@@ -105,8 +123,8 @@ fn main(
             let k = k_start + i / BLOCK;
             let column = column_start + i % BLOCK;
             var value = 0.0;
-            if k < params.k && column < params.n {
-                value = b[b_start + k * params.b_row + column * params.b_column];
+            if k < k_end && column < params.n {
+                value = b[b_start + b_place(k) + column * params.b_column];
             }
             sh_b[i / BLOCK * PITCH + i % BLOCK] = value;
         }

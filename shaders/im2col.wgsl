@@ -1,9 +1,10 @@
 // column[n, ci*T + t, l] = input[n, ci, o(l)*stride - pad + k(t)*dilation], T = prod(kernel), l and t row-major.
 // Padding reads as PADDING_MODE says; FLIP_KERNEL mirrors the order of the taps.
 //
-// One invocation writes one element; neighbours hold neighbouring columns. Also stage one of im2col + GEMM.
+// One invocation writes one element; neighbours hold neighbouring columns, or with POSITION_MAJOR neighbouring rows, for
+// an output that is transposed in memory. Also stage one of im2col + GEMM.
 // Dispatch: ceil(batch * c_in * T * positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL.
+// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, POSITION_MAJOR.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
@@ -17,11 +18,15 @@ fn main(
     let n_positions = params.output_size.x * params.output_size.y * params.output_size.z;
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
-    var ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let position = ix % n_positions;
-    ix /= n_positions;
-    let row = ix % (params.c_in * n_taps);
-    let n = ix / (params.c_in * n_taps);
+    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
+    let n_rows = params.c_in * n_taps;
+    let n = ix / n_positions / n_rows;
+    var position = ix % n_positions;
+    var row = ix / n_positions % n_rows;
+    if POSITION_MAJOR {
+        row = ix % n_rows;
+        position = ix / n_rows % n_positions;
+    }
     if n >= params.batch {
         return;
     }
@@ -41,5 +46,9 @@ fn main(
     if d != OUTSIDE && h != OUTSIDE && w != OUTSIDE {
         value = input[view_index(params.input, n, ci, vec3<u32>(vec3<i32>(d, h, w)))];
     }
-    output[view_index(params.output, n, row, vec3<u32>(0u, 0u, position))] = value;
+    let output_ix = view_index(params.output, n, row, vec3<u32>(0u, 0u, position));
+    if params.beta != 0.0 {
+        value += params.beta * output[output_ix];
+    }
+    output[output_ix] = value;
 }

@@ -7,7 +7,7 @@ use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::lower;
-use crate::problem::Problem;
+use crate::problem::{Gradient, Problem};
 use crate::tensor::{Layout, TensorName};
 
 /// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
@@ -37,11 +37,17 @@ pub enum Algorithm {
     DepthwiseGemm,
     /// Global pooling: a workgroup reduces each plane by a tree.
     TreeReduce,
+    /// grad_weight alone: columns, then a matrix product whose sum is cut into slices that are added in a fixed order.
+    SplitKGemm,
+    /// Gradients of a deformable convolution: sampling points sorted by the cell they fall in, then a gather.
+    SortedGather,
+    /// Likewise with f32 atomics: needs a device that has them, and is not the same bits every time.
+    AtomicScatter,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 11] = [
+    pub const ALL: [Algorithm; 14] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
@@ -53,6 +59,9 @@ impl Algorithm {
         Algorithm::TwoPass,
         Algorithm::DepthwiseGemm,
         Algorithm::TreeReduce,
+        Algorithm::SplitKGemm,
+        Algorithm::SortedGather,
+        Algorithm::AtomicScatter,
     ];
 
     /// Its name in kebab-case.
@@ -69,6 +78,9 @@ impl Algorithm {
             Algorithm::TwoPass => "two-pass",
             Algorithm::DepthwiseGemm => "depthwise-gemm",
             Algorithm::TreeReduce => "tree-reduce",
+            Algorithm::SplitKGemm => "split-k-gemm",
+            Algorithm::SortedGather => "sorted-gather",
+            Algorithm::AtomicScatter => "atomic-scatter",
         }
     }
 
@@ -98,6 +110,28 @@ impl Algorithm {
             | Problem::SpaceToDepth(_)
             | Problem::Im2col(_)
             | Problem::Col2im(_) => &[Algorithm::Direct],
+            Problem::Gradient(p) => Algorithm::of_gradient(&p.of),
+        }
+    }
+
+    /// Those of its backward pass. A fast rung of grad_input brings that of grad_weight along.
+    fn of_gradient(problem: &Problem) -> &'static [Algorithm] {
+        match problem {
+            Problem::Conv(_) => {
+                &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im, Algorithm::SplitKGemm]
+            }
+            Problem::ConvTranspose(_) => &[
+                Algorithm::Direct,
+                Algorithm::RegisterTiled,
+                Algorithm::Depthwise,
+                Algorithm::Dilated,
+                Algorithm::PointwiseGemm,
+                Algorithm::Im2colGemm,
+                Algorithm::SplitKGemm,
+            ],
+            Problem::DeformConv2d(_) => &[Algorithm::SortedGather, Algorithm::AtomicScatter],
+            Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
+            _ => &[Algorithm::Direct],
         }
     }
 }
@@ -197,7 +231,7 @@ pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Option
         .into_iter()
         .find(|(algorithm, _)| applies(*algorithm))
         .map(|(algorithm, reason)| Choice { algorithm, reason: reason.into() })
-        .ok_or_else(|| refusal(geometry, Algorithm::Direct, capabilities, options))
+        .ok_or_else(|| refusal(geometry, Algorithm::of(geometry.problem())[0], capabilities, options))
 }
 
 /// Why not even the always-correct kernel serves.
@@ -212,7 +246,10 @@ fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilitie
 }
 
 /// Algorithms from the most to the least wanted; the always-correct one comes last and applies wherever any does.
-fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+    if let Problem::Gradient(p) = geometry.problem() {
+        return gradient_preferences(p, geometry, class);
+    }
     let mut order = Vec::new();
     // Geometry gives every operation but the shuffles a window.
     let window = geometry.window();
@@ -275,5 +312,36 @@ fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'sta
         _ => {}
     }
     order.push((Algorithm::Direct, "the kernel that takes any geometry"));
+    order
+}
+
+/// Likewise for a backward pass.
+fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+    let mut order = Vec::new();
+    match &*p.of {
+        Problem::Conv(_) => {
+            let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
+            if thin {
+                order.push((Algorithm::GemmCol2im, "few input channels: channels times taps fill a tile, channels do not"));
+            }
+            order.push((Algorithm::Phases, "grad_input by one dense convolution per residue modulo the stride"));
+            order.push((Algorithm::SplitKGemm, "grad_weight as a matrix product, its sum in slices"));
+        }
+        Problem::ConvTranspose(_) => {
+            let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8);
+            if class == KernelClass::Gpu && !thin {
+                order.push((Algorithm::PointwiseGemm, "1x1: grad_output is the matrix"));
+                order.push((Algorithm::Im2colGemm, "grad_input is a convolution with enough channels for a GEMM"));
+            }
+            order.push((Algorithm::RegisterTiled, "grad_input is a convolution: register tiles"));
+            order.push((Algorithm::SplitKGemm, "grad_weight as a matrix product, its sum in slices"));
+        }
+        Problem::DeformConv2d(_) => {
+            return vec![(Algorithm::SortedGather, "the same bits every time; sampling points sorted by cell")];
+        }
+        Problem::DepthwiseSeparable2d(_) => order.push((Algorithm::DepthwiseGemm, "each stage by its own fast kernel")),
+        _ => {}
+    }
+    order.push((Algorithm::Direct, "the kernels that take any geometry"));
     order
 }

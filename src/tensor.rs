@@ -35,11 +35,33 @@ pub enum TensorName {
     /// Of max pooling: flat row-major index of the maximum in the unpadded input plane, `u32`; a maximum that lies
     /// in the padding has index `u32::MAX`.
     Indices,
+    /// What a backward pass starts from: the derivative of a loss with respect to the output, of its shape.
+    GradOutput,
+    /// Gradient of the input, of its shape; likewise the following.
+    GradInput,
+    /// Gradient of the weight.
+    GradWeight,
+    /// Gradient of the vertical factor.
+    GradWeightV,
+    /// Gradient of the horizontal factor.
+    GradWeightH,
+    /// Gradient of the depthwise weight.
+    GradWeightDw,
+    /// Gradient of the pointwise weight.
+    GradWeightPw,
+    /// Gradient of the bias.
+    GradBias,
+    /// Gradient of the residual.
+    GradResidual,
+    /// Gradient of the sampling offsets.
+    GradOffset,
+    /// Gradient of the modulation.
+    GradMask,
 }
 
 impl TensorName {
     /// Every name.
-    pub const ALL: [TensorName; 12] = [
+    pub const ALL: [TensorName; 23] = [
         TensorName::Input,
         TensorName::Weight,
         TensorName::WeightV,
@@ -52,6 +74,17 @@ impl TensorName {
         TensorName::Mask,
         TensorName::Output,
         TensorName::Indices,
+        TensorName::GradOutput,
+        TensorName::GradInput,
+        TensorName::GradWeight,
+        TensorName::GradWeightV,
+        TensorName::GradWeightH,
+        TensorName::GradWeightDw,
+        TensorName::GradWeightPw,
+        TensorName::GradBias,
+        TensorName::GradResidual,
+        TensorName::GradOffset,
+        TensorName::GradMask,
     ];
 
     /// The name as case files and the command line spell it.
@@ -69,6 +102,47 @@ impl TensorName {
             TensorName::Mask => "mask",
             TensorName::Output => "output",
             TensorName::Indices => "indices",
+            TensorName::GradOutput => "grad_output",
+            TensorName::GradInput => "grad_input",
+            TensorName::GradWeight => "grad_weight",
+            TensorName::GradWeightV => "grad_weight_v",
+            TensorName::GradWeightH => "grad_weight_h",
+            TensorName::GradWeightDw => "grad_weight_dw",
+            TensorName::GradWeightPw => "grad_weight_pw",
+            TensorName::GradBias => "grad_bias",
+            TensorName::GradResidual => "grad_residual",
+            TensorName::GradOffset => "grad_offset",
+            TensorName::GradMask => "grad_mask",
+        }
+    }
+
+    /// The name of this tensor's gradient; `None` for indices and for what is a gradient already.
+    pub fn gradient(self) -> Option<TensorName> {
+        Some(match self {
+            TensorName::Input => TensorName::GradInput,
+            TensorName::Weight => TensorName::GradWeight,
+            TensorName::WeightV => TensorName::GradWeightV,
+            TensorName::WeightH => TensorName::GradWeightH,
+            TensorName::WeightDw => TensorName::GradWeightDw,
+            TensorName::WeightPw => TensorName::GradWeightPw,
+            TensorName::Bias => TensorName::GradBias,
+            TensorName::Residual => TensorName::GradResidual,
+            TensorName::Offset => TensorName::GradOffset,
+            TensorName::Mask => TensorName::GradMask,
+            TensorName::Output => TensorName::GradOutput,
+            _ => return None,
+        })
+    }
+
+    /// Whether it has an image axis first and may lie in memory as a [`Layout`] says: activations do, weights and biases
+    /// are contiguous and shared by all images.
+    pub fn is_per_image(self) -> bool {
+        use TensorName::*;
+        match self {
+            Input | Residual | Offset | Mask | Output | Indices => true,
+            GradOutput | GradInput | GradResidual | GradOffset | GradMask => true,
+            Weight | WeightV | WeightH | WeightDw | WeightPw | Bias => false,
+            GradWeight | GradWeightV | GradWeightH | GradWeightDw | GradWeightPw | GradBias => false,
         }
     }
 
@@ -106,6 +180,8 @@ pub enum Access {
     Read,
     /// Written whole.
     Write,
+    /// Read and written whole: accumulated into.
+    Update,
 }
 
 /// What the geometry of a problem says about one of its tensors.
@@ -134,15 +210,7 @@ impl TensorSpec {
 
     /// Whether a strided [`Layout`] may describe it: activations yes, weights and bias are contiguous.
     pub fn takes_layout(&self) -> bool {
-        !matches!(
-            self.name,
-            TensorName::Weight
-                | TensorName::WeightV
-                | TensorName::WeightH
-                | TensorName::WeightDw
-                | TensorName::WeightPw
-                | TensorName::Bias
-        )
+        self.name.is_per_image()
     }
 }
 
@@ -233,7 +301,7 @@ impl Layout {
             Some(span) if span <= i32::MAX as usize => {}
             _ => return fail("it must end within 2^31 - 1 elements".into()),
         }
-        if spec.access == Access::Write {
+        if spec.access != Access::Read {
             // Sorted by stride, each axis must step over everything that the finer axes reach.
             let mut axes: Vec<(usize, usize)> =
                 self.strides.iter().copied().zip(spec.shape.iter().copied()).filter(|&(_, n)| n > 1).collect();

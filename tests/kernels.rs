@@ -5,31 +5,13 @@
 
 mod common;
 
-use common::{Run, classes, epilogues, integers, open, random, run_guarded, zoo};
+use common::{Run, agrees, applicable, contexts, epilogues, integers, layouts, open, random, run_guarded, zoo};
 use wgconv::gpu::{Context, Gpu};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, Layout, Options, PoolMode, Problem,
-    TensorName, candidates,
+    TensorName,
 };
-
-/// The algorithms that apply.
-fn applicable(problem: &Problem, capabilities: &Capabilities, options: &Options) -> Vec<Algorithm> {
-    let geometry = Geometry::new(problem).expect("zoo problems are valid");
-    let all = candidates(&geometry, capabilities, options);
-    all.into_iter().filter(|c| c.verdict.is_ok()).map(|c| c.algorithm).collect()
-}
-
-/// `difference <= tolerance`, so that a NaN fails; where the oracle is not finite the class must agree.
-fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
-    if want.is_nan() {
-        return got.is_nan();
-    }
-    if want.is_infinite() {
-        return f64::from(got) == want;
-    }
-    (f64::from(got) - want).abs() <= tolerance
-}
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
     assert_eq!(run.output.len(), want.output.len(), "{name}: {}", run.label);
@@ -64,10 +46,6 @@ fn judge(
             check(name, &run, &want, exact);
         }
     }
-}
-
-fn contexts(gpu: &Gpu) -> Vec<Context> {
-    classes(gpu).into_iter().map(|caps| Context::with_capabilities(gpu.device(), caps)).collect()
 }
 
 /// Sums of small integers are exact in f32, but a quotient or a root is not.
@@ -141,32 +119,6 @@ fn repeats_are_bit_identical() {
             }
         }
     }
-}
-
-/// The layouts that every activation must be readable and writable in.
-fn layouts(problem: &Problem) -> Vec<(&'static str, Options)> {
-    let geometry = Geometry::new(problem).expect("zoo problems are valid");
-    let strided: Vec<_> = geometry.tensors().iter().filter(|spec| spec.takes_layout()).collect();
-    let with = |make: &dyn Fn(&[usize]) -> Layout| {
-        strided.iter().fold(Options::default(), |options, spec| options.layout(spec.name, make(&spec.shape)))
-    };
-    let channel_slice = |shape: &[usize]| {
-        let mut parent = shape.to_vec();
-        parent[1] += 5;
-        Layout::contiguous(&parent).slice(1, 3)
-    };
-    let crop = |shape: &[usize]| {
-        let mut parent = shape.to_vec();
-        for extent in &mut parent[2..] {
-            *extent += 3;
-        }
-        (2..shape.len()).fold(Layout::contiguous(&parent), |layout, axis| layout.slice(axis, axis - 1))
-    };
-    vec![
-        ("channels last", with(&Layout::channels_last)),
-        ("channel slice", with(&channel_slice)),
-        ("crop", with(&crop)),
-    ]
 }
 
 #[test]

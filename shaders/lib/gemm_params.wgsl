@@ -1,5 +1,8 @@
 // The uniform of the GEMM kernels: c[batch,group] = epilogue(a[group] * b[batch,group]), a is m x k, b is k x n.
 // Column j of c is output position j, row i of group g is output channel g*m + i.
+//
+// The sum over k may be cut into slices, each a product of its own: then `batch` counts slices, and element k of a row
+// lies in run k / run (distance a_run, b_run) at place k % run (distance a_column, b_row).
 
 struct GemmParams {
     output: View,
@@ -22,6 +25,15 @@ struct GemmParams {
     has_bias: u32,
     has_residual: u32,
     slope: f32,
+    a_base: u32,
+    a_run: u32,
+    b_run: u32,
+    run: u32,
+    slice: u32,
+    // factor of what the output held before
+    beta: f32,
+    reserved0: u32,
+    reserved1: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GemmParams;

@@ -7,6 +7,10 @@ struct WindowParams {
     offset: View,
     mask: View,
     indices: View,
+    grad_output: View,
+    grad_input: View,
+    grad_offset: View,
+    grad_mask: View,
     input_size: vec3<u32>,
     batch: u32,
     output_size: vec3<u32>,
@@ -27,6 +31,11 @@ struct WindowParams {
     value: f32,
     // block of a shuffle, divisor of average pooling
     count: u32,
+    // factor of what the result's buffer held before
+    beta: f32,
+    reserved0: u32,
+    reserved1: u32,
+    reserved2: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: WindowParams;

@@ -1,5 +1,5 @@
-// The epilogue: output = activation(sum + bias + residual). Needs the bindings bias, residual and output, and a
-// uniform with View fields `output` and `residual`.
+// The epilogue: output = activation(sum + bias + residual) + beta * output. Needs the bindings bias, residual and output,
+// and a uniform with View fields `output` and `residual`.
 
 fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     var value = sum;
@@ -9,5 +9,11 @@ fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     if params.has_residual != 0u {
         value += residual[view_index(params.residual, n, co, p)];
     }
-    output[view_index(params.output, n, co, p)] = activate(value, params.activation, params.slope);
+    value = activate(value, params.activation, params.slope);
+    let ix = view_index(params.output, n, co, p);
+    // What an overwritten buffer holds may be NaN.
+    if params.beta != 0.0 {
+        value += params.beta * output[ix];
+    }
+    output[ix] = value;
 }

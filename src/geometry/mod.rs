@@ -17,7 +17,7 @@ pub use window::Window;
 
 use crate::error::{Error, Result};
 use crate::problem::{
-    Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Im2col,
+    Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Gradient, Im2col,
     LocallyConnected2d, PaddingMode, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d,
 };
 use crate::tensor::{Access, ELEMENT_BYTES, ElementType, TensorName, TensorSpec};
@@ -48,6 +48,7 @@ impl Geometry {
             Problem::SpaceToDepth(p) => space_to_depth(p),
             Problem::Im2col(p) => im2col(p),
             Problem::Col2im(p) => col2im(p),
+            Problem::Gradient(p) => gradient(p),
         }?;
         for tensor in &draft.tensors {
             let elements = checked_product(&tensor.shape);
@@ -62,7 +63,7 @@ impl Geometry {
         let macs = checked_product(&draft.macs)
             .and_then(|first| checked_product(&draft.more_macs).and_then(|more| first.checked_add(more)))
             .ok_or_else(|| Error::invalid("problem", problem.op_name(), "it needs more than 2^64 multiply-adds"))?;
-        let parameters = draft.tensors.iter().filter(|t| !t.takes_layout()).map(|t| t.len() as u64).sum();
+        let parameters = draft.tensors.iter().filter(|t| t.access == Access::Read && !t.takes_layout()).map(|t| t.len() as u64).sum();
         Ok(Geometry { problem: problem.clone(), window: draft.window, tensors: draft.tensors, macs, parameters })
     }
 
@@ -86,14 +87,15 @@ impl Geometry {
         self.tensors.iter().find(|t| t.name == name)
     }
 
-    /// Shape of the output.
+    /// Shape of the output; of a backward pass, of the output that its operation had.
     pub fn output_shape(&self) -> &[usize] {
-        // Cannot fail: every operation lists an output.
-        &self.tensor(TensorName::Output).expect("an operation without an output").shape
+        let output = self.tensor(TensorName::Output).or_else(|| self.tensor(TensorName::GradOutput));
+        // Cannot fail: every operation lists the one or the other.
+        &output.expect("an operation without an output").shape
     }
 
     /// Multiply-adds of the direct algorithm, taps that fall on padding included. A pooling or rearranging operation
-    /// has none. Sampling of a deformable convolution is counted by [`Geometry::sampling_macs`].
+    /// has none; a backward pass has those of its operation once for every gradient that is a sum of products. Sampling of a deformable convolution is counted by [`Geometry::sampling_macs`].
     pub fn macs(&self) -> u64 {
         self.macs
     }
@@ -203,6 +205,40 @@ fn check_padding_mode(mode: PaddingMode, window: &Window, rank: usize) -> Result
         }
     }
     Ok(())
+}
+
+/// Reads what the wanted gradients depend on and the output's gradient, writes the gradients. Its window is that of the
+/// operation.
+fn gradient(p: &Gradient) -> Result<Draft> {
+    if matches!(&*p.of, Problem::Gradient(_)) {
+        return Err(Error::invalid("of", p.of.op_name(), "a gradient is taken of a forward operation"));
+    }
+    let forward = Geometry::new(&p.of)?;
+    let names = p.of.differentiable();
+    let listed = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    if p.wanted.is_empty() {
+        return Err(Error::invalid("wanted", "nothing", format!("at least one of {}", listed())));
+    }
+    if let Some(name) = p.wanted.iter().find(|name| !names.contains(name)) {
+        let rule = format!("this {} has gradients for {}", p.of.op_name(), listed());
+        return Err(Error::invalid("wanted", name, rule));
+    }
+    if !p.beta.is_finite() {
+        return Err(Error::invalid("beta", p.beta, "it must be finite"));
+    }
+    let needs = p.needs();
+    let mut tensors: Vec<TensorSpec> = forward.tensors.iter().filter(|t| needs.contains(&t.name)).cloned().collect();
+    tensors.push(read(TensorName::GradOutput, forward.output_shape().to_vec()));
+    let access = if p.beta == 0.0 { Access::Write } else { Access::Update };
+    for spec in forward.tensors.iter().filter(|t| p.wants(t.name)) {
+        // Cannot be absent: every tensor that is read has a gradient.
+        let name = spec.name.gradient().unwrap_or(spec.name);
+        tensors.push(TensorSpec { name, access, ..spec.clone() });
+    }
+    let sums = p.wanted.iter().filter(|name| !matches!(name, TensorName::Bias | TensorName::Residual)).count();
+    let macs = usize::try_from(forward.macs)
+        .map_err(|_| Error::invalid("of", p.of.op_name(), "it needs more than 2^64 multiply-adds"))?;
+    Ok(Draft { window: forward.window, tensors, macs: vec![macs, sums], more_macs: vec![] })
 }
 
 /// The window that a problem's fields ask for; the operations differ in where their channels come from.

@@ -214,7 +214,7 @@ impl Binder<'_> {
     /// A written range must overlap nothing, and shares its buffer with a read one only when the plan allows it.
     fn check_sharing(&self, ranges: &[Checked<'_>]) -> Result<()> {
         for (i, written) in ranges.iter().enumerate() {
-            if written.access != Access::Write {
+            if written.access == Access::Read {
                 continue;
             }
             for (j, other) in ranges.iter().enumerate() {
@@ -260,6 +260,10 @@ impl Binder<'_> {
                 Operand::Tensor(name) => {
                     let (resource, base) = self.tensor_range(name, part.images, first_image)?;
                     params.set_base(spec.name, base);
+                    // What all images share is summed over the parts of the batch.
+                    if first_image > 0 && spec.access != Access::Read && !name.is_per_image() {
+                        params.accumulate();
+                    }
                     resource
                 }
                 Operand::Workspace { offset, bytes } => {

@@ -40,6 +40,9 @@ parts! {
     SAMPLE_PLANE = "sample_plane";
     MAX_RULE = "max_rule";
     LP_NORM = "lp_norm";
+    ACTIVATION_DERIVATIVE = "activation_derivative";
+    WORKGROUP_SUM = "workgroup_sum";
+    WINDOWS_OF = "windows_of";
 }
 
 /// Which uniform a kernel reads at binding 0.
@@ -203,11 +206,14 @@ impl Variant {
 pub fn kernels() -> Vec<&'static Kernel> {
     use super::*;
     vec![
+        &activation_grad::KERNEL,
         &avg_pool::KERNEL,
+        &avg_pool_grad_input::KERNEL,
         &col2im::KERNEL,
         &conv2d_depthwise::KERNEL,
         &conv2d_dilated::KERNEL,
         &conv_direct::KERNEL,
+        &conv_grad_weight::KERNEL,
         &conv_regtile::KERNEL,
         &conv_transpose_gather::KERNEL,
         &conv_transpose_phases::KERNEL,
@@ -217,12 +223,19 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &gemm_regtile::KERNEL,
         &gemm_regtile_vec4::KERNEL,
         &gemm_tiled::KERNEL,
+        &grad_bias::KERNEL,
         &im2col::KERNEL,
         &locally_connected2d_direct::KERNEL,
+        &locally_connected2d_grad_input::KERNEL,
+        &locally_connected2d_grad_weight::KERNEL,
         &lp_pool::KERNEL,
+        &lp_pool_grad_input::KERNEL,
         &max_pool::KERNEL,
+        &max_pool_grad_input::KERNEL,
+        &padding_grad::KERNEL,
         &pool_reduce::KERNEL,
         &space_to_depth::KERNEL,
         &spatial_separable2d_direct::KERNEL,
+        &sum_slices::KERNEL,
     ]
 }

@@ -20,6 +20,15 @@ pub(super) struct Tail {
     pub epilogue: Epilogue,
     pub bias: Slot,
     pub residual: Slot,
+    /// Factor of what the image held before.
+    pub beta: f32,
+}
+
+impl Tail {
+    /// Nothing but what the image held before.
+    pub fn plain(beta: f32) -> Self {
+        Tail { epilogue: Epilogue::default(), bias: Slot::UNUSED, residual: Slot::UNUSED, beta }
+    }
 }
 
 /// `window.input` is the image that is written, `window.output` counts the columns.
@@ -28,6 +37,7 @@ pub(super) fn dispatch(window: &Window, flip_kernel: bool, columns: Slot, tail: 
         input: columns.view,
         output: image.view,
         residual: tail.residual.view,
+        beta: tail.beta,
         ..WindowParams::new(window)
     };
     let elements = (window.batch * window.c_in * window.input_len()) as u64;

@@ -126,7 +126,7 @@ impl Context {
     pub(super) fn unused(&self, access: Access) -> &wgpu::Buffer {
         match access {
             Access::Read => &self.shared.unused_read,
-            Access::Write => &self.shared.unused_write,
+            Access::Write | Access::Update => &self.shared.unused_write,
         }
     }
 

@@ -21,11 +21,13 @@ pub(super) fn dispatch(
     specs: [&TensorSpec; 2],
     input: Slot,
     output: Slot,
+    beta: f32,
 ) -> Dispatch {
+    let params = WindowParams { beta, ..WindowParams::shuffle(block, specs, input.view, output.view) };
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into(), (order == ShuffleOrder::Dcr).into()],
-        Params::Window(Box::new(WindowParams::shuffle(block, specs, input.view, output.view))),
+        Params::Window(Box::new(params)),
         vec![input.operand, output.operand],
         workgroups_for(specs[1].len() as u64),
     )

@@ -1,7 +1,7 @@
 //! Launcher of `shaders/gemm_regtile_vec4.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{Dispatch, GemmTask, Operand, workgroup_along};
+use super::program::{Dispatch, GemmTask, Operand, Slices, workgroup_along};
 use crate::capabilities::KernelClass;
 
 kernel!(
@@ -9,7 +9,7 @@ kernel!(
     parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP"],
+    constants: ["WORKGROUP", "SLICED"],
     precondition: "rows of a and b start at multiples of four elements, k is one, columns are dense",
 );
 
@@ -27,10 +27,15 @@ pub(super) fn applies(task: &GemmTask) -> bool {
         Operand::Tensor(_) => (task.b.view.base as usize, task.n),
         _ => (0, task.n.next_multiple_of(4)),
     };
+    let a_base = task.a.view.base as usize;
+    let [slice, run, a_run, b_run] = match task.slices {
+        Some(Slices { slice, run, run_strides: [a_run, b_run] }) => [slice, run, a_run, b_run],
+        None => [0; 4],
+    };
     a_column == 1
         && b_column == 1
         && n <= b_row
-        && [a_group, a_row, b_batch, b_group, b_row, b_base, n, task.k].iter().all(|n| n % 4 == 0)
+        && [a_base, a_group, a_row, a_run, b_batch, b_group, b_row, b_run, b_base, n, task.k, run, slice].iter().all(|n| n % 4 == 0)
 }
 
 pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
@@ -38,5 +43,5 @@ pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
     let row_tiles = (task.m as u64).div_ceil(TILE_M);
     let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
-    Dispatch::new(&KERNEL, vec![workgroup.into()], task.params(), task.operands(), workgroups)
+    Dispatch::new(&KERNEL, vec![workgroup.into(), task.slices.is_some().into()], task.params(), task.operands(), workgroups)
 }

@@ -8,7 +8,7 @@ kernel!(
     parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["THREADS", "BLOCK_K"],
+    constants: ["THREADS", "BLOCK_K", "SLICED"],
     precondition: "256 invocations per workgroup for the large tile, 64 for the small one",
 );
 
@@ -25,5 +25,5 @@ pub(super) fn dispatch(task: &GemmTask, max_invocations: u32) -> Dispatch {
     };
     let large = max_invocations >= LARGE.0 * LARGE.0 && task.m > 64 && tiles(LARGE) >= ENOUGH_LARGE_TILES;
     let shape = if large { LARGE } else { SMALL };
-    Dispatch::new(&KERNEL, vec![shape.0.into(), shape.1.into()], task.params(), task.operands(), tiles(shape))
+    Dispatch::new(&KERNEL, vec![shape.0.into(), shape.1.into(), task.slices.is_some().into()], task.params(), task.operands(), tiles(shape))
 }

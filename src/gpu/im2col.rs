@@ -11,7 +11,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING],
     read: ["input"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "POSITION_MAJOR"],
     precondition: "none",
 );
 
@@ -21,12 +21,15 @@ pub(super) fn dispatch(
     flip_kernel: bool,
     input: Slot,
     columns: Slot,
+    beta: f32,
 ) -> Dispatch {
-    let params = WindowParams { input: input.view, output: columns.view, ..WindowParams::new(window) };
+    // Neighbours write neighbours.
+    let position_major = columns.view.c == 1 && columns.view.w > 1;
+    let params = WindowParams { input: input.view, output: columns.view, beta, ..WindowParams::new(window) };
     let elements = window.batch as u64 * (window.c_in * window.kernel_len()) as u64 * window.output_len() as u64;
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), padding_code(padding_mode), flip_kernel.into()],
+        vec![WORKGROUP.into(), padding_code(padding_mode), flip_kernel.into(), position_major.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, columns.operand],
         workgroups_for(elements),

@@ -3,7 +3,7 @@
 use super::col2im::Tail;
 use super::deform_conv2d_direct::Sampling;
 use super::params::View;
-use super::program::{ConvTask, GemmTask, Operand, Program, Slot};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
 use super::{
     avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases, conv2d_depthwise,
     conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4,
@@ -151,15 +151,17 @@ fn binding_bytes(spec: &TensorSpec, options: &Options, caps: &Capabilities) -> u
     (span as u64).saturating_mul(ELEMENT_BYTES).saturating_add(slack)
 }
 
-struct Lowering<'a> {
-    geometry: &'a Geometry,
-    caps: &'a Capabilities,
-    options: &'a Options,
-    program: Program,
+pub(super) struct Lowering<'a> {
+    pub geometry: &'a Geometry,
+    pub caps: &'a Capabilities,
+    pub options: &'a Options,
+    /// Stands in for the output: a backward pass recomputes some forward outputs into the workspace.
+    pub output: Option<Slot>,
+    pub program: Program,
 }
 
 fn lower(geometry: &Geometry, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Result<Program> {
-    let mut lowering = Lowering { geometry, caps, options, program: Program::default() };
+    let mut lowering = Lowering { geometry, caps, options, output: None, program: Program::default() };
     let refused = |reason: String| Error::Unsupported {
         what: format!("{} by {algorithm}", geometry.problem().op_name()),
         reason,
@@ -172,12 +174,13 @@ fn lower(geometry: &Geometry, algorithm: Algorithm, caps: &Capabilities, options
 }
 
 /// `Err` says why the algorithm does not apply.
-type Applies = std::result::Result<(), String>;
+pub(super) type Applies = std::result::Result<(), String>;
 
 impl Lowering<'_> {
-    fn problem(&mut self, algorithm: Algorithm) -> Applies {
+    pub fn problem(&mut self, algorithm: Algorithm) -> Applies {
         let geometry = self.geometry;
         match (geometry.problem(), geometry.window()) {
+            (Problem::Gradient(p), _) => self.gradient(p, algorithm),
             (Problem::Conv(p), Some(window)) => {
                 let mut task = self.task(window, p.epilogue, TensorName::Weight);
                 (task.padding_mode, task.flip_kernel) = (p.padding_mode, p.flip_kernel);
@@ -203,35 +206,41 @@ impl Lowering<'_> {
             (Problem::Pool(p), Some(window)) => self.pool(p, window, algorithm),
             (Problem::Im2col(_), Some(window)) => {
                 let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
-                let dispatch = im2col::dispatch(window, PaddingMode::Zeros, false, input, output);
+                let dispatch = im2col::dispatch(window, PaddingMode::Zeros, false, input, output, 0.0);
                 self.program.dispatches.push(dispatch);
                 Ok(())
             }
             (Problem::Col2im(_), Some(window)) => {
                 let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
-                let tail = Tail { epilogue: Epilogue::default(), bias: Slot::UNUSED, residual: Slot::UNUSED };
-                self.program.dispatches.push(col2im::dispatch(window, false, input, &tail, output));
+                self.push(col2im::dispatch(window, false, input, &Tail::plain(0.0), output));
                 Ok(())
             }
             (Problem::DepthToSpace(p), _) => {
-                self.shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output))
+                self.shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output, 0.0))
             }
             (Problem::SpaceToDepth(p), _) => {
-                self.shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output))
+                self.shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output, 0.0))
             }
             (_, None) => Err("the operation needs a window".into()),
         }
     }
 
     /// The slot of a tensor, or the unused one when the problem does not have it.
-    fn slot(&self, name: TensorName) -> Slot {
+    pub fn slot(&self, name: TensorName) -> Slot {
+        if let (TensorName::Output, Some(slot)) = (name, self.output) {
+            return slot;
+        }
         let Some(spec) = self.geometry.tensor(name) else { return Slot::UNUSED };
         let contiguous = Layout::contiguous(&spec.shape);
         let view = View::new(self.options.layouts.get(&name).unwrap_or(&contiguous));
         Slot { operand: Operand::Tensor(name), view }
     }
 
-    fn reserve(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
+    pub fn push(&mut self, dispatch: Dispatch) {
+        self.program.dispatches.push(dispatch);
+    }
+
+    pub fn reserve(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
         self.program.reserve(shape).ok_or_else(|| format!("a workspace of {shape:?} exceeds 2^31 - 1 elements"))
     }
 
@@ -246,10 +255,11 @@ impl Lowering<'_> {
             bias: self.slot(TensorName::Bias),
             residual: self.slot(TensorName::Residual),
             output: self.slot(TensorName::Output),
+            beta: 0.0,
         }
     }
 
-    fn gemm(&mut self, task: &GemmTask) {
+    pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
@@ -257,7 +267,7 @@ impl Lowering<'_> {
         });
     }
 
-    fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+    pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
@@ -293,7 +303,7 @@ impl Lowering<'_> {
     fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {
         let w = &task.window;
         let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), column_pitch(w)])?;
-        let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns);
+        let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns, 0.0);
         self.program.dispatches.push(dispatch);
         self.gemm(&weight_times(task, columns, column_strides(w)));
         Ok(())
@@ -302,13 +312,17 @@ impl Lowering<'_> {
     fn conv_transpose(&mut self, p: &ConvTranspose, window: &Window, algorithm: Algorithm) -> Applies {
         let mut task = self.task(window, p.epilogue, TensorName::Weight);
         task.flip_kernel = p.flip_kernel;
+        self.transposed(&task, algorithm)
+    }
+
+    pub fn transposed(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
             Algorithm::Phases => {
-                conv_transpose_phases::applies(&task)?;
-                conv_transpose_phases::dispatch(&task, self.caps.class)
+                conv_transpose_phases::applies(task)?;
+                conv_transpose_phases::dispatch(task, self.caps.class)
             }
-            Algorithm::GemmCol2im => return self.gemm_col2im(&task),
-            _ => conv_transpose_gather::dispatch(&task),
+            Algorithm::GemmCol2im => return self.gemm_col2im(task),
+            _ => conv_transpose_gather::dispatch(task),
         };
         self.program.dispatches.push(dispatch);
         Ok(())
@@ -329,7 +343,7 @@ impl Lowering<'_> {
             m: rows,
             n: w.input_len(),
             k: w.c_in_per_group(),
-            a: task.weight,
+            a: Slot { operand: task.weight, ..Slot::UNUSED },
             a_strides: [w.c_in_per_group() * rows, 1, rows],
             b: task.input,
             b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
@@ -338,10 +352,12 @@ impl Lowering<'_> {
             bias: Slot::UNUSED,
             residual: Slot::UNUSED,
             output: columns,
+            beta: 0.0,
+            slices: None,
         });
         // The convolution whose adjoint this is slides over the output.
         let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
-        let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual };
+        let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual, beta: task.beta };
         self.program.dispatches.push(col2im::dispatch(&adjoint, task.flip_kernel, columns, &tail, task.output));
         Ok(())
     }
@@ -370,25 +386,11 @@ impl Lowering<'_> {
             return Ok(());
         }
         let w = &task.window;
-        let only = |values: [usize; 3], axis: usize, fill: usize| {
-            let mut out = [fill; 3];
-            out[axis] = values[axis];
-            out
-        };
-        let pass = |axis: usize, input: [usize; 3], output: [usize; 3]| Window {
-            input,
-            kernel: only(w.kernel, axis, 1),
-            stride: only(w.stride, axis, 1),
-            dilation: only(w.dilation, axis, 1),
-            pad_begin: only(w.pad_begin, axis, 0),
-            pad_end: only(w.pad_end, axis, 0),
-            output,
-            ..w.clone()
-        };
-        let middle_size = [1, w.output[1], w.input[2]];
-        let middle = self.reserve(&[w.batch, w.c_in, middle_size[1], middle_size[2]])?;
+        let (vertical, horizontal) = separable_passes(w);
+        let [_, middle_h, middle_w] = horizontal.input;
+        let middle = self.reserve(&[w.batch, w.c_in, middle_h, middle_w])?;
         let vertical = ConvTask {
-            window: pass(1, w.input, middle_size),
+            window: vertical,
             epilogue: Epilogue::default(),
             bias: Slot::UNUSED,
             residual: Slot::UNUSED,
@@ -396,7 +398,7 @@ impl Lowering<'_> {
             ..task.clone()
         };
         let horizontal =
-            ConvTask { window: pass(2, middle_size, w.output), weight: weight_h, input: middle, ..task.clone() };
+            ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
         self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical));
         self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal));
         Ok(())
@@ -407,18 +409,7 @@ impl Lowering<'_> {
         let w = depthwise.window.clone();
         let middle = self.reserve(&[w.batch, w.c_out, w.output[1], w.output[2]])?;
         let pointwise = ConvTask {
-            window: Window {
-                c_in: w.c_out,
-                c_out,
-                groups: 1,
-                input: w.output,
-                kernel: [1; 3],
-                stride: [1; 3],
-                dilation: [1; 3],
-                pad_begin: [0; 3],
-                pad_end: [0; 3],
-                ..w
-            },
+            window: pointwise_window(&w, c_out),
             padding_mode: PaddingMode::Zeros,
             input: middle,
             weight: Operand::Tensor(TensorName::WeightPw),
@@ -458,12 +449,49 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn shuffle(&mut self, dispatch: impl Fn([&TensorSpec; 2], Slot, Slot) -> super::program::Dispatch) -> Applies {
+    fn shuffle(&mut self, dispatch: impl Fn([&TensorSpec; 2], Slot, Slot) -> Dispatch) -> Applies {
         let tensors = self.geometry.tensors();
         let [input, output] = tensors else { return Err("a shuffle has two tensors".into()) };
         let launched = dispatch([input, output], self.slot(TensorName::Input), self.slot(TensorName::Output));
         self.program.dispatches.push(launched);
         Ok(())
+    }
+}
+
+/// The two passes of a spatially separable convolution: down the columns, then along the rows.
+pub(super) fn separable_passes(w: &Window) -> (Window, Window) {
+    let only = |values: [usize; 3], axis: usize, fill: usize| {
+        let mut out = [fill; 3];
+        out[axis] = values[axis];
+        out
+    };
+    let pass = |axis: usize, input: [usize; 3], output: [usize; 3]| Window {
+        input,
+        kernel: only(w.kernel, axis, 1),
+        stride: only(w.stride, axis, 1),
+        dilation: only(w.dilation, axis, 1),
+        pad_begin: only(w.pad_begin, axis, 0),
+        pad_end: only(w.pad_end, axis, 0),
+        output,
+        ..w.clone()
+    };
+    let middle = [1, w.output[1], w.input[2]];
+    (pass(1, w.input, middle), pass(2, middle, w.output))
+}
+
+/// The 1x1 convolution that follows a depthwise one.
+pub(super) fn pointwise_window(depthwise: &Window, c_out: usize) -> Window {
+    Window {
+        c_in: depthwise.c_out,
+        c_out,
+        groups: 1,
+        input: depthwise.output,
+        kernel: [1; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        pad_begin: [0; 3],
+        pad_end: [0; 3],
+        ..depthwise.clone()
     }
 }
 
@@ -488,7 +516,7 @@ fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
         m: w.c_out_per_group(),
         n: w.output_len(),
         k,
-        a: task.weight,
+        a: Slot { operand: task.weight, ..Slot::UNUSED },
         a_strides: [w.c_out_per_group() * k, k, 1],
         b,
         b_strides,
@@ -497,5 +525,7 @@ fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
         bias: task.bias,
         residual: task.residual,
         output: task.output,
+        beta: task.beta,
+        slices: None,
     }
 }

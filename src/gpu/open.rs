@@ -40,10 +40,12 @@ pub struct Gpu {
 pub struct Outputs {
     /// How.
     pub algorithm: Algorithm,
-    /// The output.
+    /// The output; empty for a backward pass.
     pub output: Vec<f32>,
     /// Of max pooling with indices.
     pub indices: Option<Vec<u32>>,
+    /// Of a backward pass, which has no output of its own: `grad_input` and so on.
+    pub gradients: BTreeMap<TensorName, Vec<f32>>,
 }
 
 /// Measured durations of an operation.
@@ -265,7 +267,7 @@ impl Gpu {
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
-            if spec.access == Access::Read {
+            if spec.access != Access::Write {
                 let data = inputs.get(&spec.name).map_or(&[][..], Vec::as_slice);
                 if data.len() != spec.len() {
                     return Err(Error::Shape { tensor: spec.name, got: vec![data.len()], want: spec.shape.clone() });
@@ -303,14 +305,22 @@ impl Gpu {
     }
 
     fn outputs(&self, plan: &Plan, prepared: &Prepared) -> Result<Outputs> {
-        let mut outputs = Outputs { algorithm: plan.choice().algorithm, output: Vec::new(), indices: None };
-        for spec in plan.geometry().tensors().iter().filter(|spec| spec.access == Access::Write) {
+        let mut outputs = Outputs {
+            algorithm: plan.choice().algorithm,
+            output: Vec::new(),
+            indices: None,
+            gradients: BTreeMap::new(),
+        };
+        for spec in plan.geometry().tensors().iter().filter(|spec| spec.access != Access::Read) {
             let words = self.read_back(&prepared.buffers[&spec.name])?;
             let layout = layout_of(plan, spec);
             let dense = layout.gather(&spec.shape, &words);
-            match spec.element {
-                ElementType::F32 => outputs.output = bytemuck::cast_vec(dense),
-                ElementType::U32 => outputs.indices = Some(dense),
+            match (spec.name, spec.element) {
+                (_, ElementType::U32) => outputs.indices = Some(dense),
+                (TensorName::Output, _) => outputs.output = bytemuck::cast_vec(dense),
+                (name, _) => {
+                    outputs.gradients.insert(name, bytemuck::cast_vec(dense));
+                }
             }
         }
         Ok(outputs)

@@ -77,6 +77,14 @@ pub struct WindowParams {
     pub mask: View,
     /// Of the indices of maxima.
     pub indices: View,
+    /// Of the output's gradient.
+    pub grad_output: View,
+    /// Of the input's gradient.
+    pub grad_input: View,
+    /// Of the offsets' gradient.
+    pub grad_offset: View,
+    /// Of the modulation's gradient.
+    pub grad_mask: View,
     /// Input extents `[d, h, w]`.
     pub input_size: [u32; 3],
     /// Images.
@@ -113,6 +121,14 @@ pub struct WindowParams {
     pub value: f32,
     /// Block of a shuffle, or divisor of average pooling.
     pub count: u32,
+    /// Factor of what the result's buffer held before.
+    pub beta: f32,
+    /// Fills the struct to a multiple of 16 bytes.
+    pub reserved0: u32,
+    /// Likewise.
+    pub reserved1: u32,
+    /// Likewise.
+    pub reserved2: u32,
 }
 
 impl WindowParams {
@@ -205,6 +221,22 @@ pub struct GemmParams {
     pub has_residual: u32,
     /// Of the leaky relu.
     pub slope: f32,
+    /// First element of a.
+    pub a_base: u32,
+    /// Distance of runs of the sum in a.
+    pub a_run: u32,
+    /// Distance of runs of the sum in b.
+    pub b_run: u32,
+    /// Length of a run: the sum goes over runs, and in each over this many neighbours.
+    pub run: u32,
+    /// Length of the part of the sum that one product takes; the parts count as the batch.
+    pub slice: u32,
+    /// Factor of what the output held before.
+    pub beta: f32,
+    /// Fills the struct to a multiple of 16 bytes.
+    pub reserved0: u32,
+    /// Likewise.
+    pub reserved1: u32,
 }
 
 impl GemmParams {
@@ -243,6 +275,10 @@ pub fn window_fields() -> Vec<(&'static str, usize)> {
         offset,
         mask,
         indices,
+        grad_output,
+        grad_input,
+        grad_offset,
+        grad_mask,
         input_size,
         batch,
         output_size,
@@ -260,7 +296,11 @@ pub fn window_fields() -> Vec<(&'static str, usize)> {
         has_residual,
         slope,
         value,
-        count
+        count,
+        beta,
+        reserved0,
+        reserved1,
+        reserved2
     )
 }
 
@@ -289,7 +329,15 @@ pub fn gemm_fields() -> Vec<(&'static str, usize)> {
         activation,
         has_bias,
         has_residual,
-        slope
+        slope,
+        a_base,
+        a_run,
+        b_run,
+        run,
+        slice,
+        beta,
+        reserved0,
+        reserved1
     )
 }
 

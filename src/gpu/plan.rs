@@ -107,6 +107,8 @@ fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<La
         what: dispatch.variant.kernel.stem.into(),
         needed: dispatch.workgroups,
     })?;
-    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, options.shared_buffers)?;
+    // The workspace is one buffer, which one dispatch cannot bind both read-only and writable.
+    let shared_buffers = options.shared_buffers || dispatch.reads_and_writes_workspace();
+    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, shared_buffers)?;
     Ok(Launch { dispatch, grid, pipeline })
 }

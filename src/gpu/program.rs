@@ -6,7 +6,7 @@ use super::params::{GemmParams, View, WindowParams};
 use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
-use crate::tensor::{ELEMENT_BYTES, TensorName};
+use crate::tensor::{Access, ELEMENT_BYTES, TensorName};
 
 /// What is bound at one binding of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,14 @@ impl Params {
         }
     }
 
+    /// Adds to what the result's buffer holds instead of overwriting it.
+    pub(crate) fn accumulate(&mut self) {
+        match self {
+            Params::Window(params) => params.beta = 1.0,
+            Params::Gemm(params) => params.beta = 1.0,
+        }
+    }
+
     /// Sets where the tensor bound as `name` starts in its binding. Bindings that are always dense from their first
     /// element have no such field and ignore it.
     pub(crate) fn set_base(&mut self, name: &str, base: u32) {
@@ -67,9 +75,14 @@ impl Params {
                 "offset" => params.offset.base = base,
                 "mask" => params.mask.base = base,
                 "indices" => params.indices.base = base,
+                "grad_output" => params.grad_output.base = base,
+                "grad_input" => params.grad_input.base = base,
+                "grad_offset" => params.grad_offset.base = base,
+                "grad_mask" => params.grad_mask.base = base,
                 _ => debug_assert_eq!(base, 0, "{name} has no base"),
             },
             Params::Gemm(params) => match name {
+                "a" => params.a_base = base,
                 "b" => params.b_base = base,
                 "output" => params.output.base = base,
                 "residual" => params.residual.base = base,
@@ -105,6 +118,17 @@ impl Dispatch {
         Dispatch { variant: Variant { kernel, constants }, params, operands, workgroups }
     }
 
+    /// Whether it reads one range of the workspace and writes another.
+    pub(crate) fn reads_and_writes_workspace(&self) -> bool {
+        let touches = |access: Access| {
+            let bindings = self.variant.kernel.bindings.iter().zip(&self.operands);
+            bindings.into_iter().any(|(spec, operand)| {
+                spec.access == access && matches!(operand, Operand::Workspace { .. })
+            })
+        };
+        touches(Access::Read) && touches(Access::Write)
+    }
+
     /// Workgroups per dimension; a count beyond `limit` folds into the next dimension and may overshoot, which every
     /// kernel guards against. `None` beyond limit³ or 2³².
     pub fn grid(&self, limit: u32) -> Option<[u32; 3]> {
@@ -124,6 +148,8 @@ pub struct Program {
     pub dispatches: Vec<Dispatch>,
     /// Bytes of workspace.
     pub workspace_bytes: u64,
+    /// Where the next reservation starts.
+    next: u64,
 }
 
 /// Workspace ranges start at multiples of this, the largest storage alignment that WebGPU allows a device to ask for.
@@ -137,10 +163,21 @@ impl Program {
             return None;
         }
         let bytes = elements * ELEMENT_BYTES;
-        let offset = self.workspace_bytes;
-        self.workspace_bytes = (offset + bytes).next_multiple_of(WORKSPACE_ALIGNMENT);
+        let offset = self.next;
+        self.next = (offset + bytes).next_multiple_of(WORKSPACE_ALIGNMENT);
+        self.workspace_bytes = self.workspace_bytes.max(self.next);
         let view = View::new(&crate::tensor::Layout::contiguous(shape));
         Some(Slot { operand: Operand::Workspace { offset, bytes }, view })
+    }
+
+    /// What is reserved so far; [`Program::release`] gives back what came later.
+    pub(crate) fn mark(&self) -> u64 {
+        self.next
+    }
+
+    /// Lets later dispatches use the workspace from a mark on: those before have run by then.
+    pub(crate) fn release(&mut self, mark: u64) {
+        self.next = mark;
     }
 }
 
@@ -156,6 +193,8 @@ pub(crate) struct ConvTask {
     pub bias: Slot,
     pub residual: Slot,
     pub output: Slot,
+    /// Factor of what the output held before.
+    pub beta: f32,
 }
 
 impl ConvTask {
@@ -165,6 +204,7 @@ impl ConvTask {
             input: self.input.view,
             output: self.output.view,
             residual: self.residual.view,
+            beta: self.beta,
             ..WindowParams::new(&self.window)
         };
         Params::Window(Box::new(params.with_epilogue(&self.epilogue)))
@@ -189,7 +229,7 @@ pub(crate) struct GemmTask {
     pub m: usize,
     pub n: usize,
     pub k: usize,
-    pub a: Operand,
+    pub a: Slot,
     /// Distance of groups, rows and columns of a.
     pub a_strides: [usize; 3],
     pub b: Slot,
@@ -200,10 +240,26 @@ pub(crate) struct GemmTask {
     pub bias: Slot,
     pub residual: Slot,
     pub output: Slot,
+    /// Factor of what the output held before.
+    pub beta: f32,
+    /// The sum cut into slices, which then count as the batch.
+    pub slices: Option<Slices>,
+}
+
+/// A sum over runs of neighbours, cut into slices.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slices {
+    /// Elements of the sum in one slice.
+    pub slice: usize,
+    /// Neighbours in a run.
+    pub run: usize,
+    /// Distance of runs in a and b.
+    pub run_strides: [usize; 2],
 }
 
 impl GemmTask {
     pub fn params(&self) -> Params {
+        let slices = self.slices.unwrap_or(Slices { slice: self.k, run: self.k, run_strides: [0; 2] });
         let [a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
         let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
         let params = GemmParams {
@@ -218,6 +274,12 @@ impl GemmTask {
             a_group,
             a_row,
             a_column,
+            a_base: self.a.view.base,
+            a_run: slices.run_strides[0] as u32,
+            b_run: slices.run_strides[1] as u32,
+            run: slices.run as u32,
+            slice: slices.slice as u32,
+            beta: self.beta,
             b_base: self.b.view.base,
             b_batch,
             b_group,
@@ -230,7 +292,7 @@ impl GemmTask {
 
     /// a, b, bias, residual, output
     pub fn operands(&self) -> Vec<Operand> {
-        vec![self.a, self.b.operand, self.bias.operand, self.residual.operand, self.output.operand]
+        vec![self.a.operand, self.b.operand, self.bias.operand, self.residual.operand, self.output.operand]
     }
 }
 
@@ -259,6 +321,11 @@ pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -
     let sizes = [64, 32, 16, 8];
     let best = covered(8);
     sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
+}
+
+/// Invocations of a workgroup that sums `elements` by a tree: a power of two.
+pub(crate) fn workgroup_for_sum(elements: usize, max_invocations: u32) -> u32 {
+    if elements > 512 && max_invocations >= 256 { 256 } else { WORKGROUP }
 }
 
 /// Workgroups that cover `invocations`.

@@ -6,12 +6,14 @@
 mod axes;
 mod conv;
 mod epilogue;
+mod gradient;
 mod pool;
 mod rearrange;
 
 pub use axes::{Axes, PerAxis};
 pub use conv::{Conv, ConvTranspose, DeformConv2d, DepthwiseSeparable2d, LocallyConnected2d, SpatialSeparable2d};
 pub use epilogue::{Activation, Epilogue};
+pub use gradient::Gradient;
 pub use pool::{Pool, PoolMode};
 pub use rearrange::{Col2im, DepthToSpace, Im2col, ShuffleOrder, SpaceToDepth};
 
@@ -61,10 +63,13 @@ pub enum Problem {
     Im2col(Im2col),
     /// Columns to a sum of windows (fold).
     Col2im(Col2im),
+    /// The backward pass of one of the others.
+    Gradient(Gradient),
 }
 
 impl Problem {
-    /// Name of the operation with its dimension, as case files spell it: `conv2d`, `max_pool1d`, `im2col3d`.
+    /// Name of the operation with its dimension, as case files spell it: `conv2d`, `max_pool1d`, `im2col3d`. A backward
+    /// pass is named after its operation: `conv2d_gradient`.
     pub fn op_name(&self) -> String {
         let ranked = |stem: &str, rank: usize| format!("{stem}{rank}d");
         match self {
@@ -79,6 +84,7 @@ impl Problem {
             Problem::SpaceToDepth(_) => "space_to_depth".into(),
             Problem::Im2col(p) => ranked("im2col", p.input.rank()),
             Problem::Col2im(p) => ranked("col2im", p.output.rank()),
+            Problem::Gradient(p) => format!("{}_gradient", p.of.op_name()),
         }
     }
 
@@ -109,6 +115,7 @@ impl Problem {
             Problem::SpaceToDepth(p) => p.batch,
             Problem::Im2col(p) => p.batch,
             Problem::Col2im(p) => p.batch,
+            Problem::Gradient(p) => p.of.batch(),
         }
     }
 
@@ -127,6 +134,7 @@ impl Problem {
             Problem::SpaceToDepth(p) => p.batch = batch,
             Problem::Im2col(p) => p.batch = batch,
             Problem::Col2im(p) => p.batch = batch,
+            Problem::Gradient(p) => p.of = Box::new(p.of.clone().with_batch(batch)),
         }
         self
     }
@@ -152,7 +160,8 @@ problem_from!(
     DepthToSpace,
     SpaceToDepth,
     Im2col,
-    Col2im
+    Col2im,
+    Gradient
 );
 
 /// Builder methods that several operations share; each takes one value for all axes or one per axis.

@@ -13,7 +13,7 @@ mod sum;
 mod window;
 
 pub use deform::{Corner, bilinear, bilinear_corners};
-pub use gradient::{activation_derivative, differentiable, gradients};
+pub use gradient::{activation_derivative, gradients};
 pub use sum::activate;
 
 pub use crate::tensor::Inputs;
@@ -98,7 +98,14 @@ pub fn run(problem: &Problem, inputs: &Inputs) -> Result<Outcome> {
         Problem::SpaceToDepth(p) => rearrange::space_to_depth(p, inputs),
         Problem::Im2col(p) => rearrange::im2col(p, inputs),
         Problem::Col2im(p) => rearrange::col2im(p, inputs),
+        Problem::Gradient(_) => Err(no_single_output(problem)),
     }
+}
+
+/// A backward pass has one outcome for each tensor: [`gradients`] computes it.
+fn no_single_output(problem: &Problem) -> Error {
+    let reason = "the reference computes it by `gradients` of the operation";
+    Error::Unsupported { what: problem.op_name(), reason: reason.into() }
 }
 
 /// An input with the shape that the oracle derived.

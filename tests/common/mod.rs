@@ -6,7 +6,9 @@ pub mod strategy;
 use std::collections::BTreeMap;
 
 use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
-use wgconv::{Access, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName};
+use wgconv::{
+    Access, Algorithm, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName, candidates,
+};
 use wgconv::{
     Activation, Capabilities, Col2im, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Im2col,
     KernelClass, LocallyConnected2d, PaddingMode, Pool, PoolMode, ShuffleOrder, SpaceToDepth, SpatialSeparable2d,
@@ -25,7 +27,7 @@ pub fn classes(gpu: &Gpu) -> [Capabilities; 2] {
 /// Data for every tensor that a problem reads.
 pub fn inputs(problem: &Problem, mut value: impl FnMut(TensorName) -> f32) -> Inputs {
     let geometry = Geometry::new(problem).expect("zoo problems are valid");
-    let read = geometry.tensors().iter().filter(|spec| spec.access == Access::Read);
+    let read = geometry.tensors().iter().filter(|spec| spec.access != Access::Write);
     read.map(|spec| (spec.name, (0..spec.len()).map(|_| value(spec.name)).collect())).collect()
 }
 
@@ -48,10 +50,60 @@ pub fn random(problem: &Problem, seed: u64) -> Inputs {
     })
 }
 
+/// The algorithms that apply.
+pub fn applicable(problem: &Problem, capabilities: &Capabilities, options: &Options) -> Vec<Algorithm> {
+    let geometry = Geometry::new(problem).expect("zoo problems are valid");
+    let all = candidates(&geometry, capabilities, options);
+    all.into_iter().filter(|c| c.verdict.is_ok()).map(|c| c.algorithm).collect()
+}
+
+/// `difference <= tolerance`, so that a NaN fails; where the oracle is not finite the class must agree.
+pub fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
+    if want.is_nan() {
+        return got.is_nan();
+    }
+    if want.is_infinite() {
+        return f64::from(got) == want;
+    }
+    (f64::from(got) - want).abs() <= tolerance
+}
+
+/// One context for each kernel class.
+pub fn contexts(gpu: &Gpu) -> Vec<Context> {
+    classes(gpu).into_iter().map(|caps| Context::with_capabilities(gpu.device(), caps)).collect()
+}
+
+/// The layouts that every activation must be readable and writable in.
+pub fn layouts(problem: &Problem) -> Vec<(&'static str, Options)> {
+    let geometry = Geometry::new(problem).expect("zoo problems are valid");
+    let strided: Vec<_> = geometry.tensors().iter().filter(|spec| spec.takes_layout()).collect();
+    let with = |make: &dyn Fn(&[usize]) -> Layout| {
+        strided.iter().fold(Options::default(), |options, spec| options.layout(spec.name, make(&spec.shape)))
+    };
+    let channel_slice = |shape: &[usize]| {
+        let mut parent = shape.to_vec();
+        parent[1] += 5;
+        Layout::contiguous(&parent).slice(1, 3)
+    };
+    let crop = |shape: &[usize]| {
+        let mut parent = shape.to_vec();
+        for extent in &mut parent[2..] {
+            *extent += 3;
+        }
+        (2..shape.len()).fold(Layout::contiguous(&parent), |layout, axis| layout.slice(axis, axis - 1))
+    };
+    vec![
+        ("channels last", with(&Layout::channels_last)),
+        ("channel slice", with(&channel_slice)),
+        ("crop", with(&crop)),
+    ]
+}
+
 /// A result and where it came from.
 pub struct Run {
     pub output: Vec<f32>,
     pub indices: Option<Vec<u32>>,
+    pub gradients: BTreeMap<TensorName, Vec<f32>>,
     pub label: String,
 }
 
@@ -104,18 +156,21 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
     bound.encode(&mut encoder);
     gpu.queue().submit([encoder.finish()]);
 
-    let mut run = Run { output: Vec::new(), indices: None, label };
+    let mut run = Run { output: Vec::new(), indices: None, gradients: BTreeMap::new(), label };
     for spec in plan.geometry().tensors() {
         let (buffer, before, layout) = &buffers[&spec.name];
         let after = gpu.read_back(buffer).expect("readback");
         let mut expected = before.clone();
-        if spec.access == Access::Write {
+        if spec.access != Access::Read {
             let tensor = &after[alignment..];
             let dense = layout.gather(&spec.shape, tensor);
             layout.scatter(&spec.shape, &dense, &mut expected[alignment..]);
-            match spec.element {
-                ElementType::F32 => run.output = bytemuck::cast_vec(dense),
-                ElementType::U32 => run.indices = Some(dense),
+            match (spec.name, spec.element) {
+                (_, ElementType::U32) => run.indices = Some(dense),
+                (TensorName::Output, _) => run.output = bytemuck::cast_vec(dense),
+                (name, _) => {
+                    run.gradients.insert(name, bytemuck::cast_vec(dense));
+                }
             }
         }
         let touched = after.iter().zip(&expected).position(|(a, b)| a != b);

@@ -47,7 +47,7 @@ fn every_activation_agrees_with_differences() {
                 })
                 .expect("data away from the kinks");
             kinks += usize::from(pre.iter().any(|&x| x > 0.0) && pre.iter().any(|&x| x < 0.0));
-            check_differences(&problem, &inputs, &differentiable(&problem), Side::Both, 4e-5);
+            check_differences(&problem, &inputs, &problem.differentiable(), Side::Both, 4e-5);
         }
     }
     assert!(kinks > 40, "most data lie on both sides of zero");
@@ -84,7 +84,7 @@ fn relu_lets_nothing_through_at_zero() {
         (Bias, vec![1.0]),
         (Residual, vec![1., -1., 0., 0.]),
     ]);
-    let all = gradients(&problem, &inputs, &[1., 10., 100., 1000.], &differentiable(&problem)).expect("valid");
+    let all = gradients(&problem, &inputs, &[1., 10., 100., 1000.], &problem.differentiable()).expect("valid");
     assert_eq!(all[&Residual].output, [0., 0., 100., 1000.]);
     assert_eq!(all[&Input].output, [0., 0., 200., 2000.]);
     assert_eq!((&all[&Bias].output[..], &all[&Weight].output[..]), (&[1100.][..], &[2100.][..]));

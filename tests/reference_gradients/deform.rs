@@ -31,7 +31,7 @@ fn deformable_gradients_agree_with_differences() {
     for problem in deformable() {
         let problem = problem.into();
         let inputs = deformable_inputs(&problem, &mut numbers);
-        check_differences(&problem, &inputs, &differentiable(&problem), Side::Both, 1e-9);
+        check_differences(&problem, &inputs, &problem.differentiable(), Side::Both, 1e-9);
     }
 }
 
@@ -45,7 +45,7 @@ fn deformable_offsets_at_integers_have_the_right_hand_derivative() {
         inputs.insert(Offset, numbers.integers(inputs[&Offset].len()));
         check_differences(&problem, &inputs, &[Offset], Side::Right, 1e-9);
         // The other gradients are smooth there.
-        let others: Vec<_> = differentiable(&problem).into_iter().filter(|&name| name != Offset).collect();
+        let others: Vec<_> = problem.differentiable().into_iter().filter(|&name| name != Offset).collect();
         check_differences(&problem, &inputs, &others, Side::Both, 1e-9);
     }
 }
@@ -170,7 +170,7 @@ fn points_without_coordinates_contribute_to_no_gradient() {
             let mut broken = inputs.clone();
             broken.get_mut(&Offset).expect("an offset")[at_offset[axis]] = value;
             inputs.get_mut(&Mask).expect("a mask")[at_mask] = 0.0;
-            for name in differentiable(&problem) {
+            for name in problem.differentiable() {
                 let mut want = gradient(&problem, &inputs, &u, name).output;
                 let got = gradient(&problem, &broken, &u, name).output;
                 if name == Mask {

@@ -2,7 +2,7 @@
 //! gradients in closed form and at the places where there is no derivative.
 #![cfg(feature = "reference")]
 
-use wgconv::reference::{Inputs, Outcome, activation_derivative, differentiable, gradients, run};
+use wgconv::reference::{Inputs, Outcome, activation_derivative, gradients, run};
 use wgconv::{
     Access, Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Error,
     Geometry, Im2col, LocallyConnected2d, PaddingMode, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth,
@@ -189,7 +189,7 @@ fn multilinear_operations_agree_with_differences() {
     let mut numbers = Numbers(1);
     for problem in multilinear() {
         let inputs = inputs(&problem, |_, n| numbers.sixteenths(n));
-        check_differences(&problem, &inputs, &differentiable(&problem), Side::Both, 1e-9);
+        check_differences(&problem, &inputs, &problem.differentiable(), Side::Both, 1e-9);
     }
 }
 
@@ -205,7 +205,7 @@ fn gradients_are_adjoint_to_the_operation() {
             offset.iter_mut().for_each(|shift| *shift /= 4.0);
         }
         let u = numbers.integers(output_len(&problem));
-        for name in differentiable(&problem).into_iter().filter(|&name| name != Offset) {
+        for name in problem.differentiable().into_iter().filter(|&name| name != Offset) {
             // Linear in this tensor, so the difference of two outputs is J v.
             let v = inputs[&name].clone();
             let mut without = inputs.clone();

@@ -17,35 +17,11 @@ pub use activation::activation_derivative;
 
 use super::sum::{Sum, U, outcome};
 use super::window::axes;
-use super::{Inputs, Outcome, activations, run};
+use super::{Inputs, Outcome, activations, no_single_output, run};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::problem::{Activation, Epilogue, Problem};
+use crate::problem::{Activation, Problem};
 use crate::tensor::TensorName;
-
-/// The tensors of a problem that [`gradients`] can differentiate with respect to: all that it reads.
-pub fn differentiable(problem: &Problem) -> Vec<TensorName> {
-    let mut names = vec![TensorName::Input];
-    match problem {
-        Problem::Conv(_) | Problem::ConvTranspose(_) | Problem::LocallyConnected2d(_) => names.push(TensorName::Weight),
-        Problem::DeformConv2d(p) => {
-            names.extend([TensorName::Weight, TensorName::Offset]);
-            names.extend(p.mask.then_some(TensorName::Mask));
-        }
-        Problem::SpatialSeparable2d(_) => names.extend([TensorName::WeightV, TensorName::WeightH]),
-        Problem::DepthwiseSeparable2d(_) => names.extend([TensorName::WeightDw, TensorName::WeightPw]),
-        Problem::Pool(_)
-        | Problem::DepthToSpace(_)
-        | Problem::SpaceToDepth(_)
-        | Problem::Im2col(_)
-        | Problem::Col2im(_) => {}
-    }
-    if let Some(epilogue) = problem.epilogue() {
-        names.extend(epilogue.bias.then_some(TensorName::Bias));
-        names.extend(epilogue.residual.then_some(TensorName::Residual));
-    }
-    names
-}
 
 /// Gradients of `L = Σ output · grad_output` with respect to the wanted tensors of the problem, by name. In each
 /// [`Outcome`], `output` is the gradient and `shape` that of the tensor; magnitude, terms and tolerance are those of a
@@ -82,7 +58,10 @@ pub fn gradients(
 ) -> Result<BTreeMap<TensorName, Outcome>> {
     // Refuses what has no meaning, so that the loops need no checks. Its extents are not used.
     Geometry::new(problem)?;
-    let names = differentiable(problem);
+    if matches!(problem, Problem::Gradient(_)) {
+        return Err(no_single_output(problem));
+    }
+    let names = problem.differentiable();
     if let Some(name) = wanted.iter().find(|name| !names.contains(name)) {
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
         let rule = format!("this {} has gradients for {}", problem.op_name(), names.join(", "));
@@ -123,6 +102,7 @@ fn gradient(
         Problem::SpaceToDepth(p) => Ok(rearrange::space_to_depth(p, grad)),
         Problem::Im2col(p) => Ok(rearrange::im2col(p, grad)),
         Problem::Col2im(p) => Ok(rearrange::col2im(p, grad)),
+        Problem::Gradient(_) => Err(no_single_output(problem)),
     }
 }
 
@@ -133,11 +113,7 @@ fn through_activation(problem: &Problem, inputs: &Inputs, grad_output: &[f32]) -
     if activation == Activation::Identity {
         return Ok(grad_output.iter().map(|&g| term(g.into(), 0.0)).collect());
     }
-    let mut linear = problem.clone();
-    if let Some(epilogue) = epilogue_mut(&mut linear) {
-        epilogue.activation = Activation::Identity;
-    }
-    let pre = run(&linear, inputs)?;
+    let pre = run(&problem.before_activation(), inputs)?;
     let one = |(i, &g): (usize, &f32)| {
         let g = f64::from(g);
         let value = g * activation_derivative(activation, pre.output[i]);
@@ -145,18 +121,6 @@ fn through_activation(problem: &Problem, inputs: &Inputs, grad_output: &[f32]) -
         term(value, slack + U * value.abs())
     };
     Ok(grad_output.iter().enumerate().map(one).collect())
-}
-
-fn epilogue_mut(problem: &mut Problem) -> Option<&mut Epilogue> {
-    match problem {
-        Problem::Conv(p) => Some(&mut p.epilogue),
-        Problem::ConvTranspose(p) => Some(&mut p.epilogue),
-        Problem::DeformConv2d(p) => Some(&mut p.epilogue),
-        Problem::LocallyConnected2d(p) => Some(&mut p.epilogue),
-        Problem::SpatialSeparable2d(p) => Some(&mut p.epilogue),
-        Problem::DepthwiseSeparable2d(p) => Some(&mut p.epilogue),
-        _ => None,
-    }
 }
 
 /// The sum of the output gradients that a bias was added to.
@@ -215,5 +179,6 @@ fn output_shape(problem: &Problem) -> Vec<usize> {
             vec![p.batch, p.channels * taps, windows!(p, p.input).iter().product()]
         }
         Problem::Col2im(p) => activations(p.batch, p.channels, &p.output),
+        Problem::Gradient(_) => Vec::new(),
     }
 }

@@ -1,0 +1,35 @@
+// output[n,c,o] = grad_output[n,c,o] * activation'(input[n,c,o]) + beta * output[n,c,o]
+//
+// `input` is the forward output before its activation. Without HAS_INPUT the activation is the identity and the gradient
+// is copied: into the residual's, or into rows that a matrix product can read. One invocation computes one element.
+// Dispatch: ceil(batch * c_out * positions / WORKGROUP) workgroups, folded.
+// Prelude: WORKGROUP, HAS_INPUT.
+
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> grad_output: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) local_ix: u32,
+) {
+    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
+    let n_positions = params.output_size.x * params.output_size.y * params.output_size.z;
+    if ix >= params.batch * params.c_out * n_positions {
+        return;
+    }
+    let o = unravel(ix % n_positions, params.output_size);
+    let c = ix / n_positions % params.c_out;
+    let n = ix / n_positions / params.c_out;
+    var value = grad_output[view_index(params.grad_output, n, c, o)];
+    if HAS_INPUT {
+        value *= activation_derivative(input[view_index(params.input, n, c, o)], params.activation, params.slope);
+    }
+    let output_ix = view_index(params.output, n, c, o);
+    if params.beta != 0.0 {
+        value += params.beta * output[output_ix];
+    }
+    output[output_ix] = value;
+}

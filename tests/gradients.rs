@@ -1,0 +1,254 @@
+//! Every backward kernel against the gradient oracles, with a gradient from the middle of a graph: exact on small
+//! integers and bounded on random data, in both kernel classes and both runtime-check modes, every subset, accumulated,
+//! strided, split along the batch, and the same bits every time.
+
+#![cfg(feature = "reference")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Run, agrees, applicable, contexts, epilogues, integers, layouts, open, random, run_guarded, zoo};
+use wgconv::gpu::{Context, Gpu};
+use wgconv::reference::{self, Outcome};
+use wgconv::{
+    Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs, Options,
+    PoolMode, Problem, TensorName,
+};
+
+/// What the oracle says, by the name of the gradient.
+fn oracle(gradient: &Gradient, inputs: &Inputs) -> BTreeMap<TensorName, Outcome> {
+    let wanted: Vec<TensorName> = gradient.wanted.iter().copied().collect();
+    let outcomes = reference::gradients(&gradient.of, inputs, &inputs[&TensorName::GradOutput], &wanted);
+    let outcomes = outcomes.unwrap_or_else(|error| panic!("{gradient:?}: {error}"));
+    outcomes.into_iter().map(|(name, outcome)| (name.gradient().expect("an input"), outcome)).collect()
+}
+
+/// Every gradient of `run` against the oracle, with what the buffers held before.
+fn check(name: &str, gradient: &Gradient, run: &Run, inputs: &Inputs, want: &BTreeMap<TensorName, Outcome>, exact: bool) {
+    assert_eq!(run.gradients.keys().collect::<Vec<_>>(), want.keys().collect::<Vec<_>>(), "{name}: {}", run.label);
+    for (tensor, outcome) in want {
+        let got = &run.gradients[tensor];
+        assert_eq!(got.len(), outcome.output.len(), "{name}: {} {tensor}", run.label);
+        for (i, (&got, &value)) in got.iter().zip(&outcome.output).enumerate() {
+            let before = f64::from(gradient.beta) * inputs.get(tensor).map_or(0.0, |data| f64::from(data[i]));
+            let rounding = if before == 0.0 { 0.0 } else { 2.0_f64.powi(-23) * (before.abs() + value.abs()) };
+            let tolerance = if exact { 0.0 } else { outcome.tolerance(i) + rounding };
+            assert!(
+                agrees(got, value + before, tolerance),
+                "{name}: {} {tensor} {i} of {:?} is {got}, want {} +- {tolerance}",
+                run.label,
+                outcome.shape,
+                value + before
+            );
+        }
+    }
+}
+
+/// Runs every applicable algorithm of both classes.
+fn judge(gpu: &Gpu, contexts: &[Context], name: &str, gradient: &Gradient, options: &Options, inputs: &Inputs, exact: bool) {
+    let want = oracle(gradient, inputs);
+    let problem: Problem = gradient.clone().into();
+    for context in contexts {
+        let algorithms = applicable(&problem, context.capabilities(), options);
+        let first = Algorithm::of(&problem)[0];
+        assert!(algorithms.contains(&first), "{name}: the always-correct {first} must apply");
+        for algorithm in algorithms {
+            let run = run_guarded(gpu, context, &problem, &options.clone().algorithm(algorithm), inputs);
+            check(name, gradient, &run, inputs, &want, exact);
+        }
+    }
+}
+
+/// Quotients, powers and smooth activations are not exact on integers.
+fn is_exact_on_integers(problem: &Problem) -> bool {
+    let arithmetic = match problem {
+        Problem::Pool(pool) => matches!(pool.mode, PoolMode::Max { .. }),
+        _ => true,
+    };
+    arithmetic && problem.epilogue().is_none_or(|e| matches!(e.activation, Activation::Identity | Activation::Relu))
+}
+
+#[test]
+fn integers_are_exact() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in zoo().into_iter().filter(|(_, problem)| is_exact_on_integers(problem)) {
+        let gradient = Gradient::all(problem);
+        let inputs = integers(&gradient.clone().into(), 21);
+        judge(&gpu, &contexts, name, &gradient, &Options::default(), &inputs, true);
+    }
+}
+
+#[test]
+fn random_data_stays_within_the_bound() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in zoo() {
+        let gradient = Gradient::all(problem);
+        let inputs = random(&gradient.clone().into(), 22);
+        judge(&gpu, &contexts, name, &gradient, &Options::default(), &inputs, false);
+    }
+}
+
+#[test]
+fn runtime_checks_change_nothing() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let options = Options { runtime_checks: true, ..Options::default() };
+    for (name, problem) in zoo() {
+        let gradient = Gradient::all(problem);
+        let inputs = random(&gradient.clone().into(), 23);
+        judge(&gpu, &contexts, name, &gradient, &options, &inputs, false);
+    }
+}
+
+#[test]
+fn activations_are_differentiated() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for problem in epilogues() {
+        let name = format!("{:?}", problem.epilogue());
+        let gradient = Gradient::all(problem);
+        let mut inputs = random(&gradient.clone().into(), 24);
+        judge(&gpu, &contexts, &name, &gradient, &Options::default(), &inputs, false);
+        // Large arguments: where exp overflows and the derivative is 0 or 1.
+        for (tensor, values) in &mut inputs {
+            let factor = if *tensor == TensorName::GradOutput { 1.0 } else { 40.0 };
+            values.iter_mut().for_each(|value| *value *= factor);
+        }
+        judge(&gpu, &contexts, &name, &gradient, &Options::default(), &inputs, false);
+    }
+}
+
+#[test]
+fn every_subset_and_accumulation() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let mut problems: Vec<(&str, Problem)> = zoo();
+    problems.extend(epilogues().into_iter().skip(6).map(|problem| ("epilogue", problem)));
+    for (i, (name, problem)) in problems.into_iter().enumerate() {
+        let names = problem.differentiable();
+        for subset in 1..1_u32 << names.len() {
+            let wanted = names.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, &name)| name);
+            let gradient = Gradient::new(problem.clone(), wanted).beta([0.0, 1.0, -0.5][(i + subset as usize) % 3]);
+            let inputs = random(&gradient.clone().into(), 25);
+            // Both classes lower alike but for the GEMM; one of them is enough here.
+            let one = &contexts[subset as usize % 2..][..1];
+            judge(&gpu, one, name, &gradient, &Options::default(), &inputs, false);
+        }
+    }
+}
+
+#[test]
+fn strided_views_work_for_every_gradient() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let mut problems: Vec<Problem> = zoo().into_iter().map(|(_, problem)| problem).collect();
+    problems.extend(epilogues().into_iter().skip(7));
+    for problem in problems {
+        let gradient = Gradient::all(problem);
+        let problem: Problem = gradient.clone().into();
+        for (name, options) in layouts(&problem) {
+            judge(&gpu, &contexts, name, &gradient, &options, &random(&problem, 26), false);
+        }
+    }
+}
+
+#[test]
+fn a_split_batch_adds_up() {
+    let gpu = open();
+    let problems: [Problem; 4] = [
+        Conv::new(7, 4, [9, 10], 6, [3, 3]).padding(1).bias(true).residual(true).activation(Activation::Silu).into(),
+        ConvTranspose::new(7, 4, [9, 10], 6, [3, 3]).stride(2).bias(true).into(),
+        wgconv::LocallyConnected2d::new(5, 2, [6, 7], 3, [3, 3]).bias(true).into(),
+        DeformConv2d::new(5, 4, [9, 10], 6, [3, 3]).padding(1).mask(true).bias(true).into(),
+    ];
+    for problem in problems {
+        for beta in [0.0, 0.5] {
+            let gradient = Gradient::all(problem.clone()).beta(beta);
+            let inputs = random(&gradient.clone().into(), 27);
+            let want = oracle(&gradient, &inputs);
+            let problem: Problem = gradient.clone().into();
+            let geometry = Geometry::new(&problem).expect("valid");
+            let mut splits = 0;
+            for algorithm in applicable(&problem, gpu.capabilities(), &Options::default()) {
+                // Room for the workspace of two images.
+                let whole = wgconv::gpu::lower_in_parts(&geometry, algorithm, gpu.capabilities(), &Options::default());
+                let whole = whole.expect("applies").workspace_bytes();
+                if whole == 0 {
+                    continue;
+                }
+                let per_image = whole / problem.batch() as u64;
+                let options = Options { workspace_limit: Some(2 * per_image + 2048), ..Options::default() };
+                let options = options.algorithm(algorithm);
+                let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, gpu.capabilities(), &options);
+                let lowered = lowered.expect("splits");
+                splits += usize::from(lowered.n_whole > 1 || lowered.rest.is_some());
+                let context = Context::new(gpu.device());
+                check("split", &gradient, &run_guarded(&gpu, &context, &problem, &options, &inputs), &inputs, &want, false);
+            }
+            // By the size of a binding, which the kernels without workspace feel too.
+            let largest = geometry.tensors().iter().map(|spec| spec.len() as u64 * 4).max().unwrap_or(0);
+            let tight = Capabilities { max_binding_bytes: largest / 2 + 600, ..*gpu.capabilities() };
+            let context = Context::with_capabilities(gpu.device(), tight);
+            for algorithm in applicable(&problem, &tight, &Options::default()) {
+                let options = Options::default().algorithm(algorithm);
+                let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, &tight, &options).expect("splits");
+                splits += usize::from(lowered.n_whole > 1 || lowered.rest.is_some());
+                check("split", &gradient, &run_guarded(&gpu, &context, &problem, &options, &inputs), &inputs, &want, false);
+            }
+            assert!(splits > 0, "{} was never split", problem.op_name());
+        }
+    }
+}
+
+#[test]
+fn repeats_are_bit_identical() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    for (name, problem) in zoo() {
+        let problem: Problem = Gradient::all(problem).into();
+        let inputs = random(&problem, 28);
+        for context in &contexts {
+            for algorithm in applicable(&problem, context.capabilities(), &Options::default()) {
+                if algorithm == Algorithm::AtomicScatter {
+                    continue;
+                }
+                let plan = wgconv::gpu::Plan::new(context, &problem, &Options::default().algorithm(algorithm));
+                let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+                let bits = || {
+                    let outputs = gpu.run_plan(&plan, &inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+                    outputs.gradients.into_values().flatten().map(f32::to_bits).collect::<Vec<_>>()
+                };
+                let first = bits();
+                for _ in 0..3 {
+                    assert!(first == bits(), "{name} by {algorithm} differs between runs");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn long_sums_are_cut_into_slices() {
+    let gpu = open();
+    // 2 x 1155 positions: several slices in both classes.
+    let conv = Conv::new(2, 12, [35, 33], 33, [3, 3]).padding(1).groups(3).bias(true);
+    let transposed = ConvTranspose::new(2, 9, [17, 16], 30, [3, 2]).stride(2).groups(3);
+    for problem in [Problem::from(conv), transposed.into()] {
+        let gradient = Gradient::new(problem, [TensorName::Weight]);
+        let problem: Problem = gradient.clone().into();
+        let geometry = Geometry::new(&problem).expect("valid");
+        for context in contexts(&gpu) {
+            let options = Options::default().algorithm(Algorithm::SplitKGemm);
+            let lowered =
+                wgconv::gpu::lower_in_parts(&geometry, Algorithm::SplitKGemm, context.capabilities(), &options);
+            let lowered = lowered.expect("applies");
+            assert!(lowered.describe().contains("sum_slices"), "{}", lowered.describe());
+            let inputs = integers(&problem, 29);
+            let want = oracle(&gradient, &inputs);
+            check("slices", &gradient, &run_guarded(&gpu, &context, &problem, &options, &inputs), &inputs, &want, true);
+        }
+    }
+}
