@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub max_storage_buffers: u32,
     /// `min_storage_buffer_offset_alignment`, at least the 16 bytes of a vec4
     pub storage_alignment: u32,
+    /// Whether the device has `SHADER_FLOAT32_ATOMIC`
+    pub f32_atomics: bool,
 }
 
 impl Capabilities {
@@ -42,6 +44,7 @@ impl Capabilities {
             max_buffer_bytes: 256 << 20,
             max_storage_buffers: 8,
             storage_alignment: 256,
+            f32_atomics: false,
         }
     }
 

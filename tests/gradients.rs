@@ -161,7 +161,7 @@ fn a_split_batch_adds_up() {
     let problems: [Problem; 4] = [
         Conv::new(7, 4, [9, 10], 6, [3, 3]).padding(1).bias(true).residual(true).activation(Activation::Silu).into(),
         ConvTranspose::new(7, 4, [9, 10], 6, [3, 3]).stride(2).bias(true).into(),
-        wgconv::LocallyConnected2d::new(5, 2, [6, 7], 3, [3, 3]).bias(true).into(),
+        wgconv::LocallyConnected2d::new(61, 2, [6, 7], 3, [3, 3]).bias(true).into(),
         DeformConv2d::new(5, 4, [9, 10], 6, [3, 3]).padding(1).mask(true).bias(true).into(),
     ];
     for problem in problems {

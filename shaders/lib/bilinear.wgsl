@@ -7,20 +7,16 @@ struct BilinearTaps {
     weight: vec4<f32>,
     // Which corners lie in the image; the others count as zero.
     valid: vec4<bool>,
+    // How far the point lies behind (y0,x0).
+    fraction: vec2<f32>,
     // False where the point lies at least one pixel outside, or is not finite: the sample is 0.
     inside: bool,
 }
 
-fn bilinear_taps(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
+// The cell of a point with -1 <= y < height and -1 <= x < width.
+fn bilinear_cell(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
     var taps: BilinearTaps;
-    taps.inside = false;
-    if !is_finite(y) || !is_finite(x) {
-        return taps;
-    }
-    if y <= -1.0 || x <= -1.0 || y >= f32(height) || x >= f32(width) {
-        return taps;
-    }
-    taps.inside = true;
+    taps.inside = y > -1.0 && x > -1.0;
     let y_floor = floor(y);
     let x_floor = floor(x);
     let fy = y - y_floor;
@@ -39,5 +35,20 @@ fn bilinear_taps(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
     taps.x = vec4<u32>(x0_ix, x1_ix, x0_ix, x1_ix);
     taps.weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
     taps.valid = vec4<bool>(has_y0 && has_x0, has_y0 && has_x1, has_y1 && has_x0, has_y1 && has_x1);
+    taps.fraction = vec2<f32>(fy, fx);
+    return taps;
+}
+
+// Whether a point has a cell. At -1 exactly the sample is 0, but its derivative is that of the cell towards the image.
+fn has_cell(y: f32, x: f32, height: u32, width: u32) -> bool {
+    return is_finite(y) && is_finite(x) && y >= -1.0 && x >= -1.0 && y < f32(height) && x < f32(width);
+}
+
+fn bilinear_taps(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
+    var taps: BilinearTaps;
+    taps.inside = false;
+    if has_cell(y, x, height, width) {
+        taps = bilinear_cell(y, x, height, width);
+    }
     return taps;
 }

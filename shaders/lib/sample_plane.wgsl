@@ -1,9 +1,12 @@
-// The interpolated value of one channel plane of `input`. A corner outside the image is dropped, not multiplied by zero:
-// an infinity at the edge that stands in for it must not turn into a NaN.
+// The corners of a point in one channel plane of `input`, and the interpolated value. A corner outside the image is zero:
+// what the clamped index reads in its place does not count.
+
+fn corner_values(plane: u32, taps: BilinearTaps) -> vec4<f32> {
+    let ix = plane + taps.y * params.input.h + taps.x * params.input.w;
+    return select(vec4<f32>(), vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]), taps.valid);
+}
 
 fn sample_plane(plane: u32, taps: BilinearTaps) -> f32 {
-    let ix = plane + taps.y * params.input.h + taps.x * params.input.w;
-    let corners = taps.weight * vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]);
-    let counted = select(vec4<f32>(), corners, taps.valid);
+    let counted = taps.weight * corner_values(plane, taps);
     return counted.x + counted.y + counted.z + counted.w;
 }

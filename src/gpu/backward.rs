@@ -255,10 +255,6 @@ impl Lowering<'_> {
     fn split_k(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
         let mark = self.program.mark();
         let w = &layer.window;
-        let Some(grad_pixel) = grad.view.flat_stride(w.output) else {
-            return Err("the pixels of the output's gradient are not evenly spaced".into());
-        };
-        let len = w.output_len();
         let rows = w.c_in_per_group() * w.kernel_len();
         let pointwise = w.kernel == [1; 3] && w.stride == [1; 3] && w.pad_begin == [0; 3] && w.pad_end == [0; 3];
         let (b, b_strides, b_run) = match input.view.flat_stride(w.input) {
@@ -268,33 +264,31 @@ impl Lowering<'_> {
                 (input, [0, c as usize * rows, pixel as usize, c as usize], n as usize)
             }
             _ => {
-                let pitch = (w.c_in * w.kernel_len()).next_multiple_of(4);
-                let columns = self.reserve(&[w.batch, len, pitch])?;
-                // Position-major: what one position reads lies together.
-                let view = View { n: (len * pitch) as u32, c: 1, w: pitch as u32, ..View::default() };
-                let columns = Slot { view, ..columns };
+                let columns = self.position_major_columns(w)?;
                 self.push(im2col::dispatch(w, layer.padding_mode, layer.flip_kernel, input, columns, 0.0));
-                (columns, [0, rows, pitch, 1], len * pitch)
+                (columns, [0, rows, columns.view.w as usize, 1], columns.view.n as usize)
             }
         };
-        self.sliced_product(w, grad, grad_pixel, b, b_strides, b_run, to, beta)?;
+        self.sliced_product(w, grad, b, b_strides, b_run, to, beta)?;
         self.program.release(mark);
         Ok(())
     }
 
     /// The GEMM of [`Lowering::split_k`] on columns that are there already.
     #[expect(clippy::too_many_arguments, reason = "the operands of a product, each with its strides")]
-    fn sliced_product(
+    pub(super) fn sliced_product(
         &mut self,
         w: &Window,
         grad: Slot,
-        grad_pixel: u32,
         b: Slot,
         b_strides: [usize; 4],
         b_run: usize,
         to: Slot,
         beta: f32,
     ) -> Applies {
+        let Some(grad_pixel) = grad.view.flat_stride(w.output) else {
+            return Err("the pixels of the output's gradient are not evenly spaced".into());
+        };
         let (m, n) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
         let (run, k) = (w.output_len(), w.batch * w.output_len());
         // Enough workgroups to fill the device.
@@ -521,11 +515,5 @@ fn output_window(forward: &Geometry) -> Window {
         pad_begin: [0; 3],
         pad_end: [0; 3],
         output,
-    }
-}
-
-impl Lowering<'_> {
-    fn deform_gradient(&mut self, _p: &Gradient, _c: &crate::problem::DeformConv2d, _window: &Window, _grad: Slot, _algorithm: Algorithm) -> Applies {
-        Err("todo".into())
     }
 }

@@ -43,6 +43,9 @@ parts! {
     ACTIVATION_DERIVATIVE = "activation_derivative";
     WORKGROUP_SUM = "workgroup_sum";
     WINDOWS_OF = "windows_of";
+    SAMPLING_POINT = "sampling_point";
+    RADIX = "radix";
+    CELLS = "cells";
 }
 
 /// Which uniform a kernel reads at binding 0.
@@ -217,8 +220,14 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_regtile::KERNEL,
         &conv_transpose_gather::KERNEL,
         &conv_transpose_phases::KERNEL,
+        &deform_conv2d_cell_starts::KERNEL,
+        &deform_conv2d_cell_sums::KERNEL,
+        &deform_conv2d_cells::KERNEL,
         &deform_conv2d_direct::KERNEL,
+        &deform_conv2d_grad_input::KERNEL,
+        &deform_conv2d_grad_sampling::KERNEL,
         &deform_conv2d_im2col::KERNEL,
+        &deform_conv2d_scatter::KERNEL,
         &depth_to_space::KERNEL,
         &gemm_regtile::KERNEL,
         &gemm_regtile_vec4::KERNEL,
@@ -234,6 +243,10 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &max_pool_grad_input::KERNEL,
         &padding_grad::KERNEL,
         &pool_reduce::KERNEL,
+        &radix_histogram::KERNEL,
+        &radix_scan::KERNEL,
+        &radix_scatter::KERNEL,
+        &scale::KERNEL,
         &space_to_depth::KERNEL,
         &spatial_separable2d_direct::KERNEL,
         &sum_slices::KERNEL,

@@ -48,6 +48,12 @@ pub fn required_features(_adapter: &wgpu::Adapter) -> wgpu::Features {
     wgpu::Features::empty()
 }
 
+/// Features that some opt-in kernels use where the adapter has them: f32 atomics, for
+/// [`Algorithm::AtomicScatter`](crate::Algorithm::AtomicScatter).
+pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
+    adapter.features() & wgpu::Features::SHADER_FLOAT32_ATOMIC
+}
+
 /// Limits worth asking for: the adapter's own buffer and binding sizes on top of `base`, so that large tensors need not
 /// be split along the batch.
 pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Limits {
@@ -83,6 +89,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
         // Kernels that read vec4s need bindings that start at one.
         storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
+        f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
     }
 }
 

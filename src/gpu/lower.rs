@@ -496,7 +496,7 @@ pub(super) fn pointwise_window(depthwise: &Window, c_out: usize) -> Window {
 }
 
 /// Length of a row of columns in the workspace: every row starts at a multiple of four elements.
-fn column_pitch(w: &Window) -> usize {
+pub(super) fn column_pitch(w: &Window) -> usize {
     w.output_len().next_multiple_of(4)
 }
 

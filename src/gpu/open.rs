@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bound::{Bindings, Bound};
-use super::context::{Context, required_features, required_limits};
+use super::context::{Context, optional_features, required_features, required_limits};
 use super::plan::Plan;
 use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
@@ -167,7 +167,7 @@ impl Gpu {
         let optional = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("wgconv"),
-            required_features: required_features(adapter) | optional,
+            required_features: required_features(adapter) | optional_features(adapter) | optional,
             required_limits: required_limits(adapter, base),
             ..Default::default()
         });

@@ -296,6 +296,36 @@ impl GemmTask {
     }
 }
 
+/// A pass of a radix sort, as in `shaders/lib/radix.wgsl`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SortTask {
+    pub sequences: usize,
+    pub len: usize,
+    /// Bits below the digit of this pass.
+    pub shift: u32,
+}
+
+impl SortTask {
+    /// Bits of a digit.
+    pub const BITS: u32 = 6;
+    /// Keys that one invocation takes.
+    const RUN: usize = 64;
+
+    pub fn runs(&self) -> usize {
+        self.len.div_ceil(SortTask::RUN)
+    }
+
+    /// Counts of a sequence.
+    pub fn table_len(&self) -> usize {
+        self.runs() << SortTask::BITS
+    }
+
+    pub fn params(&self) -> Params {
+        let (batch, c_out) = (self.sequences as u32, self.len as u32);
+        Params::Window(Box::new(WindowParams { batch, c_out, count: self.shift, ..WindowParams::default() }))
+    }
+}
+
 /// The number that `shaders/lib/padding.wgsl` knows the mode by.
 pub(crate) fn padding_code(mode: PaddingMode) -> Constant {
     Constant::U32(match mode {

@@ -92,8 +92,6 @@ impl Gradient {
             };
             needs.extend(more);
             if matches!(&*self.of, Problem::DeformConv2d(_)) && !matches!(name, TensorName::Bias | TensorName::Residual) {
-                // The mask's own gradient does not depend on it when it stands alone.
-                let sampling = if *name == Mask { &sampling[..1] } else { sampling };
                 needs.extend(sampling);
             }
         }

@@ -1,0 +1,206 @@
+//! Lowering of the backward pass of a deformable convolution.
+//!
+//! The gradient of the columns is one matrix product. One pass over the sampling points turns it into the gradients of
+//! offset and mask and, as it has the samples at hand, the columns that the gradient of the weight needs. The gradient
+//! of the input is a scatter, which is made a gather: the points are sorted by the bilinear cell that they fall in,
+//! their contributions are summed cell by cell, and every pixel adds the four cells that it is a corner of.
+
+use super::deform_conv2d_direct::Sampling;
+use super::deform_conv2d_grad_sampling::Yields;
+use super::lower::{Applies, Lowering, column_pitch};
+use super::params::{View, WindowParams};
+use super::program::{GemmTask, Operand, Params, Slot, SortTask};
+use super::{
+    activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells,
+    deform_conv2d_grad_input, deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter,
+    radix_histogram, radix_scan, radix_scatter, scale,
+};
+use crate::choose::Algorithm;
+use crate::geometry::Window;
+use crate::problem::{Activation, DeformConv2d, Epilogue, Gradient};
+use crate::tensor::TensorName;
+
+/// What the kernels of this pass share.
+pub(super) struct DeformTask<'a> {
+    pub window: &'a Window,
+    pub sampling: Sampling,
+    pub beta: f32,
+}
+
+/// Points of a sorted list that one partial sum takes, as in `shaders/lib/cells.wgsl`.
+const CHUNK: usize = 256;
+
+impl DeformTask<'_> {
+    /// Sampling points of an image and offset group.
+    pub fn points(&self) -> usize {
+        self.window.kernel_len() * self.window.output_len()
+    }
+
+    /// Images times offset groups.
+    pub fn sequences(&self) -> usize {
+        self.window.batch * self.sampling.offset_groups
+    }
+
+    /// Bilinear cells of an image, those half outside included.
+    pub fn cells(&self) -> usize {
+        (self.window.input[1] + 1) * (self.window.input[2] + 1)
+    }
+
+    /// Partial sums of a channel of an image.
+    pub fn slots(&self) -> usize {
+        self.cells() + self.points().div_ceil(CHUNK)
+    }
+
+    /// The uniform, with the views that a kernel adds.
+    pub fn params(&self, views: impl FnOnce(&mut WindowParams)) -> Params {
+        let mut params = WindowParams {
+            offset: self.sampling.offset.view,
+            mask: self.sampling.mask_slot().view,
+            offset_groups: self.sampling.offset_groups as u32,
+            beta: self.beta,
+            ..WindowParams::new(self.window)
+        };
+        views(&mut params);
+        Params::Window(Box::new(params))
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn deform_gradient(
+        &mut self,
+        p: &Gradient,
+        c: &DeformConv2d,
+        window: &Window,
+        grad: Slot,
+        algorithm: Algorithm,
+    ) -> Applies {
+        if algorithm == Algorithm::AtomicScatter {
+            if !p.wants(TensorName::Input) {
+                return Err("grad_input is not wanted".into());
+            }
+            if !self.caps.f32_atomics {
+                return Err("the device has no SHADER_FLOAT32_ATOMIC".into());
+            }
+        }
+        let sampling = Sampling {
+            offset_groups: c.offset_groups,
+            offset: self.slot(TensorName::Offset),
+            mask: c.mask.then(|| self.slot(TensorName::Mask)),
+        };
+        let task = DeformTask { window, sampling, beta: p.beta };
+        let wanted = |name: TensorName| Some(self.slot(name.gradient()?)).filter(|_| p.wants(name));
+        let [to_input, to_weight] = [TensorName::Input, TensorName::Weight].map(wanted);
+        let [to_offset, to_mask] = [TensorName::Offset, TensorName::Mask].map(wanted);
+        let input = self.slot(TensorName::Input);
+        let grad = self.flat(window, grad)?;
+
+        let grad_columns = if to_input.is_some() || to_offset.is_some() || to_mask.is_some() {
+            self.grad_columns(window, grad)?
+        } else {
+            Slot::UNUSED
+        };
+        let columns = if to_weight.is_some() { Some(self.position_major_columns(window)?) } else { None };
+        if to_offset.is_some() || to_mask.is_some() {
+            let yields = Yields { grad_offset: to_offset, grad_mask: to_mask, columns };
+            self.push(deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields));
+        } else if let Some(columns) = columns {
+            self.push(deform_conv2d_im2col::dispatch(window, &task.sampling, input, columns));
+        }
+        if let (Some(to), Some(columns)) = (to_weight, columns) {
+            let pitch = columns.view.w as usize;
+            let rows = window.c_in_per_group() * window.kernel_len();
+            let run = columns.view.n as usize;
+            self.sliced_product(window, grad, columns, [0, rows, pitch, 1], run, to, p.beta)?;
+        }
+        if let Some(to) = to_input {
+            if algorithm == Algorithm::AtomicScatter {
+                let image = Window { c_out: window.c_in, output: window.input, ..window.clone() };
+                self.push(scale::dispatch(&image, to, p.beta));
+                self.push(deform_conv2d_scatter::dispatch(&task, grad_columns, to));
+            } else {
+                self.sorted_gather(&task, grad_columns, to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A gradient whose pixels are evenly spaced: itself, or a copy.
+    fn flat(&mut self, window: &Window, grad: Slot) -> std::result::Result<Slot, String> {
+        if grad.view.flat_stride(window.output).is_some() {
+            return Ok(grad);
+        }
+        let copy = self.reserve(&[window.batch, window.c_out, window.output[1], window.output[2]])?;
+        self.push(activation_grad::dispatch(window, Activation::Identity, None, grad, copy, 0.0));
+        Ok(copy)
+    }
+
+    /// grad_columns[n, (ci, t), o] = sum_co weight[co, (ci, t)] * grad[n, co, o]
+    fn grad_columns(&mut self, w: &Window, grad: Slot) -> std::result::Result<Slot, String> {
+        let rows = w.c_in_per_group() * w.kernel_len();
+        let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), column_pitch(w)])?;
+        let c = grad.view.c as usize;
+        let pixel = grad.view.flat_stride(w.output).ok_or("the gradient was made flat")? as usize;
+        self.gemm(&GemmTask {
+            batch: w.batch,
+            groups: w.groups,
+            m: rows,
+            n: w.output_len(),
+            k: w.c_out_per_group(),
+            a: Slot { operand: Operand::Tensor(TensorName::Weight), ..Slot::UNUSED },
+            a_strides: [w.c_out_per_group() * rows, 1, rows],
+            b: grad,
+            b_strides: [grad.view.n as usize, c * w.c_out_per_group(), c, pixel],
+            output_size: [1, 1, w.output_len()],
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: columns,
+            beta: 0.0,
+            slices: None,
+        });
+        Ok(columns)
+    }
+
+    /// Room for the columns, what belongs to one position together.
+    pub(super) fn position_major_columns(&mut self, w: &Window) -> std::result::Result<Slot, String> {
+        let pitch = (w.c_in * w.kernel_len()).next_multiple_of(4);
+        let columns = self.reserve(&[w.batch, w.output_len(), pitch])?;
+        let view = View { n: (w.output_len() * pitch) as u32, c: 1, w: pitch as u32, ..View::default() };
+        Ok(Slot { view, ..columns })
+    }
+
+    fn sorted_gather(&mut self, task: &DeformTask<'_>, grad_columns: Slot, to: Slot) -> Applies {
+        let (sequences, points) = (task.sequences(), task.points());
+        let keys = self.reserve(&[sequences, points])?;
+        let places = self.reserve(&[sequences, points, 4])?;
+        let starts = self.reserve(&[sequences, task.cells() + 1])?;
+        self.push(deform_conv2d_cells::dispatch(task, keys, places));
+        let order = self.sort(sequences, points, task.cells(), keys)?;
+        self.push(deform_conv2d_cell_starts::dispatch(task, keys, order, starts));
+        let sums = self.reserve(&[task.window.batch, task.window.c_in, task.slots(), 4])?;
+        let slots = [keys, starts, places, grad_columns, sums];
+        self.push(deform_conv2d_cell_sums::dispatch(task, order, slots));
+        self.push(deform_conv2d_grad_input::dispatch(task, starts, sums, to));
+        Ok(())
+    }
+
+    /// Sorts sequences of keys up to `most`, stable; yields the order of their elements.
+    fn sort(&mut self, sequences: usize, len: usize, most: usize, keys: Slot) -> std::result::Result<Operand, String> {
+        let mut task = SortTask { sequences, len, shift: 0 };
+        let bits = usize::BITS - most.leading_zeros();
+        let buffers = [self.reserve(&[sequences, len])?.operand, self.reserve(&[sequences, len])?.operand];
+        let table = self.reserve(&[sequences, task.table_len()])?.operand;
+        let mut order = None;
+        let mut passes = 0;
+        while passes == 0 || task.shift < bits {
+            let sorted = buffers[passes % 2];
+            self.push(radix_histogram::dispatch(&task, keys.operand, order, table));
+            self.push(radix_scan::dispatch(&task, table, self.caps.max_invocations_per_workgroup));
+            self.push(radix_scatter::dispatch(&task, keys.operand, order, table, sorted));
+            order = Some(sorted);
+            task.shift += SortTask::BITS;
+            passes += 1;
+        }
+        order.ok_or_else(|| "nothing was sorted".into())
+    }
+}
