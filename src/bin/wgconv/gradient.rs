@@ -1,10 +1,8 @@
-//! Gradients that a case asks for. The reference computes them; adapters do not yet.
+//! The backward pass that a case asks for.
 
-use std::collections::BTreeMap;
+use wgconv::{Algorithm, Geometry, Gradient, Inputs, Options, TensorName, reference};
 
-use wgconv::TensorName;
-use wgconv::reference::{self, Outcome};
-
+use crate::backend::{Backend, Method};
 use crate::case::Case;
 use crate::failure::{Failure, Result};
 use crate::request::Task;
@@ -12,34 +10,92 @@ use crate::request::Task;
 /// What a gradient's name starts with, in case files and in the files that are written.
 pub const PREFIX: &str = "grad_";
 
-/// The gradients that the case names, by that name. Empty when it names none.
-pub fn compute(case: &Case, task: &Task) -> Result<BTreeMap<String, Outcome>> {
-    let names = case.gradients();
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let problem = task.checked.geometry.problem();
-    let tensor = |name: &&str| {
-        TensorName::parse(&name[PREFIX.len()..])
-            .ok_or_else(|| Failure::invalid(format!("outputs = {name:?}: {} has no such tensor", task.op.name())))
-    };
-    let wanted = names.iter().map(tensor).collect::<Result<Vec<_>>>()?;
-    let upstream = case
-        .grad_output()?
-        .ok_or_else(|| Failure::invalid(format!("outputs = {}: a gradient needs the input grad_output", names[0])))?;
-    let shape = task.checked.given_shape(task.checked.geometry.output_shape());
-    if upstream.shape != shape {
-        let rule = format!("grad_output has shape {:?}: the output has {shape:?}", upstream.shape);
-        return Err(Failure::invalid(rule));
-    }
-    let upstream = upstream.to_f32().map_err(|rule| Failure::invalid(format!("grad_output: {rule}")))?;
-    let mut gradients = reference::gradients(problem, &task.inputs, &upstream, &wanted)?;
-    let named = names.iter().zip(wanted).filter_map(|(&name, tensor)| {
-        let mut outcome = gradients.remove(&tensor)?;
-        if task.checked.geometry.tensor(tensor).is_some_and(|spec| spec.takes_layout()) {
-            outcome.shape = task.checked.given_shape(&outcome.shape);
+/// A checked backward pass with its data.
+pub struct Backward {
+    pub geometry: Geometry,
+    inputs: Inputs,
+    wanted: Vec<TensorName>,
+    task: Task,
+}
+
+/// A gradient as it is written to a file.
+pub struct Computed {
+    /// Its name in case files.
+    pub name: &'static str,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+impl Backward {
+    /// What the case asks for; `None` when it names no gradient.
+    pub fn of(case: &Case, task: &Task) -> Result<Option<Backward>> {
+        let names = case.gradients();
+        let Some(first) = names.first() else { return Ok(None) };
+        let problem = task.checked.geometry.problem();
+        let differentiable = problem.differentiable();
+        let tensor = |name: &&str| {
+            let of = |tensor: &&TensorName| tensor.gradient().is_some_and(|gradient| gradient.as_str() == *name);
+            differentiable.iter().find(of).copied().ok_or_else(|| {
+                Failure::invalid(format!("outputs = {name:?}: this {} has no such gradient", task.op.name()))
+            })
+        };
+        let wanted = names.iter().map(tensor).collect::<Result<Vec<_>>>()?;
+        let upstream = case
+            .grad_output()?
+            .ok_or_else(|| Failure::invalid(format!("outputs = {first}: a gradient needs the input grad_output")))?;
+        let shape = task.checked.given_shape(task.checked.geometry.output_shape());
+        if upstream.shape != shape {
+            let rule = format!("grad_output has shape {:?}: the output has {shape:?}", upstream.shape);
+            return Err(Failure::invalid(rule));
         }
-        Some((name.to_string(), outcome))
-    });
-    Ok(named.collect())
+        let upstream = upstream.to_f32().map_err(|rule| Failure::invalid(format!("grad_output: {rule}")))?;
+        let mut inputs = task.inputs.clone();
+        inputs.insert(TensorName::GradOutput, upstream);
+        let geometry = Geometry::new(&Gradient::new(problem.clone(), wanted.clone()).into())?;
+        Ok(Some(Backward { geometry, inputs, wanted, task: task.clone() }))
+    }
+
+    /// The options for an algorithm that was asked for by name: a pass that does not have it chooses its own, as long as
+    /// the other pass has it.
+    pub fn options(&self, method: Method, options: &Options) -> Options {
+        let algorithm = match method {
+            Method::One(algorithm) if Algorithm::of(self.geometry.problem()).contains(&algorithm) => Some(algorithm),
+            _ => None,
+        };
+        Options { algorithm, ..options.clone() }
+    }
+
+    /// The gradients, and how they were computed.
+    pub fn run(&self, device: &Backend, options: &Options) -> Result<(Vec<Computed>, String)> {
+        let named = |name: TensorName, values: Vec<f32>| {
+            // Cannot be absent: the geometry lists what is wanted.
+            let spec = self.geometry.tensor(name)?;
+            let shape = if spec.takes_layout() { self.task.checked.given_shape(&spec.shape) } else { spec.shape.clone() };
+            Some(Computed { name: name.as_str(), shape, values })
+        };
+        match device {
+            Backend::Reference => {
+                let problem = self.task.checked.geometry.problem();
+                let upstream = &self.inputs[&TensorName::GradOutput];
+                let outcomes = reference::gradients(problem, &self.inputs, upstream, &self.wanted)?;
+                let computed = outcomes.into_iter().filter_map(|(name, outcome)| {
+                    named(name.gradient()?, outcome.output.iter().map(|&value| value as f32).collect())
+                });
+                Ok((computed.collect(), "reference".into()))
+            }
+            Backend::Adapter(adapter) => {
+                let outputs = adapter.gpu.run(self.geometry.problem(), options, &self.inputs)?;
+                let computed = outputs.gradients.into_iter().filter_map(|(name, values)| named(name, values));
+                Ok((computed.collect(), outputs.algorithm.to_string()))
+            }
+        }
+    }
+}
+
+/// The same rule for the forward pass; `None` for the backward one when the case has no gradients.
+pub fn forward_options(forward: &Geometry, backward: Option<&Backward>, method: Method, options: &Options) -> Options {
+    let Method::One(algorithm) = method else { return options.clone() };
+    let has = |geometry: &Geometry| Algorithm::of(geometry.problem()).contains(&algorithm);
+    let only_backward = !has(forward) && backward.is_some_and(|backward| has(&backward.geometry));
+    Options { algorithm: Some(algorithm).filter(|_| !only_backward), ..options.clone() }
 }

@@ -1,18 +1,17 @@
 //! `wgconv run`: computes what a case folder asks for.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 use wgconv::{Options, TensorName};
 
-use crate::backend::{self, Backend, Computed, Method, Wanted};
+use crate::backend::{self, Method, Wanted};
 use crate::case::Case;
-use crate::console::{say, say_json, tell};
+use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::gradient;
+use crate::gradient::{self, Backward, Computed};
 use crate::npy;
 use crate::request::Checked;
 
@@ -23,8 +22,8 @@ Examples:
   wgconv run cases/conv2d_basic --out results --device reference
   wgconv run cases/conv2d_basic --out results --algorithm direct --json
 
-`output` is written as float32, `indices` as int64 (-1 where the maximum lies in the padding). Gradients come
-from --device reference; on an adapter their names go to stderr, and the command succeeds when it wrote anything.")]
+`output` and the gradients are written as float32, `indices` as int64 (-1 where the maximum lies in the padding). An
+algorithm that is asked for by name is used for the pass that has it, forward or backward or both.")]
 pub struct RunArgs {
     /// Folder with a case.json and the arrays that it names
     case: PathBuf,
@@ -48,35 +47,31 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let wanted = case.forward_outputs();
     let options = options(args.algorithm, &args.device)?;
     let device = backend::open_or_fall_back(&args.device)?;
-    let (gradients, left_out) = match device {
-        Backend::Reference => (gradient::compute(&case, &task)?, Vec::new()),
-        Backend::Adapter(_) => (BTreeMap::new(), case.gradients()),
-    };
-    if wanted.is_empty() && gradients.is_empty() {
-        let rule = format!("outputs = {}: only the reference computes gradients yet", left_out.join(", "));
-        return Err(Failure::unsupported(rule));
-    }
-    if !left_out.is_empty() {
-        let names = left_out.join(", ");
-        tell!("{}: not computed: {names} (only --device reference computes gradients yet)", case.name);
-    }
+    let backward = Backward::of(&case, &task)?;
+    let geometry = &task.checked.geometry;
 
     let mut written = Vec::new();
-    let mut algorithm = "reference".to_string();
+    let mut algorithms = Vec::new();
     if !wanted.is_empty() {
-        let computed = device.run(&task.checked.geometry, &options, &task.inputs)?;
+        let options = gradient::forward_options(geometry, backward.as_ref(), args.algorithm, &options);
+        let computed = device.run(geometry, &options, &task.inputs)?;
         for output in wanted {
             if let Some((shape, bytes)) = encode(&task.checked, &computed, output) {
-                written.push((output.to_string(), shape, args.out.join(format!("{output}.npy")), bytes));
+                written.push((output.as_str(), shape, args.out.join(format!("{output}.npy")), bytes));
             }
         }
-        algorithm = computed.algorithm;
+        algorithms.push(computed.algorithm);
     }
-    for (name, outcome) in gradients {
-        let values: Vec<f32> = outcome.output.iter().map(|&value| value as f32).collect();
-        let (path, bytes) = (args.out.join(format!("{name}.npy")), npy::encode_f32(&outcome.shape, &values));
-        written.push((name, outcome.shape, path, bytes));
+    if let Some(backward) = backward {
+        let (gradients, algorithm) = backward.run(&device, &backward.options(args.algorithm, &options))?;
+        for Computed { name, shape, values } in gradients {
+            let (path, bytes) = (args.out.join(format!("{name}.npy")), npy::encode_f32(&shape, &values));
+            written.push((name, shape, path, bytes));
+        }
+        algorithms.push(algorithm);
     }
+    algorithms.dedup();
+    let algorithm = algorithms.join(" and ");
     fs::create_dir_all(&args.out)
         .map_err(|error| Failure::invalid(format!("cannot make the folder {}: {error}", args.out.display())))?;
     let files: Vec<(PathBuf, Vec<u8>)> =
@@ -90,7 +85,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
             .collect();
         say_json(&serde_json::json!({
             "case": case.name, "op": task.op.name(), "device": device.description(),
-            "algorithm": algorithm, "outputs": outputs, "not_computed": left_out,
+            "algorithm": algorithm, "outputs": outputs,
         }));
     } else {
         for (_, shape, path, _) in &written {
@@ -113,7 +108,7 @@ pub fn options(method: Method, device: &Wanted) -> Result<Options> {
 }
 
 /// Shape and file of one output; `None` where it was not computed.
-fn encode(checked: &Checked, computed: &Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
+fn encode(checked: &Checked, computed: &backend::Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
     let shape = checked.given_shape(checked.geometry.output_shape());
     let bytes = match output {
         TensorName::Indices => npy::encode_i64(&shape, &positions(computed.indices.as_ref()?)),
