@@ -117,9 +117,7 @@ impl Algorithm {
     /// Those of its backward pass. A fast rung of grad_input brings that of grad_weight along.
     fn of_gradient(problem: &Problem) -> &'static [Algorithm] {
         match problem {
-            Problem::Conv(_) => {
-                &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im, Algorithm::SplitKGemm]
-            }
+            Problem::Conv(_) => &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im, Algorithm::SplitKGemm],
             Problem::ConvTranspose(_) => &[
                 Algorithm::Direct,
                 Algorithm::RegisterTiled,
@@ -322,7 +320,10 @@ fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -
         Problem::Conv(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
             if thin {
-                order.push((Algorithm::GemmCol2im, "few input channels: channels times taps fill a tile, channels do not"));
+                order.push((
+                    Algorithm::GemmCol2im,
+                    "few input channels: channels times taps fill a tile, channels do not",
+                ));
             }
             order.push((Algorithm::Phases, "grad_input by one dense convolution per residue modulo the stride"));
             order.push((Algorithm::SplitKGemm, "grad_weight as a matrix product, its sum in slices"));

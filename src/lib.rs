@@ -21,7 +21,8 @@ pub use geometry::{
     receptive_field, receptive_interval, separable_cost,
 };
 pub use problem::{
-    Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Gradient,
-    Im2col, LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth, SpatialSeparable2d,
+    Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue,
+    Gradient, Im2col, LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth,
+    SpatialSeparable2d,
 };
 pub use tensor::{Access, ELEMENT_BYTES, ElementType, Inputs, Layout, TensorName, TensorSpec};

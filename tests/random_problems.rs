@@ -1,5 +1,5 @@
 //! Ten thousand random problems through geometry, choose and lowering; whatever is accepted and small enough to compute,
-//! the oracle and every applicable kernel agree on.
+//! the oracle and every applicable kernel agree on, forward and backward.
 
 #![cfg(feature = "reference")]
 
@@ -11,8 +11,12 @@ use std::collections::BTreeMap;
 use common::{classes, open, random};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use wgconv::gpu::{Context, Plan};
-use wgconv::{ErrorKind, Geometry, KernelClass, Options, Problem, candidates, choose, reference};
+use wgconv::gpu::{Context, Gpu, Outputs, Plan};
+use wgconv::reference::Outcome;
+use wgconv::{
+    Algorithm, ErrorKind, Geometry, Gradient, Inputs, KernelClass, Options, Problem, TensorName, candidates, choose,
+    reference,
+};
 
 /// Beyond this a problem goes through geometry and choose only.
 const MOST_BYTES: u64 = 1 << 18;
@@ -53,25 +57,31 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
             let inputs = random(&problem, geometry.min_bytes());
             let want = reference::run(&problem, &inputs).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(&want.shape[..], geometry.output_shape());
-            for algorithm in accepted {
-                let options = Options::default().algorithm(algorithm);
-                let plan = Plan::new(context, &problem, &options).map_err(|e| TestCaseError::fail(e.to_string()))?;
-                // Kernels that both classes share are judged once.
-                if context.capabilities().class == KernelClass::Cpu && !plan.kernels().concat().contains("regtile") {
-                    continue;
-                }
-                let got = gpu
-                    .run_plan(&plan, &inputs)
-                    .map_err(|error| TestCaseError::fail(format!("{algorithm}: {error}")))?;
-                count(format!("{} by {algorithm}", operation(&problem)));
-                for (i, (&got, &value)) in got.output.iter().zip(&want.output).enumerate() {
-                    prop_assert!(
-                        agrees(got, value, want.tolerance(i)),
-                        "{algorithm}: output {i} is {got}, want {value} +- {}",
-                        want.tolerance(i)
-                    );
-                }
-                prop_assert_eq!(&got.indices, &want.indices);
+            let indices = want.indices.clone();
+            let want = BTreeMap::from([(TensorName::Output, want)]);
+            for got in run_all(&gpu, context, &problem, &inputs, &accepted)? {
+                count(format!("{} by {}", operation(&problem), got.algorithm));
+                compare(&BTreeMap::from([(TensorName::Output, got.output)]), &want, got.algorithm)?;
+                prop_assert_eq!(&got.indices, &indices);
+            }
+
+            // The backward pass, from random gradients.
+            let backward: Problem = Gradient::all(problem.clone()).into();
+            let geometry = Geometry::new(&backward).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let accepted: Vec<Algorithm> = candidates(&geometry, context.capabilities(), &Options::default())
+                .into_iter()
+                .filter(|candidate| candidate.verdict.is_ok())
+                .map(|candidate| candidate.algorithm)
+                .collect();
+            prop_assert!(accepted.contains(&Algorithm::of(&backward)[0]));
+            let inputs = random(&backward, geometry.min_bytes());
+            let upstream = &inputs[&TensorName::GradOutput];
+            let want = reference::gradients(&problem, &inputs, upstream, &problem.differentiable())
+                .map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let want = want.into_iter().filter_map(|(name, outcome)| Some((name.gradient()?, outcome))).collect();
+            for got in run_all(&gpu, context, &backward, &inputs, &accepted)? {
+                count(format!("{} by {}", operation(&backward), got.algorithm));
+                compare(&got.gradients, &want, got.algorithm)?;
             }
         }
         Ok(())
@@ -84,6 +94,45 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
     let computed: Vec<&String> = tally.keys().filter(|key| key.contains(" by ")).collect();
     assert!(computed.len() >= 20, "too few operations were computed: {tally:#?}");
     assert!(tally["accepted"] > 2_000, "{tally:#?}");
+}
+
+/// Results of every algorithm; kernels that both classes share run once.
+fn run_all(
+    gpu: &Gpu,
+    context: &Context,
+    problem: &Problem,
+    inputs: &Inputs,
+    algorithms: &[Algorithm],
+) -> Result<Vec<Outputs>, TestCaseError> {
+    let mut all = Vec::new();
+    for &algorithm in algorithms {
+        let options = Options::default().algorithm(algorithm);
+        let plan = Plan::new(context, problem, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        if context.capabilities().class == KernelClass::Cpu && !plan.kernels().concat().contains("regtile") {
+            continue;
+        }
+        all.push(gpu.run_plan(&plan, inputs).map_err(|error| TestCaseError::fail(format!("{algorithm}: {error}")))?);
+    }
+    Ok(all)
+}
+
+fn compare(
+    got: &BTreeMap<TensorName, Vec<f32>>,
+    want: &BTreeMap<TensorName, Outcome>,
+    algorithm: Algorithm,
+) -> Result<(), TestCaseError> {
+    prop_assert!(got.keys().eq(want.keys()));
+    for (name, outcome) in want {
+        prop_assert_eq!(got[name].len(), outcome.output.len());
+        for (i, (&got, &value)) in got[name].iter().zip(&outcome.output).enumerate() {
+            let tolerance = outcome.tolerance(i);
+            prop_assert!(
+                agrees(got, value, tolerance),
+                "{algorithm}: {name} {i} is {got}, want {value} +- {tolerance}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A value that f32 cannot hold may come out infinite.
@@ -99,5 +148,5 @@ fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
 }
 
 fn operation(problem: &Problem) -> String {
-    problem.op_name().trim_end_matches(['1', '2', '3', 'd']).to_string()
+    problem.op_name().replace(['1', '2', '3'], "")
 }

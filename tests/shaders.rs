@@ -10,7 +10,8 @@ use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags,
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{lower_in_parts, params};
 use wgconv::{
-    Access, Algorithm, Capabilities, Conv, Geometry, Options, PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d,
+    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, Options, PaddingMode, Pool, PoolMode, Problem,
+    SpatialSeparable2d,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -54,14 +55,17 @@ fn problems() -> Vec<Problem> {
     problems
 }
 
-/// Every variant of those problems, under every algorithm and class.
+/// Every variant of those problems and of their gradients, under every algorithm and class.
 fn variants() -> BTreeMap<String, Variant> {
-    let problems = problems();
+    let mut problems = problems();
+    let gradients: Vec<Problem> = problems.iter().flat_map(gradients).collect();
+    problems.extend(gradients);
     let mut variants = BTreeMap::new();
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in Algorithm::of(problem) {
             for capabilities in [Capabilities::gpu(), Capabilities::cpu()] {
+                let capabilities = Capabilities { f32_atomics: true, ..capabilities };
                 let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &Options::default()) else {
                     continue;
                 };
@@ -74,10 +78,21 @@ fn variants() -> BTreeMap<String, Variant> {
     variants
 }
 
+/// All gradients at once, each alone, and each pair.
+fn gradients(problem: &Problem) -> Vec<Problem> {
+    let names = problem.differentiable();
+    let mut all: Vec<Problem> = vec![Gradient::all(problem.clone()).into()];
+    for (i, &name) in names.iter().enumerate() {
+        all.push(Gradient::new(problem.clone(), [name]).into());
+        all.extend(names[..i].iter().map(|&other| Gradient::new(problem.clone(), [name, other]).into()));
+    }
+    all
+}
+
 fn validated(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
-    let info = Validator::new(ValidationFlags::all(), NagaCapabilities::empty())
+    let info = Validator::new(ValidationFlags::all(), NagaCapabilities::SHADER_FLOAT32_ATOMIC)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
     (module, info)
@@ -103,14 +118,15 @@ fn every_variant_is_valid_and_translates_to_every_language() {
         for shared_buffers in [false, true] {
             let source = variant.source(shared_buffers);
             let (module, info) = validated(&label, &source);
-            translate(&label, &module, &info);
+            // f32 atomics exist in Vulkan and Metal alone.
+            translate(&label, &module, &info, source.contains("atomic<f32>"));
             let accesses: BTreeSet<&str> = source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
             assert!(!shared_buffers || accesses.is_empty(), "{label}: {accesses:?} stays read-only");
         }
     }
 }
 
-fn translate(label: &str, module: &naga::Module, info: &ModuleInfo) {
+fn translate(label: &str, module: &naga::Module, info: &ModuleInfo, vulkan_and_metal_only: bool) {
     use naga::back;
     let spirv = back::spv::write_vec(module, info, &back::spv::Options::default(), None);
     assert!(spirv.is_ok_and(|words| words.len() > 100), "{label}: SPIR-V");
@@ -123,6 +139,9 @@ fn translate(label: &str, module: &naga::Module, info: &ModuleInfo) {
     );
     assert!(msl.as_ref().is_ok_and(|(text, _)| text.contains("kernel")), "{label}: MSL {:?}", msl.err());
 
+    if vulkan_and_metal_only {
+        return;
+    }
     let mut text = String::new();
     let options = back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
     let pipeline = back::hlsl::PipelineOptions::default();

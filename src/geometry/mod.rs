@@ -63,7 +63,12 @@ impl Geometry {
         let macs = checked_product(&draft.macs)
             .and_then(|first| checked_product(&draft.more_macs).and_then(|more| first.checked_add(more)))
             .ok_or_else(|| Error::invalid("problem", problem.op_name(), "it needs more than 2^64 multiply-adds"))?;
-        let parameters = draft.tensors.iter().filter(|t| t.access == Access::Read && !t.takes_layout()).map(|t| t.len() as u64).sum();
+        let parameters = draft
+            .tensors
+            .iter()
+            .filter(|t| t.access == Access::Read && !t.takes_layout())
+            .map(|t| t.len() as u64)
+            .sum();
         Ok(Geometry { problem: problem.clone(), window: draft.window, tensors: draft.tensors, macs, parameters })
     }
 

@@ -88,7 +88,8 @@ impl Lowering<'_> {
             if direct && algorithm != Algorithm::Direct {
                 continue;
             }
-            let mut nested = Lowering { geometry: &geometry, output: Some(output), program: self.program.clone(), ..*self };
+            let mut nested =
+                Lowering { geometry: &geometry, output: Some(output), program: self.program.clone(), ..*self };
             match nested.problem(algorithm) {
                 Ok(()) => {
                     self.program = nested.program;
@@ -122,12 +123,13 @@ impl Lowering<'_> {
             weight,
         };
         match &*p.of {
-            Problem::Conv(c) => {
-                self.layer(&layer(window, c.padding_mode, c.flip_kernel), &flow, p.beta, algorithm)
-            }
-            Problem::ConvTranspose(c) => {
-                self.transposed_layer(&layer(&adjoint(window), PaddingMode::Zeros, c.flip_kernel), &flow, p.beta, algorithm)
-            }
+            Problem::Conv(c) => self.layer(&layer(window, c.padding_mode, c.flip_kernel), &flow, p.beta, algorithm),
+            Problem::ConvTranspose(c) => self.transposed_layer(
+                &layer(&adjoint(window), PaddingMode::Zeros, c.flip_kernel),
+                &flow,
+                p.beta,
+                algorithm,
+            ),
             Problem::LocallyConnected2d(_) => {
                 if let Some(to) = flow.grad_input {
                     self.push(locally_connected2d_grad_input::dispatch(window, weight, grad, to, p.beta));
@@ -301,8 +303,7 @@ impl Lowering<'_> {
         let slice = k.div_ceil(wanted).next_multiple_of(16);
         let count = k.div_ceil(slice);
         let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
-        let (output, first_beta) =
-            if count == 1 { (dense, beta) } else { (self.reserve(&[count, w.c_out, n])?, 0.0) };
+        let (output, first_beta) = if count == 1 { (dense, beta) } else { (self.reserve(&[count, w.c_out, n])?, 0.0) };
         self.gemm(&GemmTask {
             batch: count,
             groups: w.groups,

@@ -11,9 +11,9 @@ use super::lower::{Applies, Lowering, column_pitch};
 use super::params::{View, WindowParams};
 use super::program::{GemmTask, Operand, Params, Slot, SortTask};
 use super::{
-    activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells,
-    deform_conv2d_grad_input, deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter,
-    radix_histogram, radix_scan, radix_scatter, scale,
+    activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells, deform_conv2d_grad_input,
+    deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter, radix_histogram, radix_scan,
+    radix_scatter, scale,
 };
 use crate::choose::Algorithm;
 use crate::geometry::Window;

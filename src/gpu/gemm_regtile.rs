@@ -22,5 +22,11 @@ pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
     let row_tiles = (task.m as u64).div_ceil(TILE_M);
     let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
-    Dispatch::new(&KERNEL, vec![workgroup.into(), task.slices.is_some().into()], task.params(), task.operands(), workgroups)
+    Dispatch::new(
+        &KERNEL,
+        vec![workgroup.into(), task.slices.is_some().into()],
+        task.params(),
+        task.operands(),
+        workgroups,
+    )
 }

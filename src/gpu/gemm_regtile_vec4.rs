@@ -35,7 +35,9 @@ pub(super) fn applies(task: &GemmTask) -> bool {
     a_column == 1
         && b_column == 1
         && n <= b_row
-        && [a_base, a_group, a_row, a_run, b_batch, b_group, b_row, b_run, b_base, n, task.k, run, slice].iter().all(|n| n % 4 == 0)
+        && [a_base, a_group, a_row, a_run, b_batch, b_group, b_row, b_run, b_base, n, task.k, run, slice]
+            .iter()
+            .all(|n| n % 4 == 0)
 }
 
 pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
@@ -43,5 +45,11 @@ pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
     let row_tiles = (task.m as u64).div_ceil(TILE_M);
     let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
-    Dispatch::new(&KERNEL, vec![workgroup.into(), task.slices.is_some().into()], task.params(), task.operands(), workgroups)
+    Dispatch::new(
+        &KERNEL,
+        vec![workgroup.into(), task.slices.is_some().into()],
+        task.params(),
+        task.operands(),
+        workgroups,
+    )
 }

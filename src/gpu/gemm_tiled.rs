@@ -25,5 +25,11 @@ pub(super) fn dispatch(task: &GemmTask, max_invocations: u32) -> Dispatch {
     };
     let large = max_invocations >= LARGE.0 * LARGE.0 && task.m > 64 && tiles(LARGE) >= ENOUGH_LARGE_TILES;
     let shape = if large { LARGE } else { SMALL };
-    Dispatch::new(&KERNEL, vec![shape.0.into(), shape.1.into(), task.slices.is_some().into()], task.params(), task.operands(), tiles(shape))
+    Dispatch::new(
+        &KERNEL,
+        vec![shape.0.into(), shape.1.into(), task.slices.is_some().into()],
+        task.params(),
+        task.operands(),
+        tiles(shape),
+    )
 }

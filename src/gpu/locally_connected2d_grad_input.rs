@@ -15,12 +15,8 @@ kernel!(
 );
 
 pub(super) fn dispatch(window: &Window, weight: Operand, grad_output: Slot, grad_input: Slot, beta: f32) -> Dispatch {
-    let params = WindowParams {
-        grad_output: grad_output.view,
-        grad_input: grad_input.view,
-        beta,
-        ..WindowParams::new(window)
-    };
+    let params =
+        WindowParams { grad_output: grad_output.view, grad_input: grad_input.view, beta, ..WindowParams::new(window) };
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into()],

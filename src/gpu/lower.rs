@@ -215,12 +215,10 @@ impl Lowering<'_> {
                 self.push(col2im::dispatch(window, false, input, &Tail::plain(0.0), output));
                 Ok(())
             }
-            (Problem::DepthToSpace(p), _) => {
-                self.shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output, 0.0))
-            }
-            (Problem::SpaceToDepth(p), _) => {
-                self.shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output, 0.0))
-            }
+            (Problem::DepthToSpace(p), _) => self
+                .shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output, 0.0)),
+            (Problem::SpaceToDepth(p), _) => self
+                .shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output, 0.0)),
             (_, None) => Err("the operation needs a window".into()),
         }
     }
@@ -397,8 +395,7 @@ impl Lowering<'_> {
             output: middle,
             ..task.clone()
         };
-        let horizontal =
-            ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
+        let horizontal = ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
         self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical));
         self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal));
         Ok(())

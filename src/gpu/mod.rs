@@ -4,6 +4,7 @@
 //! [`Bound`] is a plan with buffers attached, whose `encode` allocates nothing, submits nothing and waits for nothing.
 //! [`Gpu`] is a convenience on top for tests, tools and small programs.
 
+mod backward;
 mod bound;
 pub mod catalog;
 mod context;
@@ -13,7 +14,6 @@ mod open;
 pub mod params;
 mod plan;
 pub mod program;
-mod backward;
 
 mod activation_grad;
 mod avg_pool;

@@ -17,12 +17,8 @@ kernel!(
 
 /// `padded` holds the gradient of the padded image, whose extents are those of the input and both paddings.
 pub(super) fn dispatch(window: &Window, mode: PaddingMode, padded: Slot, grad_input: Slot, beta: f32) -> Dispatch {
-    let params = WindowParams {
-        grad_output: padded.view,
-        grad_input: grad_input.view,
-        beta,
-        ..WindowParams::new(window)
-    };
+    let params =
+        WindowParams { grad_output: padded.view, grad_input: grad_input.view, beta, ..WindowParams::new(window) };
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into(), padding_code(mode)],

@@ -122,9 +122,9 @@ impl Dispatch {
     pub(crate) fn reads_and_writes_workspace(&self) -> bool {
         let touches = |access: Access| {
             let bindings = self.variant.kernel.bindings.iter().zip(&self.operands);
-            bindings.into_iter().any(|(spec, operand)| {
-                spec.access == access && matches!(operand, Operand::Workspace { .. })
-            })
+            bindings
+                .into_iter()
+                .any(|(spec, operand)| spec.access == access && matches!(operand, Operand::Workspace { .. }))
         };
         touches(Access::Read) && touches(Access::Write)
     }

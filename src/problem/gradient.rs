@@ -91,7 +91,8 @@ impl Gradient {
                 _ => &[],
             };
             needs.extend(more);
-            if matches!(&*self.of, Problem::DeformConv2d(_)) && !matches!(name, TensorName::Bias | TensorName::Residual) {
+            if matches!(&*self.of, Problem::DeformConv2d(_)) && !matches!(name, TensorName::Bias | TensorName::Residual)
+            {
                 needs.extend(sampling);
             }
         }

@@ -134,7 +134,7 @@ impl Problem {
             Problem::SpaceToDepth(p) => p.batch = batch,
             Problem::Im2col(p) => p.batch = batch,
             Problem::Col2im(p) => p.batch = batch,
-            Problem::Gradient(p) => p.of = Box::new(p.of.clone().with_batch(batch)),
+            Problem::Gradient(p) => *p.of = (*p.of).clone().with_batch(batch),
         }
         self
     }

@@ -17,7 +17,7 @@ fn run_writes_what_the_case_names() {
 }
 
 #[test]
-fn the_reference_writes_gradients_and_an_adapter_names_them() {
+fn gradients_are_written_by_the_reference_and_by_adapters() {
     let sandbox = Sandbox::new();
     // A sum of two neighbours.
     sandbox.npy("c/input.npy", &[1, 1, 4], &[1.0, 2.0, 4.0, 8.0]);
@@ -29,22 +29,27 @@ fn the_reference_writes_gradients_and_an_adapter_names_them() {
         "outputs": {"output": "output.npy", "grad_input": "g.npy", "grad_weight": "h.npy"},
     });
     sandbox.case("c", &case);
-    let ran = sandbox.ok("run c --out reference --device reference");
-    assert_eq!(ran.stderr, "");
-    assert_eq!(sandbox.files("reference"), ["grad_input.npy", "grad_weight.npy", "output.npy"]);
-    assert_eq!(sandbox.read("reference/grad_input.npy"), (vec![1, 1, 4], vec![-1.0, 1.0, -10.0, 10.0]));
-    assert_eq!(sandbox.read("reference/grad_weight.npy"), (vec![1, 1, 2], vec![41.0, 82.0]));
-
-    let ran = sandbox.ok("run c --out adapter");
-    assert!(ran.stderr.contains("grad_input, grad_weight"), "{}", ran.stderr);
-    assert_eq!(sandbox.files("adapter"), ["output.npy"]);
+    for (out, how) in [
+        ("reference", "--device reference"),
+        ("adapter", ""),
+        // The backward pass has it and the forward pass chooses its own; then the other way round.
+        ("phases", "--algorithm phases"),
+        ("tiles", "--algorithm register-tiled"),
+    ] {
+        let ran = sandbox.ok(&format!("run c --out {out} {how}"));
+        assert_eq!(ran.stderr, "");
+        assert_eq!(sandbox.files(out), ["grad_input.npy", "grad_weight.npy", "output.npy"]);
+        assert_eq!(sandbox.read(&format!("{out}/grad_input.npy")), (vec![1, 1, 4], vec![-1.0, 1.0, -10.0, 10.0]));
+        assert_eq!(sandbox.read(&format!("{out}/grad_weight.npy")), (vec![1, 1, 2], vec![41.0, 82.0]));
+    }
+    sandbox.run("run c --out absent --algorithm sorted-gather").refused(3, "sorted-gather");
 
     case["outputs"] = json!({"grad_input": "g.npy"});
     sandbox.case("c", &case);
-    sandbox.run("run c --out only_gradients").refused(3, "only the reference computes gradients yet");
-    assert!(!sandbox.exists("only_gradients"));
-    sandbox.ok("run c --out only_gradients --device reference");
-    assert_eq!(sandbox.files("only_gradients"), ["grad_input.npy"]);
+    for device in ["auto", "reference"] {
+        sandbox.ok(&format!("run c --out only_{device} --device {device}"));
+        assert_eq!(sandbox.files(&format!("only_{device}")), ["grad_input.npy"]);
+    }
 
     case["outputs"] = json!({"grad_bias": "g.npy"});
     sandbox.case("c", &case);

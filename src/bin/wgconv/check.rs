@@ -370,8 +370,7 @@ impl Report {
     }
 
     fn finish(mut self) -> Result<()> {
-        let sum = |count: fn(&Totals) -> usize| self.cases.values().map(count).sum();
-        self.all.cases = sum(|totals| totals.cases);
+        self.all.cases = self.cases.values().map(|totals| totals.cases).sum();
         if self.all.cases == 0 {
             return Err(Failure::invalid("--op and --filter: no case matches"));
         }

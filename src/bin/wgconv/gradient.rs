@@ -70,7 +70,8 @@ impl Backward {
         let named = |name: TensorName, values: Vec<f32>| {
             // Cannot be absent: the geometry lists what is wanted.
             let spec = self.geometry.tensor(name)?;
-            let shape = if spec.takes_layout() { self.task.checked.given_shape(&spec.shape) } else { spec.shape.clone() };
+            let shape =
+                if spec.takes_layout() { self.task.checked.given_shape(&spec.shape) } else { spec.shape.clone() };
             Some(Computed { name: name.as_str(), shape, values })
         };
         match device {
