@@ -126,8 +126,10 @@ fn compare(
         prop_assert_eq!(got[name].len(), outcome.output.len());
         for (i, (&got, &value)) in got[name].iter().zip(&outcome.output).enumerate() {
             let tolerance = outcome.tolerance(i);
+            // Terms that f32 cannot hold may cancel to anything.
+            let overflows = outcome.magnitude[i] > f64::from(f32::MAX) && got.is_nan();
             prop_assert!(
-                agrees(got, value, tolerance),
+                overflows || agrees(got, value, tolerance),
                 "{algorithm}: {name} {i} is {got}, want {value} +- {tolerance}"
             );
         }
