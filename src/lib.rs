@@ -7,6 +7,8 @@ mod choose;
 mod error;
 mod geometry;
 pub mod gpu;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;

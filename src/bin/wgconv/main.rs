@@ -7,6 +7,7 @@ mod case;
 mod check;
 mod compare;
 mod console;
+mod deform;
 mod devices;
 mod explain;
 mod failure;
@@ -55,6 +56,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Say what a problem costs and how it would be computed
     Explain(explain::ExplainArgs),
+    /// The laboratory: how a deformable convolution learns
+    Deform(deform::DeformArgs),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +99,7 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Check(args) => check::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Deform(args) => deform::run(args),
         // Its attributes are not in the derived arguments.
         Command::Explain(args) => explain::run(args, matches.subcommand_matches("explain").unwrap_or(matches)),
     }
