@@ -133,14 +133,17 @@ impl Report {
         self.elements.iter().all(|element| element.verdict != Verdict::Differs)
     }
 
-    /// The elements of a tensor from the worst on, measured by error over what is allowed.
+    /// The elements of a tensor from the worst on: those that differ, those that agree by error over what is allowed, and
+    /// last those at a kink, where the central difference means little.
     pub fn worst(&self, tensor: TensorName) -> Vec<&Element> {
         let mut all: Vec<&Element> = self.elements.iter().filter(|element| element.tensor == tensor).collect();
-        let badness = |element: &Element| (element.verdict == Verdict::Differs, element.error() / element.allowed);
-        all.sort_by(|a, b| {
-            let ((a_bad, a), (b_bad, b)) = (badness(a), badness(b));
-            b_bad.cmp(&a_bad).then(b.total_cmp(&a)).then(std::cmp::Ordering::Equal)
-        });
+        let rank = |element: &Element| match element.verdict {
+            Verdict::Differs => 0,
+            Verdict::Agrees => 1,
+            Verdict::Kink => 2,
+        };
+        let excess = |element: &Element| element.error() / element.allowed;
+        all.sort_by(|a, b| rank(a).cmp(&rank(b)).then(excess(b).total_cmp(&excess(a))));
         all
     }
 
@@ -288,7 +291,8 @@ impl Drawing for Branches<'_> {
         let all = || self.report.elements.iter().flat_map(|element| &element.branches).filter(|b| finite(b));
         let least = all().map(|b| b.1).filter(|&e| e > 0.0).fold(1.0, f64::min).max(1e-18);
         let most = all().map(|b| b.1).fold(least * 10.0, f64::max);
-        let (small, large) = all().map(|b| b.0).fold((0.5, 0.25), |(low, high): (f64, f64), h| (low.min(h), high.max(h)));
+        let (small, large) =
+            all().map(|b| b.0).fold((0.5, 0.25), |(low, high): (f64, f64), h| (low.min(h), high.max(h)));
         let area = root.clone().shrink((0, 76), (1100, 564));
         let mut chart = ChartBuilder::on(&area)
             .margin(16)
@@ -303,6 +307,7 @@ impl Drawing for Branches<'_> {
             .y_label_formatter(&|error| format!("{error:.0e}"))
             .label_style(text(15))
             .axis_desc_style(text(17))
+            .max_light_lines(1)
             .light_line_style(BLACK.mix(0.05))
             .bold_line_style(BLACK.mix(0.12))
             .draw()?;
@@ -310,7 +315,8 @@ impl Drawing for Branches<'_> {
         for (name, colour) in self.report.tensors().into_iter().zip(colours.into_iter().cycle()) {
             let mut first = true;
             for element in self.report.worst(name).into_iter().rev() {
-                let points = element.branches.iter().filter(|b| finite(b)).map(|&(h, error)| (h, error.max(least / 2.0)));
+                let points =
+                    element.branches.iter().filter(|b| finite(b)).map(|&(h, error)| (h, error.max(least / 2.0)));
                 let series = chart.draw_series(LineSeries::new(points, colour.mix(0.45).stroke_width(2)))?;
                 if std::mem::take(&mut first) {
                     let line = move |(x, y)| PathElement::new(vec![(x, y), (x + 24, y)], colour.stroke_width(3));
@@ -333,7 +339,7 @@ impl Drawing for Branches<'_> {
             .legend_area_size(32)
             .margin(10)
             .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.85))
+            .background_style(WHITE.filled())
             .border_style(BLACK.mix(0.2))
             .draw()?;
         Ok(())

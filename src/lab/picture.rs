@@ -62,17 +62,13 @@ pub const SKY: RGBColor = RGBColor(86, 180, 233);
 pub fn render(drawing: &impl Drawing, format: Format) -> Result<Vec<u8>> {
     static FONTS: Once = Once::new();
     FONTS.call_once(|| {
-        for (style, bytes) in
-            [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())]
-        {
+        for (style, bytes) in [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())] {
             // Cannot fail: the fonts are part of the program.
             let _ = register_font(FONT, style, bytes);
         }
     });
-    let failed = |error: &dyn std::fmt::Display| Error::Unsupported {
-        what: "the picture".into(),
-        reason: error.to_string(),
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| Error::Unsupported { what: "the picture".into(), reason: error.to_string() };
     let [width, height] = drawing.size();
     match format {
         Format::Svg => {

@@ -260,9 +260,7 @@ fn one(
 fn frame(step: usize, offsets: &[f32], probes: &[Probe], extent: usize) -> Frame {
     let point = |probe: &Probe, tap: usize| {
         let [row, column] = probe.pixel;
-        let at = |axis: usize| {
-            offsets[((probe.scene * 18 + 2 * tap + axis) * extent + row) * extent + column]
-        };
+        let at = |axis: usize| offsets[((probe.scene * 18 + 2 * tap + axis) * extent + row) * extent + column];
         let reach = network::DILATION as f32;
         let grid = |index: usize, centre: usize| centre as f32 + reach * (index as f32 - 1.0);
         [grid(tap / 3, row) + at(0), grid(tap % 3, column) + at(1)]

@@ -106,7 +106,11 @@ impl Drawing for FramePicture<'_> {
         let (_, score) = self.outcome.deformable.validation[self.index];
         let title = format!("step {}: {} of the body's pixels told right", frame.step, percent(score.accuracy));
         root.draw(&Text::new(title, (MARGIN, 18), bold(24)))?;
-        root.draw(&Text::new("where three pixels of each body look (squares), nine points each", (MARGIN, 50), text(18)))?;
+        root.draw(&Text::new(
+            "where three pixels of each body look (squares), nine points each",
+            (MARGIN, 50),
+            text(18),
+        ))?;
         for index in 0..self.outcome.scenes.len() {
             sampled(root, [cell(index, self.outcome.config.extent), 84], self.outcome, index, frame)?;
         }
@@ -121,7 +125,7 @@ pub struct Sheet<'a> {
 }
 
 const HEAD: i32 = 96;
-const CAPTION: i32 = 40;
+const CAPTION: i32 = 48;
 const CHART: i32 = 330;
 
 impl Drawing for Sheet<'_> {
@@ -152,7 +156,7 @@ impl Drawing for Sheet<'_> {
             format!("plain, same cost: right blue, wrong orange ({plain} right)"),
         ];
         for (index, caption) in captions.into_iter().enumerate() {
-            root.draw(&Text::new(caption, (MARGIN, row(index as i32) + 10), text(19)))?;
+            root.draw(&Text::new(caption, (MARGIN, row(index as i32) + 18), text(19)))?;
         }
         let last = outcome.deformable.frames.last();
         for (index, scene) in outcome.scenes.iter().enumerate() {
@@ -164,7 +168,9 @@ impl Drawing for Sheet<'_> {
                 told(root, [x, row(place) + CAPTION], scene, &history.logits[index])?;
             }
         }
-        let chart = root.clone().shrink((MARGIN as u32, (row(3) + 24) as u32), (width(outcome) - 2 * MARGIN as u32, CHART as u32));
+        let chart = root
+            .clone()
+            .shrink((MARGIN as u32, (row(3) + 24) as u32), (width(outcome) - 2 * MARGIN as u32, CHART as u32));
         curves(&chart, outcome)
     }
 }
@@ -196,8 +202,10 @@ where
     let both = [(&outcome.deformable, BLUE, "deformable"), (&outcome.plain, ORANGE, "plain, same cost")];
     let steps = outcome.config.steps as f32;
     let worst = both.iter().flat_map(|(h, ..)| &h.validation).map(|(_, s)| s.loss).fold(0.7_f32, f32::max);
-    chart(&left, "loss on images kept aside (nats)", steps, 0.0..worst * 1.05, &both, |score| score.loss)?;
-    chart(&right, "pixels told right (%)", steps, 45.0..100.0, &both, |score| 100.0 * score.accuracy)
+    let losses = 0.0..worst * 1.05;
+    let (below, above) = (SeriesLabelPosition::LowerLeft, SeriesLabelPosition::LowerRight);
+    chart(&left, "loss on images kept aside (nats)", steps, losses, below, &both, |score| score.loss)?;
+    chart(&right, "pixels told right (%)", steps, 45.0..100.0, above, &both, |score| 100.0 * score.accuracy)
 }
 
 fn chart<DB: DrawingBackend>(
@@ -205,6 +213,7 @@ fn chart<DB: DrawingBackend>(
     title: &str,
     steps: f32,
     values: std::ops::Range<f32>,
+    place: SeriesLabelPosition,
     both: &[(&History, RGBColor, &'static str)],
     of: impl Fn(&super::Score) -> f32,
 ) -> Drawn
@@ -222,6 +231,7 @@ where
         .x_desc("steps")
         .label_style(text(15))
         .axis_desc_style(text(16))
+        .max_light_lines(1)
         .light_line_style(BLACK.mix(0.06))
         .bold_line_style(BLACK.mix(0.14))
         .draw()?;
@@ -237,6 +247,7 @@ where
         .label_font(text(16))
         .legend_area_size(32)
         .margin(8)
+        .position(place)
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))
         .draw()?;

@@ -116,8 +116,18 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
             "passed": report.passed(), "elements": report.elements,
         }));
     } else {
-        let mut table =
-            Table::new(&["tensor", "checked", "kinks", "differ", "worst", "gradient", "difference", "step", "error", "allowed"]);
+        let mut table = Table::new(&[
+            "tensor",
+            "checked",
+            "kinks",
+            "differ",
+            "worst",
+            "gradient",
+            "difference",
+            "step",
+            "error",
+            "allowed",
+        ]);
         for name in report.tensors() {
             let worst = report.worst(name);
             let count = |verdict| worst.iter().filter(|element| element.verdict == verdict).count().to_string();
