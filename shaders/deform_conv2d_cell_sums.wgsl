@@ -15,6 +15,11 @@
 
 const TILE_CI: u32 = 4u;
 
+// What each corner gets. A corner without weight gets nothing, even of an infinity.
+fn share(weight: vec4<f32>, grad: f32) -> vec4<f32> {
+    return select(weight * grad, vec4<f32>(), weight == vec4<f32>());
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -76,12 +81,13 @@ fn main(
         let point = points[list + point_ix];
         let fy = point.x;
         let fx = point.y;
-        let weight = point.z * vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+        let modulation = point.z;
+        let weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
         let column = base + point_ix / n_positions * params.grad_output.c + point_ix % n_positions * params.grad_output.w;
-        sum_0 += weight * grad_columns[column + rows.x];
-        sum_1 += weight * grad_columns[column + rows.y];
-        sum_2 += weight * grad_columns[column + rows.z];
-        sum_3 += weight * grad_columns[column + rows.w];
+        sum_0 += share(weight, modulation * grad_columns[column + rows.x]);
+        sum_1 += share(weight, modulation * grad_columns[column + rows.y]);
+        sum_2 += share(weight, modulation * grad_columns[column + rows.z]);
+        sum_3 += share(weight, modulation * grad_columns[column + rows.w]);
     }
     let sum_ix = (n * params.c_in + ci) * slots + slot;
     sums[sum_ix] = sum_0;

@@ -42,13 +42,15 @@ fn main(
     let row = offset_group * channels * n_taps + tap;
     var plane = view_index(params.grad_input, n, offset_group * channels, vec3<u32>(0u));
     var grad_ix = n * params.grad_output.n + row * params.grad_output.c + position * params.grad_output.w;
+    let counts = taps.valid & (taps.weight != vec4<f32>());
     let corners = taps.y * params.grad_input.h + taps.x * params.grad_input.w;
     for (var i = 0u; i < channels; i++) {
         let grad = modulation * grad_columns[grad_ix] * taps.weight;
-        if taps.valid.x { atomicAdd(&grad_input[plane + corners.x], grad.x); }
-        if taps.valid.y { atomicAdd(&grad_input[plane + corners.y], grad.y); }
-        if taps.valid.z { atomicAdd(&grad_input[plane + corners.z], grad.z); }
-        if taps.valid.w { atomicAdd(&grad_input[plane + corners.w], grad.w); }
+        // A corner without weight gets nothing, even of an infinity.
+        if counts.x { atomicAdd(&grad_input[plane + corners.x], grad.x); }
+        if counts.y { atomicAdd(&grad_input[plane + corners.y], grad.y); }
+        if counts.z { atomicAdd(&grad_input[plane + corners.z], grad.z); }
+        if counts.w { atomicAdd(&grad_input[plane + corners.w], grad.w); }
         plane += params.grad_input.c;
         grad_ix += n_taps * params.grad_output.c;
     }

@@ -9,7 +9,7 @@ kernel!(
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["TILE_H", "TILE_W", "CHANNELS", "KERNEL_H", "KERNEL_W", "PADDING_MODE", "FLIP_KERNEL"],
-    precondition: "two spatial axes, stride 1, some dilation above 1, kernel at most 7 x 7, dilation within the output",
+    precondition: "one or two spatial axes, stride 1, some dilation above 1, kernel at most 7 x 7, dilation within the output",
 );
 
 const TILE_CO: u64 = 8;

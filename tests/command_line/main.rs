@@ -1,7 +1,9 @@
 //! The program as its users see it: files in, files out, exit codes.
 
 mod cases;
+mod deform;
 mod hostile;
 mod operations;
+mod pages;
 mod support;
 mod tools;

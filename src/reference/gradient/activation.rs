@@ -3,8 +3,9 @@
 use crate::problem::Activation;
 use crate::reference::sum::U;
 
-/// The derivative of an activation function in f64. At a kink it is PyTorch's: 0 for relu at 0 and for relu6 at 0 and
-/// at 6, the slope for leaky relu at 0, 0 and 1 for hard-swish at -3 and at 3.
+/// The derivative of an activation function in f64. At a kink: 0 for relu at 0 and for relu6 at 0 and at 6, the slope for
+/// leaky relu at 0, as in PyTorch; 0 and 1 for hard-swish at -3 and at 3, the derivative of the flat and of the straight
+/// piece. Relu and relu6 have the derivative 0 at NaN.
 ///
 /// ```
 /// use wgconv::{Activation, reference::activation_derivative};
