@@ -18,6 +18,7 @@ pub use sheet::{Curves, FramePicture, Sheet};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::reference::bilinear;
 
 /// What to train.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +62,10 @@ pub struct Score {
 pub struct Frame {
     /// Steps taken.
     pub step: usize,
-    /// For each of [`History::probes`], nine points (row, column).
+    /// For each of [`Outcome::probes`], nine points (row, column).
     pub points: Vec<[[f32; 2]; 9]>,
+    /// What each point adds to the logit of its pixel.
+    pub votes: Vec<[f32; 9]>,
 }
 
 /// A pixel that is watched.
@@ -178,6 +181,14 @@ pub fn train(gpu: &Gpu, config: &Config, mut progress: impl FnMut(Progress) -> b
     check(config)?;
     let mut rng = Rng::with_seed(config.seed);
     let aside: Vec<Scene> = (0..config.validation * config.batch).map(|_| scene(&mut rng, config.extent)).collect();
+    // Bright and dark heads by turns.
+    let mut aside = aside;
+    for place in 0..WATCHED {
+        let wanted = place % 2 == 0;
+        if let Some(found) = (place..aside.len()).find(|&i| aside[i].label == wanted) {
+            aside.swap(place, found);
+        }
+    }
     let scenes = aside[..WATCHED].to_vec();
     // Near the head, in the middle, at the tail.
     let probe = |scene: usize, along: usize| {
@@ -233,8 +244,7 @@ fn one(
         let score = Score { loss: mean(0), accuracy: mean(1) };
         history.validation.push((steps, score));
         if kind == Kind::Deformable {
-            let offsets = network.read("offset.output")?;
-            history.frames.push(frame(steps, &offsets, probes, config.extent));
+            history.frames.push(frame(steps, &network, probes, config.extent)?);
         }
         let go_on = progress(Progress { kind, step: steps, score });
         if steps == config.steps || !go_on {
@@ -256,15 +266,38 @@ fn one(
     Ok(history)
 }
 
-/// Where the middle layer samples, from the offsets of the batch (image, 18, row, column).
-fn frame(step: usize, offsets: &[f32], probes: &[Probe], extent: usize) -> Frame {
+/// Where the middle layer samples for the watched pixels of the batch that was evaluated last, and to what effect.
+fn frame(step: usize, network: &Network<'_>, probes: &[Probe], extent: usize) -> Result<Frame> {
+    let plane = extent * extent;
+    let [offsets, features, weight] =
+        [network.read("offset.output")?, network.read("second.output")?, network.read("middle.weight")?];
+    let [middle, head] = [network.read("middle.output")?, network.read("head.weight")?];
+    let (c_out, c_in) = (head.len(), weight.len() / (9 * head.len()));
     let point = |probe: &Probe, tap: usize| {
         let [row, column] = probe.pixel;
-        let at = |axis: usize| offsets[((probe.scene * 18 + 2 * tap + axis) * extent + row) * extent + column];
-        let reach = network::DILATION as f32;
-        let grid = |index: usize, centre: usize| centre as f32 + reach * (index as f32 - 1.0);
+        let at = |axis: usize| offsets[(probe.scene * 18 + 2 * tap + axis) * plane + row * extent + column];
+        let grid = |index: usize, centre: usize| centre as f32 + network::DILATION as f32 * (index as f32 - 1.0);
         [grid(tap / 3, row) + at(0), grid(tap % 3, column) + at(1)]
     };
-    let points = probes.iter().map(|probe| std::array::from_fn(|tap| point(probe, tap))).collect();
-    Frame { step, points }
+    // The logit is a sum over the middle's channels, those that a relu stops left out, and each of these over the taps.
+    let vote = |probe: &Probe, tap: usize| {
+        let [y, x] = point(probe, tap).map(f64::from);
+        let sample = |ci: usize| {
+            let first = (probe.scene * c_in + ci) * plane;
+            bilinear(&features[first..first + plane], extent, extent, y, x)
+        };
+        let samples: Vec<f64> = (0..c_in).map(sample).collect();
+        let [row, column] = probe.pixel;
+        let alive = |co: &usize| middle[(probe.scene * c_out + co) * plane + row * extent + column] > 0.0;
+        let channel = |co: usize| -> f64 {
+            let product = |(ci, sample): (usize, &f64)| f64::from(weight[(co * c_in + ci) * 9 + tap]) * sample;
+            f64::from(head[co]) * samples.iter().enumerate().map(product).sum::<f64>()
+        };
+        (0..c_out).filter(alive).map(channel).sum::<f64>() as f32
+    };
+    Ok(Frame {
+        step,
+        points: probes.iter().map(|probe| std::array::from_fn(|tap| point(probe, tap))).collect(),
+        votes: probes.iter().map(|probe| std::array::from_fn(|tap| vote(probe, tap))).collect(),
+    })
 }

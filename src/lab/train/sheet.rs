@@ -43,14 +43,20 @@ where
         let near = |v: i32| v > -GAP / 2 && v < side + GAP / 2;
         (near(x) && near(y)).then_some((corner[0] + x, corner[1] + y))
     };
-    let watched = outcome.probes.iter().zip(&frame.points).filter(|(probe, _)| probe.scene == index);
-    for ((probe, points), colour) in watched.zip(PROBES) {
+    let watched = outcome.probes.iter().zip(&frame.points).zip(&frame.votes);
+    let watched = watched.filter(|((probe, _), _)| probe.scene == index);
+    for (((probe, points), votes), colour) in watched.zip(PROBES) {
         let centre = probe.pixel.map(|v| v as f32);
-        for point in points {
+        let total: f32 = votes.iter().map(|vote| vote.abs()).sum::<f32>().max(1e-9);
+        for (point, vote) in points.iter().zip(votes) {
             if let (Some(from), Some(to)) = (paper(centre), paper(*point)) {
-                root.draw(&PathElement::new(vec![from, to], colour.mix(0.45)))?;
-                root.draw(&Circle::new(to, 4, colour.filled()))?;
-                root.draw(&Circle::new(to, 4, WHITE.stroke_width(1)))?;
+                // The area is the share of the vote.
+                let share = vote.abs() / total;
+                let radius = (22.0 * share.sqrt()).clamp(2.0, 14.0) as i32;
+                let width = if share > 0.1 { 2 } else { 1 };
+                root.draw(&PathElement::new(vec![from, to], colour.mix(0.9).stroke_width(width)))?;
+                root.draw(&Circle::new(to, radius, colour.mix(0.6).filled()))?;
+                root.draw(&Circle::new(to, radius, WHITE.stroke_width(1)))?;
             }
         }
         if let Some((x, y)) = paper(centre) {
@@ -95,7 +101,7 @@ pub struct FramePicture<'a> {
 
 impl Drawing for FramePicture<'_> {
     fn size(&self) -> [u32; 2] {
-        [width(self.outcome), (88 + SCALE * self.outcome.config.extent as i32 + 60) as u32]
+        [width(self.outcome), (84 + SCALE * self.outcome.config.extent as i32 + 24) as u32]
     }
 
     fn draw<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn
@@ -107,7 +113,7 @@ impl Drawing for FramePicture<'_> {
         let title = format!("step {}: {} of the body's pixels told right", frame.step, percent(score.accuracy));
         root.draw(&Text::new(title, (MARGIN, 18), bold(24)))?;
         root.draw(&Text::new(
-            "where three pixels of each body look (squares), nine points each",
+            "where three pixels of each body (squares) look: nine points each, as large as their share in the answer",
             (MARGIN, 50),
             text(18),
         ))?;
@@ -151,7 +157,7 @@ impl Drawing for Sheet<'_> {
         let side = SCALE * outcome.config.extent as i32;
         let row = |index: i32| HEAD + index * (CAPTION + side);
         let captions = [
-            "deformable: where three pixels of each body (squares) look".to_string(),
+            "deformable: where three pixels of each body (squares) look; a point is as large as its share in the answer".to_string(),
             format!("deformable: pixels told right are blue, wrong ones orange ({deformable} right)"),
             format!("plain, same cost: right blue, wrong orange ({plain} right)"),
         ];
