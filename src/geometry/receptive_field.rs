@@ -75,11 +75,11 @@ impl LayerShape {
 
 impl Geometry {
     /// This operation as a layer along an axis, 0 the outermost spatial axis; `None` for operations without a
-    /// window, for col2im, and for axes that the problem does not have.
+    /// window, for col2im, for backward passes, and for axes that the problem does not have.
     pub fn layer(&self, axis: usize) -> Option<LayerShape> {
         let window = self.window.as_ref()?;
         let rank = self.output_shape().len() - 2;
-        if axis >= rank || matches!(self.problem, Problem::Im2col(_) | Problem::Col2im(_)) {
+        if axis >= rank || matches!(self.problem, Problem::Im2col(_) | Problem::Col2im(_) | Problem::Gradient(_)) {
             return None;
         }
         let axis = 3 - rank + axis;

@@ -1,6 +1,9 @@
 //! `wgconv deform`: the laboratory of deformable backprop.
 
+mod field;
 mod gradcheck;
+mod layer;
+mod trace;
 mod train;
 
 use clap::{Args, Subcommand};
@@ -15,6 +18,10 @@ pub struct DeformArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Follow the samples of some outputs, to the output and to every gradient
+    Trace(trace::TraceArgs),
+    /// Show what offsets do to the effective receptive field
+    Field(field::FieldArgs),
     /// Compare gradients with finite differences, element by element
     Gradcheck(gradcheck::GradcheckArgs),
     /// Train a deformable network beside a plain one of equal cost
@@ -23,6 +30,8 @@ enum Command {
 
 pub fn run(args: &DeformArgs) -> Result<()> {
     match &args.command {
+        Command::Trace(args) => trace::run(args),
+        Command::Field(args) => field::run(args),
         Command::Gradcheck(args) => gradcheck::run(args),
         Command::Train(args) => train::run(args),
     }
