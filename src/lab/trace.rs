@@ -215,8 +215,10 @@ impl Follower<'_> {
         let [fy, fx] = [point[0] - point[0].floor(), point[1] - point[1].floor()];
         for corner in &corners {
             let inside = inside(corner.y, corner.x);
-            let share = if inside && samples { corner.weight } else { 0.0 };
-            let grad_input = (first..first + channels).map(|ci| column(ci) * mask * share).collect();
+            // Not times zero: an infinite weight gives nothing to a pixel that is not there.
+            let receives = inside && samples && corner.weight != 0.0;
+            let share = |ci| if receives { column(ci) * mask * corner.weight } else { 0.0 };
+            let grad_input = (first..first + channels).map(share).collect();
             traced.corners.push(Corner { at: [corner.y, corner.x], inside, weight: corner.weight, grad_input });
         }
         for (i, ci) in (first..first + channels).enumerate() {
@@ -257,6 +259,7 @@ pub struct TracePicture<'a> {
 const HEAD: i32 = 92;
 const FOOT: i32 = 132;
 const EDGE: i32 = 60;
+const GRID: RGBColor = RGBColor(40, 40, 40);
 
 impl TracePicture<'_> {
     /// Paper pixels for an input pixel.
@@ -340,7 +343,7 @@ impl Drawing for TracePicture<'_> {
         for (i, _, tap) in self.taps() {
             let colour = colours[(i + tap.offset_group) % colours.len()];
             let from = paper(tap.grid);
-            root.draw(&Circle::new(from, 4, colour.stroke_width(2)))?;
+            root.draw(&Circle::new(from, 4, GRID.stroke_width(2)))?;
             if !tap.point.iter().all(|v| v.is_finite()) {
                 root.draw(&Cross::new(from, 7, VERMILION.stroke_width(2)))?;
                 continue;
@@ -357,26 +360,29 @@ impl Drawing for TracePicture<'_> {
             }
         }
         let y = HEAD + 2 * EDGE + scale * rows as i32 + 6;
-        let legend = |root: &DrawingArea<DB, Shift>, row: i32, words: String| {
-            root.draw(&Text::new(words, (84, y + 30 * row), text(16)))
+        let legend = |root: &DrawingArea<DB, Shift>, row: i32, words: &str| {
+            root.draw(&Text::new(words, (92, y + 30 * row), text(15)))
         };
-        root.draw(&Circle::new((54, y + 8), 4, BLUE.stroke_width(2)))?;
-        legend(root, 0, "regular grid; colours tell positions and offset groups apart".into())?;
-        root.draw(&Circle::new((54, y + 38), 8, BLUE.mix(0.85).filled()))?;
+        root.draw(&Circle::new((54, y + 8), 4, GRID.stroke_width(2)))?;
+        legend(
+            root,
+            0,
+            "regular grid, which every offset group starts from; crossed out where the offset is not finite",
+        )?;
+        root.draw(&Circle::new((46, y + 38), 8, BLUE.mix(0.85).filled()))?;
+        root.draw(&Circle::new((66, y + 38), 8, GREEN.mix(0.85).filled()))?;
         legend(
             root,
             1,
-            "sampling point, larger with its mask, hollow for a negative one; crossed out if not finite".into(),
+            "sampling point, a colour for each position and offset group; larger with its mask, hollow for a negative one",
         )?;
         arrow(root, (28, y + 68), (74, y + 68))?;
-        legend(
-            root,
-            2,
-            format!("-grad_offset, the way the point wants to go; the longest is {longest:.3e} per pixel"),
-        )?;
+        let longest =
+            if longest > 0.0 { format!("the longest is {longest:.3e} per pixel") } else { "none here".into() };
+        legend(root, 2, &format!("-grad_offset, the way the point wants to go; {longest}"))?;
         if self.tap.is_some() {
             root.draw(&Rectangle::new([(46, y + 90), (62, y + 106)], ORANGE.stroke_width(2)))?;
-            legend(root, 3, "the four corners with their shares".into())?;
+            legend(root, 3, "the corners inside the image with their shares")?;
         }
         Ok(())
     }

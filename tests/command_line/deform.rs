@@ -55,7 +55,81 @@ fn bad_laboratory_requests_leave_nothing() {
     sandbox.run("deform train --out run --device reference").refused(2, "reference");
     sandbox.run("deform train --out run --steps 0").refused(2, "steps = 0");
     sandbox.run("deform train --out run --extent 7").refused(2, "extent = 7");
-    assert!(!sandbox.exists("run") && !sandbox.exists("plot.jpg"));
+    sandbox.run("deform trace c").refused(2, "--at");
+    sandbox.run("deform trace --at 0,0").refused(2, "--image");
+    sandbox.run("deform trace absent --at 0,0").refused(2, "absent");
+    sandbox.run("deform trace c --at 0 --picture p.svg").refused(2, "0 is not a row and a column");
+    sandbox.run("deform trace c --at 3,0 --picture p.svg").refused(2, "position = [3, 0]");
+    sandbox.run("deform trace c --at 0,0 --batch-index 1 --picture p.svg").refused(2, "image = 1");
+    sandbox.run("deform trace c --at 0,0 --tap 1,0 --picture p.svg").refused(2, "--tap = 1,0");
+    sandbox.run("deform trace c --at 0,0 --offset-group 1 --picture p.svg").refused(2, "--offset-group = 1");
+    sandbox.run("deform trace c --at 0,0 --picture p.jpg").refused(2, "--picture = p.jpg");
+    sandbox.run("deform trace c --image c/input.npy --at 0,0").refused(2, "--image");
+    sandbox.run("deform trace --image c/weight.npy --at 0,0 --kernel 0").refused(2, "kernel");
+    sandbox.run("deform trace --image c/input.npy --at 0,0 --kernel 9999").refused(2, "2^31");
+    sandbox.run("deform trace --image c/input.npy --at 0,0 --kernel 5000").refused(2, "--kernel = 5000");
+    sandbox.run("deform trace --image c/input.npy --at 0,0 --dilation 18446744073709551615").refused(2, "dilation");
+    sandbox.run("deform trace --image c/input.npy --at 0,0 --strength inf").refused(2, "--strength = inf");
+    sandbox.run("deform trace --image c/case.json --at 0,0").refused(2, "case.json");
+    sandbox.run("deform field c --at 0,9 --picture p.svg").refused(2, "position = [0, 9]");
+    sandbox.run("deform field --stack k4 --picture p.svg").refused(2, "k4");
+    sandbox.run("deform field --stack k3 --extent 5 --picture p.svg").refused(2, "extent = 5");
+    sandbox.run("deform field c --extent 20").refused(2, "--stack");
+    for name in ["run", "plot.jpg", "p.svg", "p.jpg"] {
+        assert!(!sandbox.exists(name), "{name}");
+    }
+}
+
+#[test]
+fn a_trace_tells_what_every_sample_does() {
+    let sandbox = Sandbox::new();
+    deform_case(&sandbox);
+    let line = "deform trace c --at 0,0 --at 1,2 --picture t.svg --json";
+    let told = sandbox.ok(line).json();
+    assert_eq!(told["positions"].as_array().unwrap().len(), 2);
+    let taps = told["positions"][0]["taps"].as_array().unwrap();
+    assert_eq!(taps.len(), 2);
+    // The output is the sum of its taps, and the same that `run` computes.
+    sandbox.ok("run c --out out");
+    let (_, output) = sandbox.read("out/output.npy");
+    for (position, at) in [(0, 0), (1, 5)] {
+        let position = &told["positions"][position];
+        let sum: f64 = position["taps"].as_array().unwrap().iter().map(|tap| tap["output"][0].as_f64().unwrap()).sum();
+        assert!((sum - f64::from(output[at])).abs() < 1e-5, "{sum} {}", output[at]);
+        assert!((position["output"][0].as_f64().unwrap() - sum).abs() < 1e-6);
+    }
+    let text = sandbox.ok("deform trace c --at 1,2 --tap 0,1 --picture t.png").stdout;
+    assert!(text.contains("0 (0, 1)") && !text.contains("0 (0, 0)") && !text.contains("-0.00000"), "{text}");
+    assert!(sandbox.exists("t.svg") && sandbox.exists("t.png"));
+}
+
+#[test]
+fn a_picture_gets_a_layer_of_its_own() {
+    let sandbox = Sandbox::new();
+    let pixels: Vec<f32> = (0..3 * 12 * 9).map(|i| (i % 7) as f32 / 6.0).collect();
+    sandbox.npy("x.npy", &[1, 3, 12, 9], &pixels);
+    sandbox.npy("one.npy", &[3, 1, 1, 1], &[1.0; 3]);
+    sandbox.ok("conv2d --input x.npy --weight one.npy --groups 3 --output x.png");
+    for image in ["x.npy", "x.png"] {
+        let line = format!("deform trace --image {image} --at 6,4 --preset zoom --strength 2 --json");
+        let told = sandbox.ok(&line).json();
+        assert_eq!(told["extents"], json!([12, 9]));
+        let taps = told["positions"][0]["taps"].as_array().unwrap();
+        assert_eq!((taps.len(), &taps[0]["point"], &taps[8]["point"]), (9, &json!([4.0, 2.0]), &json!([8.0, 6.0])));
+    }
+}
+
+#[test]
+fn fields_of_layers_and_stacks() {
+    let sandbox = Sandbox::new();
+    deform_case(&sandbox);
+    let told = sandbox.ok("deform field c --at 1,1 --json --picture f.svg").json();
+    assert_eq!(told["fields"][0]["theoretical"], json!([1, 2]));
+    assert_eq!(told["fields"][0]["area"], json!(2));
+    let line = "deform field --stack k3d1,k3d2:zoom=2 --extent 24 --picture s.png";
+    let table = sandbox.ok(line).stdout;
+    assert!(table.contains("7 x 7") && table.contains("with offsets"), "{table}");
+    assert!(sandbox.exists("f.svg") && sandbox.exists("s.png"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use wgconv::{DeformConv2d, Geometry, Inputs, Problem, TensorName};
 use crate::case::Case;
 use crate::failure::{Failure, Result};
 use crate::npy::Array;
+use crate::{files, picture};
 
 #[derive(Debug, Args)]
 pub struct LayerArgs {
@@ -59,6 +60,9 @@ impl PresetName {
     }
 }
 
+/// 1 GiB.
+const MOST_OFFSETS: usize = 1 << 28;
+
 /// A layer with its data.
 pub struct Layer {
     pub problem: DeformConv2d,
@@ -77,7 +81,9 @@ impl LayerArgs {
     }
 
     fn of_image(&self, path: &Path) -> Result<Layer> {
-        let array = Array::load(path)?;
+        let bytes = files::read(path)?;
+        let array =
+            if picture::is_picture(&bytes) { picture::decode(path, &bytes)? } else { Array::parse(path, &bytes)? };
         let [1, channels, height, width] = array.shape[..] else {
             let rule = format!(
                 "--image = {}: shape {:?}, it must be one image of 1 x channels x height x width",
@@ -95,7 +101,14 @@ impl LayerArgs {
             .padding(padding);
         let geometry = Geometry::new(&problem.clone().into())?;
         let len = |name| geometry.tensor(name).map_or(0, wgconv::TensorSpec::len);
-        let weights = len(TensorName::Weight);
+        let (weights, offsets) = (len(TensorName::Weight), len(TensorName::Offset));
+        if offsets > MOST_OFFSETS {
+            let rule = format!(
+                "--kernel = {}: {offsets} offsets for {height} x {width} pixels, at most {MOST_OFFSETS} are drawn up",
+                self.kernel
+            );
+            return Err(Failure::invalid(rule));
+        }
         let inputs = Inputs::from([
             (TensorName::Input, array.to_f32().map_err(|rule| Failure::invalid(format!("--image: {rule}")))?),
             (TensorName::Weight, vec![1.0 / weights as f32; weights]),

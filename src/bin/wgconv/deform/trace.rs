@@ -72,8 +72,10 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         }));
         return Ok(());
     }
+    // An empty sum is -0; adding 0 takes the sign away.
+    let short = |value: f64| format!("{:.5}", value + 0.0);
     for position in &traced.positions {
-        let list = |values: &[f64]| values.iter().map(|v| format!("{v:.5}")).collect::<Vec<_>>().join(" ");
+        let list = |values: &[f64]| values.iter().map(|&v| short(v)).collect::<Vec<_>>().join(" ");
         say!("output ({}, {}) before the activation: {}", position.at[0], position.at[1], list(&position.output));
         say!("its gradient: {}", list(&position.grad));
         let mut table = Table::new(&[
@@ -92,7 +94,7 @@ pub fn run(args: &TraceArgs) -> Result<()> {
         for tap in &position.taps {
             let corners = tap.corners.iter().filter(|corner| corner.inside && tap.samples);
             let corners: Vec<String> = corners.map(|c| format!("{},{}: {:.3}", c.at[0], c.at[1], c.weight)).collect();
-            let total = |values: &[f64]| format!("{:.5}", values.iter().sum::<f64>());
+            let total = |values: &[f64]| short(values.iter().sum());
             let spread: f64 = tap.corners.iter().flat_map(|c| &c.grad_input).map(|v| v.abs()).sum();
             let weights: f64 = tap.grad_weight.iter().map(|(.., share)| share.abs()).sum();
             table.row(vec![
@@ -103,10 +105,10 @@ pub fn run(args: &TraceArgs) -> Result<()> {
                 format!("{:.3}", tap.mask),
                 total(&tap.values),
                 total(&tap.output),
-                format!("{:.5}, {:.5}", tap.grad_offset[0], tap.grad_offset[1]),
-                format!("{:.5}", tap.grad_mask),
-                format!("{weights:.5}"),
-                format!("{spread:.5}"),
+                tap.grad_offset.map(short).join(", "),
+                short(tap.grad_mask),
+                short(weights),
+                short(spread),
             ]);
         }
         table.say();
