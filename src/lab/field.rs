@@ -1,13 +1,15 @@
 //! What offsets do to the effective receptive field: how strongly every input pixel moves one output (W. Luo et al. 2016,
 //! arXiv:1701.04128).
 
+use std::ops::Range;
+
 use fastrand::Rng;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, LayerShape, receptive_field};
-use crate::lab::picture::{Drawing, Drawn, ORANGE, SKY, bold, plane, text};
+use crate::lab::picture::{Drawing, Drawn, SKY, bold, plane, text};
 use crate::problem::{Conv, DeformConv2d, Problem};
 use crate::reference::gradients;
 use crate::tensor::{Inputs, TensorName};
@@ -261,10 +263,33 @@ pub struct FieldPicture<'a> {
 
 const TOP: i32 = 104;
 const SIDE: i32 = 28;
+const SMALL: usize = 64;
 
 impl FieldPicture<'_> {
+    /// Rows and columns to draw: all of a small input, otherwise those that count in one of the fields.
+    fn view(&self) -> [Range<usize>; 2] {
+        [0, 1].map(|axis| {
+            let extent = self.fields.iter().map(|field| field.extents[axis]).max().unwrap_or(1);
+            if extent <= SMALL {
+                return 0..extent;
+            }
+            let counts = |field: &Field| {
+                let columns = field.extents[1];
+                let at = move |(i, _)| [i / columns, i % columns][axis];
+                let counting = field.map.iter().enumerate().filter(|&(_, &value)| value > 0.0).map(at);
+                counting.fold((usize::MAX, 0), |(low, high), at| (low.min(at), high.max(at)))
+            };
+            let (low, high) = self.fields.iter().map(counts).fold((extent, 0), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+            if low > high {
+                return 0..extent;
+            }
+            let margin = 4.max(SMALL.saturating_sub(high - low) / 2);
+            low.saturating_sub(margin)..(high + margin + 1).min(extent)
+        })
+    }
+
     fn scale(&self) -> i32 {
-        let most = self.fields.iter().flat_map(|field| field.extents).max().unwrap_or(1) as i32;
+        let most = self.view().iter().map(ExactSizeIterator::len).max().unwrap_or(1) as i32;
         (440 / most).clamp(2, 40)
     }
 }
@@ -277,9 +302,8 @@ fn heat(share: f64) -> RGBColor {
 
 impl Drawing for FieldPicture<'_> {
     fn size(&self) -> [u32; 2] {
-        let width: i32 = self.fields.iter().map(|field| self.scale() * field.extents[1] as i32 + SIDE).sum();
-        let height = self.fields.iter().map(|field| self.scale() * field.extents[0] as i32).max().unwrap_or(0);
-        [(width + SIDE + 120).max(720) as u32, (height + TOP + 96) as u32]
+        let [height, width] = self.view().map(|along| self.scale() * along.len() as i32);
+        [((width + SIDE) * self.fields.len() as i32 + SIDE + 120).max(720) as u32, (height + TOP + 96) as u32]
     }
 
     fn draw<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Drawn
@@ -287,30 +311,39 @@ impl Drawing for FieldPicture<'_> {
         DB::ErrorType: 'static,
     {
         root.draw(&Text::new(self.title.to_string(), (SIDE, 18), bold(22)))?;
-        let scale = self.scale();
+        let (scale, view) = (self.scale(), self.view());
+        let [rows, columns] = view.each_ref().map(|along| along.len() as i32 * scale);
         let most = self.fields.iter().flat_map(|field| &field.map).copied().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
         let mut x = SIDE;
         let mut bottom = 0;
         for field in self.fields {
-            let [rows, columns] = field.extents.map(|extent| extent as i32 * scale);
             root.draw(&Text::new(field.name.clone(), (x, 70), text(19)))?;
             // The square root makes the weak visible.
-            plane(root, [x, TOP], scale, field.extents[1], field.map.iter().map(|&value| heat((value / most).sqrt())))?;
+            let row = |y: usize| &field.map[y * field.extents[1]..(y + 1) * field.extents[1]];
+            let seen = view[0].clone().flat_map(|y| &row(y)[view[1].clone()]);
+            plane(root, [x, TOP], scale, view[1].len(), seen.map(|&value| heat((value / most).sqrt())))?;
             root.draw(&Rectangle::new([(x, TOP), (x + columns, TOP + rows)], BLACK.mix(0.3)))?;
             let paper = |value: f64| (f64::from(scale) * value).round() as i32;
+            let along = |value: f64, axis: usize| paper(value - view[axis].start as f64);
             let clip = |value: i32, most: i32| value.clamp(0, most);
             let half = field.theoretical.map(|extent| extent as f64 / 2.0);
-            let from = [0, 1].map(|axis| paper(self.centre[axis] + 0.5 - half[axis]));
-            let to = [0, 1].map(|axis| paper(self.centre[axis] + 0.5 + half[axis]));
+            let from = [0, 1].map(|axis| along(self.centre[axis] + 0.5 - half[axis], axis));
+            let to = [0, 1].map(|axis| along(self.centre[axis] + 0.5 + half[axis], axis));
             let outline = [
                 (x + clip(from[1], columns), TOP + clip(from[0], rows)),
                 (x + clip(to[1], columns), TOP + clip(to[0], rows)),
             ];
             root.draw(&Rectangle::new(outline, SKY.stroke_width(2)))?;
-            let (cx, cy) = (x + paper(field.centroid[1] + 0.5), TOP + paper(field.centroid[0] + 0.5));
+            let (cx, cy) = (x + along(field.centroid[1] + 0.5, 1), TOP + along(field.centroid[0] + 0.5, 0));
             let reach = paper(field.radius).max(2);
-            root.draw(&Circle::new((cx, cy), reach, ORANGE.stroke_width(2)))?;
-            let words = format!("{} pixels, radius {:.2}", field.area, field.radius);
+            // Two rings, so that one of them stands out from whatever lies below.
+            root.draw(&Circle::new((cx, cy), reach + 2, WHITE.stroke_width(2)))?;
+            root.draw(&Circle::new((cx, cy), reach, BLACK.stroke_width(2)))?;
+            let mut words = format!("{} pixels, radius {:.2}", field.area, field.radius);
+            if [view[0].len(), view[1].len()] != field.extents {
+                let [top, left] = view.each_ref().map(|along| along.start);
+                words = format!("{words}; from row {top} and column {left}");
+            }
             root.draw(&Text::new(words, (x, TOP + rows + 12), text(17)))?;
             bottom = bottom.max(TOP + rows);
             x += columns + SIDE;
@@ -325,7 +358,7 @@ impl Drawing for FieldPicture<'_> {
         }
         root.draw(&Text::new(format!("{most:.3}"), (x + 24, TOP - 6), text(15)))?;
         root.draw(&Text::new("0", (x + 24, bottom - 12), text(15)))?;
-        let legend = "share of |d output / d input|; blue: theoretical field of the plain layers; orange: mean radius about the centroid";
+        let legend = "share of |d output / d input|; blue: theoretical field of the plain layers; ring: mean radius about the centroid";
         root.draw(&Text::new(legend, (SIDE, bottom + 52), text(15)))?;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Where a deformable convolution samples for some outputs, and what every sample does: to the output, and to every
 //! gradient.
 
+use std::ops::Range;
+
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -259,12 +261,30 @@ pub struct TracePicture<'a> {
 const HEAD: i32 = 92;
 const FOOT: i32 = 132;
 const EDGE: i32 = 60;
+const SMALL: usize = 64;
 const GRID: RGBColor = RGBColor(40, 40, 40);
 
 impl TracePicture<'_> {
+    /// Rows and columns of the input to draw: all of a small one, otherwise those around the points.
+    fn view(&self) -> [Range<usize>; 2] {
+        [0, 1].map(|axis| {
+            let extent = self.trace.extents[axis];
+            if extent <= SMALL {
+                return 0..extent;
+            }
+            let ends = self.taps().flat_map(|(_, _, tap)| [tap.grid[axis], tap.point[axis]]);
+            let inside = ends.filter(|v| v.is_finite()).map(|v| v.clamp(0.0, (extent - 1) as f64));
+            let (low, high) = inside.fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(v), high.max(v)));
+            // The grid is finite and every position has taps, unless the caller took them away.
+            let (low, high) = if low.is_finite() { (low as usize, high as usize) } else { (0, extent - 1) };
+            let margin = 4.max(SMALL.saturating_sub(high - low) / 2);
+            low.saturating_sub(margin)..(high + margin + 1).min(extent)
+        })
+    }
+
     /// Paper pixels for an input pixel.
     fn scale(&self) -> i32 {
-        let most = self.trace.extents[0].max(self.trace.extents[1]) as i32;
+        let most = self.view().iter().map(ExactSizeIterator::len).max().unwrap_or(1) as i32;
         (640 / most).clamp(2, 72)
     }
 
@@ -281,7 +301,7 @@ impl TracePicture<'_> {
 
 impl Drawing for TracePicture<'_> {
     fn size(&self) -> [u32; 2] {
-        let [height, width] = self.trace.extents.map(|extent| self.scale() * extent as i32);
+        let [height, width] = self.view().map(|along| self.scale() * along.len() as i32);
         [(width + 2 * EDGE).max(760) as u32, (height + HEAD + FOOT + 2 * EDGE) as u32]
     }
 
@@ -289,7 +309,8 @@ impl Drawing for TracePicture<'_> {
     where
         DB::ErrorType: 'static,
     {
-        let (scale, [rows, columns]) = (self.scale(), self.trace.extents);
+        let (scale, view) = (self.scale(), self.view());
+        let [rows, columns] = view.each_ref().map(ExactSizeIterator::len);
         let corner = [EDGE, HEAD + EDGE];
         let positions: Vec<String> =
             self.trace.positions.iter().take(4).map(|p| format!("({}, {})", p.at[0], p.at[1])).collect();
@@ -302,24 +323,35 @@ impl Drawing for TracePicture<'_> {
             .iter()
             .filter(|value| value.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        let [all_rows, all_columns] = self.trace.extents;
+        let part = if [rows, columns] == self.trace.extents {
+            String::new()
+        } else {
+            let [rows, columns] = view.each_ref().map(|along| format!("{} to {}", along.start, along.end - 1));
+            format!("rows {rows} and columns {columns} of ")
+        };
         let subtitle =
-            format!("input {rows} x {columns}, mean of its channels from {low:.3} (dark) to {high:.3} (light)");
+            format!("{part}input {all_rows} x {all_columns}, mean of channels, {low:.3} dark to {high:.3} light");
         root.draw(&Text::new(subtitle, (24, 50), text(16)))?;
         let grey = |&value: &f64| {
             let level = if high > low { (value - low) / (high - low) } else { 0.5 };
             let level = (70.0 + 185.0 * level).clamp(0.0, 255.0) as u8;
             RGBColor(level, level, level)
         };
-        plane(root, corner, scale, columns, self.trace.brightness.iter().map(grey))?;
+        let seen = view[0].clone().flat_map(|y| {
+            let row = &self.trace.brightness[y * all_columns..(y + 1) * all_columns];
+            row[view[1].clone()].iter()
+        });
+        plane(root, corner, scale, columns, seen.map(grey))?;
 
         // Pixel centres; what lies far outside stays at the edge of the paper.
         let edge = f64::from(EDGE) - 6.0;
         let paper = |[y, x]: [f64; 2]| {
-            let along = |value: f64, extent: usize| {
-                let at = f64::from(scale) * (value + 0.5);
-                at.clamp(-edge, f64::from(scale) * extent as f64 + edge).round() as i32
+            let along = |value: f64, seen: &Range<usize>| {
+                let at = f64::from(scale) * (value - seen.start as f64 + 0.5);
+                at.clamp(-edge, f64::from(scale) * seen.len() as f64 + edge).round() as i32
             };
-            (corner[0] + along(x, columns), corner[1] + along(y, rows))
+            (corner[0] + along(x, &view[1]), corner[1] + along(y, &view[0]))
         };
         let size = |tap: &Tap| tap.grad_offset[0].hypot(tap.grad_offset[1]);
         let longest = self.taps().map(|(_, _, tap)| size(tap)).filter(|v| v.is_finite()).fold(0.0, f64::max);
@@ -341,7 +373,8 @@ impl Drawing for TracePicture<'_> {
             }
         }
         for (i, _, tap) in self.taps() {
-            let colour = colours[(i + tap.offset_group) % colours.len()];
+            let groups = self.trace.positions[i].taps.iter().map(|tap| tap.offset_group + 1).max().unwrap_or(1);
+            let colour = colours[(i * groups + tap.offset_group) % colours.len()];
             let from = paper(tap.grid);
             root.draw(&Circle::new(from, 4, GRID.stroke_width(2)))?;
             if !tap.point.iter().all(|v| v.is_finite()) {
@@ -364,17 +397,13 @@ impl Drawing for TracePicture<'_> {
             root.draw(&Text::new(words, (92, y + 30 * row), text(15)))
         };
         root.draw(&Circle::new((54, y + 8), 4, GRID.stroke_width(2)))?;
-        legend(
-            root,
-            0,
-            "regular grid, which every offset group starts from; crossed out where the offset is not finite",
-        )?;
+        legend(root, 0, "regular grid; crossed out where an offset is not finite")?;
         root.draw(&Circle::new((46, y + 38), 8, BLUE.mix(0.85).filled()))?;
         root.draw(&Circle::new((66, y + 38), 8, GREEN.mix(0.85).filled()))?;
         legend(
             root,
             1,
-            "sampling point, a colour for each position and offset group; larger with its mask, hollow for a negative one",
+            "sampling point, a colour per position and offset group; sized by its mask, hollow if negative",
         )?;
         arrow(root, (28, y + 68), (74, y + 68))?;
         let longest =

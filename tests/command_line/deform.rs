@@ -74,7 +74,7 @@ fn bad_laboratory_requests_leave_nothing() {
     sandbox.run("deform field c --at 0,9 --picture p.svg").refused(2, "position = [0, 9]");
     sandbox.run("deform field --stack k4 --picture p.svg").refused(2, "k4");
     sandbox.run("deform field --stack k3 --extent 5 --picture p.svg").refused(2, "extent = 5");
-    sandbox.run("deform field c --extent 20").refused(2, "--stack");
+    sandbox.run("deform field c --extent 20").refused(2, "--extent");
     for name in ["run", "plot.jpg", "p.svg", "p.jpg"] {
         assert!(!sandbox.exists(name), "{name}");
     }

@@ -36,7 +36,7 @@ pub struct FieldArgs {
     #[arg(long, value_name = "LAYERS", conflicts_with_all = ["case", "image"])]
     stack: Option<String>,
     /// Height and width of the stack's image
-    #[arg(long, value_name = "N", default_value_t = 41, requires = "stack")]
+    #[arg(long, value_name = "N", default_value_t = 41, requires = "stack", conflicts_with_all = ["case", "image"])]
     extent: usize,
     /// Draw the maps, as .svg or .png
     #[arg(long, value_name = "FILE")]
