@@ -28,3 +28,8 @@ pub use problem::{
     SpatialSeparable2d,
 };
 pub use tensor::{Access, ELEMENT_BYTES, ElementType, Inputs, Layout, TensorName, TensorSpec};
+
+/// Its examples are compiled with the tests.
+#[cfg(all(doctest, feature = "lab"))]
+#[doc = include_str!("../docs/laboratory.md")]
+mod laboratory_page {}
