@@ -1,6 +1,6 @@
 //! The caller's device, with what all plans on it share: capabilities, pipelines, and stand-ins for absent tensors.
 
-#![expect(unsafe_code, reason = "trusted shader modules; see `compile`")]
+#![expect(unsafe_code, reason = "trusted shader modules, see `compile`; an empty pipeline cache")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,8 @@ struct Shared {
     device: wgpu::Device,
     capabilities: Capabilities,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    /// The driver's, where the application keeps one.
+    cache: Option<wgpu::PipelineCache>,
     /// Bound where a variant declares a read-only tensor that its problem lacks.
     unused_read: wgpu::Buffer,
     /// Likewise for written tensors: one dispatch may not bind a buffer both ways.
@@ -101,6 +103,16 @@ impl Context {
 
     /// Likewise, with another view of the device: a different kernel class, or tighter limits than it has.
     pub fn with_capabilities(device: &wgpu::Device, capabilities: Capabilities) -> Self {
+        Context::new_with(device, capabilities, None)
+    }
+
+    /// Likewise, compiling through a pipeline cache of the application's, which it may store and load (see
+    /// `wgpu::PipelineCache`; the device needs `Features::PIPELINE_CACHE`).
+    pub fn with_pipeline_cache(device: &wgpu::Device, capabilities: Capabilities, cache: wgpu::PipelineCache) -> Self {
+        Context::new_with(device, capabilities, Some(cache))
+    }
+
+    fn new_with(device: &wgpu::Device, capabilities: Capabilities, cache: Option<wgpu::PipelineCache>) -> Self {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -113,6 +125,7 @@ impl Context {
             shared: Arc::new(Shared {
                 capabilities,
                 pipelines: Mutex::default(),
+                cache,
                 unused_read: unused("wgconv absent input"),
                 unused_write: unused("wgconv absent output"),
                 device: device.clone(),
@@ -156,11 +169,20 @@ impl Context {
         }
         let device = &self.shared.device;
         let scope = scope::Scope::open(device);
-        let pipeline = Arc::new(compile(device, variant, runtime_checks, shared_buffers));
+        let pipeline = Arc::new(compile(device, variant, runtime_checks, shared_buffers, self.shared.cache.as_ref()));
         scope.close(&variant.label())?;
         pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
+}
+
+/// A pipeline cache with nothing in it, where the device has such.
+#[cfg(feature = "bench")]
+pub(crate) fn empty_pipeline_cache(device: &wgpu::Device) -> Option<wgpu::PipelineCache> {
+    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("wgconv"), data: None, fallback: true };
+    // SAFETY: there are no data that could be wrong.
+    let create = || unsafe { device.create_pipeline_cache(&descriptor) };
+    device.features().contains(wgpu::Features::PIPELINE_CACHE).then(create)
 }
 
 /// Turns errors that wgpu reports out of band into results. A browser reports them later, through the device's handler.
@@ -193,7 +215,13 @@ mod scope {
     }
 }
 
-fn compile(device: &wgpu::Device, variant: &Variant, runtime_checks: bool, shared_buffers: bool) -> Pipeline {
+fn compile(
+    device: &wgpu::Device,
+    variant: &Variant,
+    runtime_checks: bool,
+    shared_buffers: bool,
+    cache: Option<&wgpu::PipelineCache>,
+) -> Pipeline {
     let label = variant.label();
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(&label),
@@ -244,7 +272,7 @@ fn compile(device: &wgpu::Device, variant: &Variant, runtime_checks: bool, share
             // Every kernel writes its workgroup memory before it reads it.
             zero_initialize_workgroup_memory: runtime_checks,
         },
-        cache: None,
+        cache,
     });
     Pipeline { pipeline, layout }
 }

@@ -58,7 +58,11 @@ mod spatial_separable2d_direct;
 mod sum_slices;
 
 pub use bound::{Bindings, Bound};
+#[cfg(feature = "bench")]
+pub(crate) use context::empty_pipeline_cache;
 pub use context::{Context, capabilities_of, optional_features, required_features, required_limits};
 pub use lower::{Lowered, lower_in_parts};
-pub use open::{Gpu, Outputs, Select, Timing};
+#[cfg(feature = "bench")]
+pub(crate) use open::Prepared;
+pub use open::{Gpu, Outputs, Select};
 pub use plan::Plan;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use super::bound::{Bindings, Bound};
 use super::context::{Context, optional_features, required_features, required_limits};
@@ -48,48 +47,8 @@ pub struct Outputs {
     pub gradients: BTreeMap<TensorName, Vec<f32>>,
 }
 
-/// Measured durations of an operation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Timing {
-    /// Milliseconds of one execution, one entry per sample, in order.
-    pub samples_ms: Vec<f64>,
-    /// `timestamp` (GPU clock) or `wall clock` (submit to completion).
-    pub method: &'static str,
-    /// Executions per sample.
-    pub repeats: usize,
-    /// Bytes of workspace.
-    pub workspace_bytes: u64,
-    /// What the last execution left, for checking.
-    pub outputs: Outputs,
-}
-
-impl Timing {
-    /// Median of the samples in milliseconds.
-    pub fn median(&self) -> f64 {
-        let mut sorted = self.samples_ms.clone();
-        sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => f64::NAN,
-            n if n % 2 == 1 => sorted[middle],
-            _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
-        }
-    }
-
-    /// From the fastest sample to the slowest, as a fraction of the median: large where the machine had other work.
-    pub fn spread(&self) -> f64 {
-        let fastest = self.samples_ms.iter().copied().fold(f64::INFINITY, f64::min);
-        let slowest = self.samples_ms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (slowest - fastest) / self.median()
-    }
-}
-
 /// Environment variable that picks the adapter of [`Select::Auto`].
 const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
-
-/// Length of one timed sample that the number of repeats aims at.
-const SAMPLE_TARGET: Duration = Duration::from_millis(20);
-const MAX_REPEATS: usize = 200;
 
 /// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
 fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
@@ -164,7 +123,9 @@ impl Gpu {
 
     fn from_adapter(adapter: &wgpu::Adapter) -> Result<Gpu> {
         let base = wgpu::Limits::downlevel_defaults().using_resolution(adapter.limits());
-        let optional = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        // For measurements; no kernel needs them.
+        let instruments = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE;
+        let optional = adapter.features() & instruments;
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("wgconv"),
             required_features: required_features(adapter) | optional_features(adapter) | optional,
@@ -234,28 +195,7 @@ impl Gpu {
         self.outputs(plan, &prepared)
     }
 
-    /// Like [`Gpu::run`], but executes many times and measures. Warms up first; a sample repeats the operation often
-    /// enough to last some milliseconds.
-    pub fn benchmark(&self, problem: &Problem, options: &Options, inputs: &Inputs, samples: usize) -> Result<Timing> {
-        let plan = Plan::new(&self.context, problem, options)?;
-        let prepared = self.prepare(&plan, inputs)?;
-        let clock = Clock::new(self);
-        // The first run compiles on some drivers; the second says how many repeats a sample needs.
-        clock.sample(self, &prepared.bound, 1)?;
-        let once = clock.sample(self, &prepared.bound, 1)?.max(1e-6);
-        let repeats = ((SAMPLE_TARGET.as_secs_f64() * 1e3 / once).ceil() as usize).clamp(1, MAX_REPEATS);
-        let samples_ms =
-            (0..samples.max(1)).map(|_| clock.sample(self, &prepared.bound, repeats)).collect::<Result<Vec<f64>>>()?;
-        Ok(Timing {
-            samples_ms,
-            method: clock.method(),
-            repeats,
-            workspace_bytes: plan.workspace_size(),
-            outputs: self.outputs(&plan, &prepared)?,
-        })
-    }
-
-    fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut buffers = BTreeMap::new();
         for spec in plan.geometry().tensors() {
@@ -293,18 +233,35 @@ impl Gpu {
         if let Some(error) = pollster::block_on(out_of_memory.pop()) {
             return Err(device_error(error));
         }
-        let mut bindings = Bindings::new();
-        for (name, buffer) in &buffers {
-            bindings = bindings.tensor(*name, buffer);
-        }
-        if let Some(workspace) = &workspace {
-            bindings = bindings.workspace(workspace);
-        }
-        let bound = plan.bind(&bindings)?;
-        Ok(Prepared { bound, buffers })
+        Prepared::bind(plan, buffers, workspace)
     }
 
-    fn outputs(&self, plan: &Plan, prepared: &Prepared) -> Result<Outputs> {
+    /// Another set of buffers with the same contents, on the same workspace.
+    #[cfg(feature = "bench")]
+    pub(crate) fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
+        let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let copy = |(&name, from): (&TensorName, &wgpu::Buffer)| {
+            let to = self.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some(name.as_str()),
+                size: from.size(),
+                usage: from.usage(),
+                mapped_at_creation: false,
+            });
+            encoder.copy_buffer_to_buffer(from, 0, &to, 0, from.size());
+            (name, to)
+        };
+        let buffers = other.buffers.iter().map(copy).collect();
+        match pollster::block_on(out_of_memory.pop()) {
+            Some(error) => Err(device_error(error)),
+            None => {
+                self.queue.submit([encoder.finish()]);
+                Prepared::bind(plan, buffers, other.workspace.clone())
+            }
+        }
+    }
+
+    pub(crate) fn outputs(&self, plan: &Plan, prepared: &Prepared) -> Result<Outputs> {
         let mut outputs = Outputs {
             algorithm: plan.choice().algorithm,
             output: Vec::new(),
@@ -349,7 +306,7 @@ impl Gpu {
     }
 
     /// Waits for the device, and says what it complained of meanwhile.
-    fn wait(&self) -> Result<()> {
+    pub(crate) fn wait(&self) -> Result<()> {
         self.device().poll(wgpu::PollType::wait_indefinitely()).map_err(device_error)?;
         match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(Error::Device(format!("{}: {error}", self.description()))),
@@ -367,79 +324,37 @@ fn layout_of(plan: &Plan, spec: &TensorSpec) -> Layout {
 }
 
 /// Buffers of one execution.
-struct Prepared {
-    bound: Bound,
-    buffers: BTreeMap<TensorName, wgpu::Buffer>,
+pub(crate) struct Prepared {
+    pub bound: Bound,
+    pub buffers: BTreeMap<TensorName, wgpu::Buffer>,
+    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "another binding needs it"))]
+    workspace: Option<wgpu::Buffer>,
 }
 
-/// GPU timestamps where the device has them, else the wall clock around a submit.
-enum Clock {
-    Timestamps { queries: wgpu::QuerySet, resolved: wgpu::Buffer, nanoseconds_per_tick: f64 },
-    Wall,
+impl Prepared {
+    fn bind(
+        plan: &Plan,
+        buffers: BTreeMap<TensorName, wgpu::Buffer>,
+        workspace: Option<wgpu::Buffer>,
+    ) -> Result<Prepared> {
+        let bound = bind(plan, &buffers, workspace.as_ref())?;
+        Ok(Prepared { bound, buffers, workspace })
+    }
+
+    /// The same buffers once more: what binding costs.
+    #[cfg(feature = "bench")]
+    pub(crate) fn bind_again(&self, plan: &Plan) -> Result<Bound> {
+        bind(plan, &self.buffers, self.workspace.as_ref())
+    }
 }
 
-impl Clock {
-    fn new(gpu: &Gpu) -> Clock {
-        let device = gpu.device();
-        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Clock::Wall;
-        }
-        Clock::Timestamps {
-            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("wgconv clock"),
-                ty: wgpu::QueryType::Timestamp,
-                count: 2,
-            }),
-            resolved: device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("wgconv clock"),
-                size: 16,
-                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            }),
-            nanoseconds_per_tick: gpu.queue.get_timestamp_period().into(),
-        }
+fn bind(plan: &Plan, buffers: &BTreeMap<TensorName, wgpu::Buffer>, workspace: Option<&wgpu::Buffer>) -> Result<Bound> {
+    let mut bindings = Bindings::new();
+    for (name, buffer) in buffers {
+        bindings = bindings.tensor(*name, buffer);
     }
-
-    fn method(&self) -> &'static str {
-        match self {
-            Clock::Timestamps { .. } => "timestamp",
-            Clock::Wall => "wall clock",
-        }
+    if let Some(workspace) = workspace {
+        bindings = bindings.workspace(workspace);
     }
-
-    /// Milliseconds of one of `repeats` executions in one pass.
-    fn sample(&self, gpu: &Gpu, bound: &Bound, repeats: usize) -> Result<f64> {
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let timestamp_writes = match self {
-            Clock::Timestamps { queries, .. } => Some(wgpu::ComputePassTimestampWrites {
-                query_set: queries,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
-            }),
-            Clock::Wall => None,
-        };
-        let mut pass =
-            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("wgconv timed"), timestamp_writes });
-        for _ in 0..repeats {
-            bound.encode_in_pass(&mut pass);
-        }
-        drop(pass);
-        match self {
-            Clock::Timestamps { queries, resolved, nanoseconds_per_tick } => {
-                encoder.resolve_query_set(queries, 0..2, resolved, 0);
-                gpu.queue.submit([encoder.finish()]);
-                let words = gpu.read_back(resolved)?;
-                let tick = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
-                let ticks = tick(1).saturating_sub(tick(0));
-                Ok(ticks as f64 * nanoseconds_per_tick * 1e-6 / repeats as f64)
-            }
-            Clock::Wall => {
-                gpu.wait()?;
-                let start = Instant::now();
-                gpu.queue.submit([encoder.finish()]);
-                gpu.wait()?;
-                Ok(start.elapsed().as_secs_f64() * 1e3 / repeats as f64)
-            }
-        }
-    }
+    plan.bind(&bindings)
 }

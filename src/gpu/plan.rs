@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::bound::{Bindings, Bound};
 use super::context::{Context, Pipeline};
 use super::lower::{self, Lowered};
-use super::program::{Dispatch, Program};
+use super::program::{Dispatch, Operand, Program};
 use crate::choose::{Choice, Options, choose};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::problem::Problem;
+use crate::tensor::ELEMENT_BYTES;
 
 /// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync`, bound as often as wanted. Making
 /// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
@@ -77,6 +78,24 @@ impl Plan {
     /// Number of dispatches that one `encode` records.
     pub fn dispatch_count(&self) -> usize {
         self.parts.iter().map(|part| part.count * part.launches.len()).sum()
+    }
+
+    /// Bytes that the dispatches of one `encode` bind, counting what one dispatch binds twice or never as often: a lower
+    /// bound of what this algorithm moves if no dispatch finds another's data in a cache.
+    pub fn traffic_bytes(&self) -> u64 {
+        let bytes = |operand: &Operand, images: usize| match *operand {
+            Operand::Workspace { bytes, .. } => bytes,
+            Operand::Unused => 0,
+            Operand::Tensor(name) => self.geometry.tensor(name).map_or(0, |spec| {
+                let len = spec.len() as u64 * ELEMENT_BYTES;
+                if spec.takes_layout() { len / spec.shape[0] as u64 * images as u64 } else { len }
+            }),
+        };
+        let of = |part: &Part| -> u64 {
+            let operands = part.launches.iter().flat_map(|launch| &launch.dispatch.operands);
+            part.count as u64 * operands.map(|operand| bytes(operand, part.images)).sum::<u64>()
+        };
+        self.parts.iter().map(of).sum()
     }
 
     /// The compiled kernels in order of first use, each with its constants.

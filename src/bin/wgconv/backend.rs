@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use wgconv::gpu::{Gpu, Select, Timing};
-use wgconv::{Algorithm, Candidate, Geometry, Inputs, Options, Problem, candidates, reference};
+use wgconv::gpu::{Gpu, Select};
+use wgconv::{Algorithm, Candidate, Geometry, Inputs, Options, candidates, reference};
 
 use crate::console::tell;
 use crate::failure::{Failure, Result};
@@ -89,10 +89,6 @@ impl Adapter {
             Select::Name(name) => name.clone(),
         };
         Ok(Adapter { gpu, selector })
-    }
-
-    pub fn benchmark(&self, problem: &Problem, options: &Options, inputs: &Inputs, samples: usize) -> Result<Timing> {
-        Ok(self.gpu.benchmark(problem, options, inputs, samples)?)
     }
 }
 

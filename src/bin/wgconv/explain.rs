@@ -11,6 +11,7 @@ use wgconv::{
 
 use crate::attributes::{ATTRIBUTES, Attributes};
 use crate::backend::{self, Backend, Wanted};
+use crate::bench;
 use crate::case::Case;
 use crate::console::say_json;
 use crate::failure::{Failure, Result};
@@ -18,7 +19,6 @@ use crate::files;
 use crate::operate;
 use crate::operation::{Kind, Op};
 use crate::request::{Request, Shapes};
-use crate::suite;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -181,7 +181,7 @@ fn subject(args: &ExplainArgs, matches: &ArgMatches) -> Result<(String, Geometry
         let task = Case::load(folder)?.task().map_err(|failure| failure.of(folder.display()))?;
         Ok((task.op.name(), task.checked.geometry, task.inputs.get(&TensorName::Weight).cloned()))
     } else if let Some(name) = &args.layer {
-        Ok(whole(suite::layer(name)?))
+        Ok(whole(bench::layer(name)?))
     } else if let Some(text) = &args.problem {
         Ok(whole(Geometry::new(&parse_problem(text)?)?))
     } else if args.op.is_some() {

@@ -20,7 +20,6 @@ mod operation;
 mod picture;
 mod request;
 mod run;
-mod suite;
 
 use std::process::ExitCode;
 

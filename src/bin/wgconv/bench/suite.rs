@@ -1,6 +1,7 @@
 //! Benchmark suites: layers of known networks, as data files whose format benches/shapes/README.md describes.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,12 +13,25 @@ use crate::files;
 use crate::operation::{Kind, Op};
 use crate::request::{Request, Shapes};
 
-const FILES: [&str; 5] = [
-    include_str!("../../../benches/shapes/alexnet.json"),
-    include_str!("../../../benches/shapes/resnet50.json"),
-    include_str!("../../../benches/shapes/mobilenetv2.json"),
-    include_str!("../../../benches/shapes/dcnv2.json"),
-    include_str!("../../../benches/shapes/decoder.json"),
+const FILES: [&str; 18] = [
+    include_str!("../../../../benches/shapes/alexnet.json"),
+    include_str!("../../../../benches/shapes/vgg16.json"),
+    include_str!("../../../../benches/shapes/resnet50.json"),
+    include_str!("../../../../benches/shapes/resnext50.json"),
+    include_str!("../../../../benches/shapes/googlenet.json"),
+    include_str!("../../../../benches/shapes/inception_v3.json"),
+    include_str!("../../../../benches/shapes/mobilenetv2.json"),
+    include_str!("../../../../benches/shapes/efficientnet_b0.json"),
+    include_str!("../../../../benches/shapes/convnext_t.json"),
+    include_str!("../../../../benches/shapes/unet.json"),
+    include_str!("../../../../benches/shapes/deeplab_aspp.json"),
+    include_str!("../../../../benches/shapes/decoder.json"),
+    include_str!("../../../../benches/shapes/dcnv2.json"),
+    include_str!("../../../../benches/shapes/text_cnn.json"),
+    include_str!("../../../../benches/shapes/wavenet.json"),
+    include_str!("../../../../benches/shapes/causal_conv1d.json"),
+    include_str!("../../../../benches/shapes/deepspeech.json"),
+    include_str!("../../../../benches/shapes/subpixel_sr.json"),
 ];
 
 /// A network.
@@ -47,16 +61,61 @@ pub struct Layer {
     /// Too much for a software rasteriser.
     #[serde(default)]
     pub large: bool,
+    /// Images that fill a large GPU.
+    #[serde(default)]
+    pub gpu_batch: Option<usize>,
+}
+
+/// How many images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// As the suite says.
+    Suite,
+    /// What the suite recommends for GPUs.
+    Gpu,
+    /// So many.
+    Images(usize),
+}
+
+impl FromStr for Batch {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "suite" => Ok(Batch::Suite),
+            "gpu" => Ok(Batch::Gpu),
+            number => match number.parse() {
+                Ok(images) if images > 0 => Ok(Batch::Images(images)),
+                _ => Err("it must be suite, gpu or a number of images".into()),
+            },
+        }
+    }
 }
 
 impl Layer {
-    pub fn geometry(&self) -> Result<Geometry> {
+    /// The operation, as `--operation` names it.
+    pub fn operation(&self) -> Result<String> {
+        Ok(self.geometry(Batch::Suite)?.problem().op_name())
+    }
+
+    pub fn geometry(&self, batch: Batch) -> Result<Geometry> {
+        let images = match batch {
+            Batch::Suite => None,
+            Batch::Gpu => self.gpu_batch,
+            Batch::Images(images) => Some(images),
+        };
         let Layer { op, input, weight, attrs, with, .. } = self;
         match (&self.problem, op, input) {
             (Some(problem), None, None) if weight.is_none() && attrs.is_empty() && with.is_empty() => {
-                Ok(Geometry::new(problem)?)
+                Ok(Geometry::new(&with_batch(problem, images)?)?)
             }
-            (None, Some(op), Some(input)) => self.request(op, input),
+            (None, Some(op), Some(input)) => {
+                let mut input = input.clone();
+                if let (Some(first), Some(images)) = (input.first_mut(), images) {
+                    *first = images;
+                }
+                self.request(op, &input)
+            }
             _ => Err(Failure::invalid("it needs either a problem, or an op and an input with what belongs to them")),
         }
     }
@@ -73,6 +132,23 @@ impl Layer {
             shapes.insert(TensorName::Offset, None);
         }
         Ok(Request { op, attributes: &attributes, shapes: &shapes, indices: false }.check()?.geometry)
+    }
+}
+
+/// Every problem is serialised with its batch.
+fn with_batch(problem: &Problem, images: Option<usize>) -> Result<Problem> {
+    let Some(images) = images else { return Ok(problem.clone()) };
+    let wrong = |error: serde_json::Error| Failure::invalid(error.to_string());
+    let mut value = serde_json::to_value(problem).map_err(wrong)?;
+    value["batch"] = images.into();
+    serde_json::from_value(value).map_err(wrong)
+}
+
+/// Refuses what no operation is called.
+pub fn known_operation(name: &str) -> Result<()> {
+    match Op::parse(name) {
+        Some(_) => Ok(()),
+        None => Err(Failure::invalid(format!("--operation = {name}: there is no such operation, see `wgconv --help`"))),
     }
 }
 
@@ -109,7 +185,7 @@ pub fn layer(name: &str) -> Result<Geometry> {
     let layers = suites.iter().flat_map(|suite| suite.layers.iter().map(move |layer| (suite.full_name(layer), layer)));
     let wanted = name.to_lowercase();
     match layers.into_iter().find(|(full, _)| full.to_lowercase() == wanted) {
-        Some((_, layer)) => layer.geometry(),
+        Some((_, layer)) => layer.geometry(Batch::Suite),
         None => Err(Failure::invalid(format!("--layer = {name}: `wgconv bench --list` names them, as resnet50/conv1"))),
     }
 }
@@ -182,8 +258,9 @@ mod tests {
             let names: std::collections::BTreeSet<&str> = suite.layers.iter().map(|layer| &*layer.name).collect();
             assert_eq!(names.len(), suite.layers.len(), "{}", suite.name);
             for layer in &suite.layers {
-                let geometry =
-                    layer.geometry().unwrap_or_else(|error| panic!("{}/{}: {error}", suite.name, layer.name));
+                let geometry = layer
+                    .geometry(Batch::Suite)
+                    .unwrap_or_else(|error| panic!("{}/{}: {error}", suite.name, layer.name));
                 let gflop = 2e-9 * geometry.macs() as f64;
                 assert_eq!(layer.large, gflop > 1.0, "{}/{} has {gflop} GFLOP", suite.name, layer.name);
             }

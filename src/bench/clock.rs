@@ -1,0 +1,103 @@
+//! How long the device takes.
+
+use std::time::Instant;
+
+use super::record::ClockKind;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+
+/// Which clock to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// Timestamps where the device has them, the wall clock elsewhere.
+    #[default]
+    Auto,
+    /// The wall clock from submission to completion, whatever the device has.
+    Wall,
+}
+
+/// Times compute passes on a device: by timestamps at the beginning and the end of the pass, or by the wall clock from
+/// submission to completion, which includes what the driver needs to start and to report the end.
+pub struct Stopwatch<'a> {
+    gpu: &'a Gpu,
+    timestamps: Option<Timestamps>,
+}
+
+struct Timestamps {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    nanoseconds_per_tick: f64,
+}
+
+impl<'a> Stopwatch<'a> {
+    /// Makes a query set and a buffer of 16 bytes where timestamps are to be had.
+    pub fn new(gpu: &'a Gpu, clock: Clock) -> Self {
+        let device = gpu.device();
+        let available = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let timestamps = (clock == Clock::Auto && available).then(|| Timestamps {
+            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("wgconv stopwatch"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2,
+            }),
+            resolved: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("wgconv stopwatch"),
+                size: 16,
+                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            }),
+            nanoseconds_per_tick: gpu.queue().get_timestamp_period().into(),
+        });
+        Stopwatch { gpu, timestamps }
+    }
+
+    /// What it measures with.
+    pub fn kind(&self) -> ClockKind {
+        match self.timestamps {
+            Some(_) => ClockKind::Timestamp,
+            None => ClockKind::Wall,
+        }
+    }
+
+    /// Milliseconds of one compute pass. Submits, and waits for the device.
+    pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let timestamp_writes = self.timestamps.as_ref().map(|clock| wgpu::ComputePassTimestampWrites {
+            query_set: &clock.queries,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        });
+        let mut pass =
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("wgconv timed"), timestamp_writes });
+        record(&mut pass);
+        drop(pass);
+        match &self.timestamps {
+            Some(clock) => {
+                encoder.resolve_query_set(&clock.queries, 0..2, &clock.resolved, 0);
+                self.gpu.queue().submit([encoder.finish()]);
+                let words = self.gpu.read_back(&clock.resolved)?;
+                let tick = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
+                match tick(1).checked_sub(tick(0)) {
+                    Some(ticks) if ticks > 0 => Ok(ticks as f64 * clock.nanoseconds_per_tick * 1e-6),
+                    _ => Err(Error::Device(format!(
+                        "{}: timestamps {} and {} around a pass",
+                        self.gpu.description(),
+                        tick(0),
+                        tick(1)
+                    ))),
+                }
+            }
+            None => self.wall(encoder),
+        }
+    }
+
+    /// Milliseconds on the wall clock from the submission of what was recorded to its completion.
+    pub(super) fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
+        let commands = encoder.finish();
+        self.gpu.wait()?;
+        let start = Instant::now();
+        self.gpu.queue().submit([commands]);
+        self.gpu.wait()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    }
+}

@@ -1,0 +1,257 @@
+//! What the machine can do: micro-benchmarks in WGSL, the way the empirical roofline tools do it (Y. Lo et al. 2014, Roofline
+//! Model Toolkit; for Vulkan, vkpeak). Several variants of each, the best of which counts.
+
+use std::collections::BTreeMap;
+
+use super::clock::{Clock, Stopwatch};
+use super::record::{Peak, PeakKind};
+use super::statistics::Summary;
+use crate::capabilities::KernelClass;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+
+const SAMPLES: usize = 5;
+/// Milliseconds of a sample.
+const SAMPLE_MS: f64 = 15.0;
+/// Multiply-adds of a chain in the loop's body.
+const STEPS: usize = 16;
+const WORKGROUP_SIZE: u32 = 256;
+/// Bytes of each buffer of the bandwidth benchmarks, where the device allows as many.
+const BUFFER_BYTES: u64 = 256 << 20;
+
+/// Measures multiply-adds in f32, in f16 where the device has it, reading, and copying. Takes some seconds and up to half
+/// a GiB of buffers. `progress` hears of every variant before it runs.
+pub fn measure_peaks(gpu: &Gpu, clock: Clock, progress: &mut dyn FnMut(&str)) -> Result<Vec<Peak>> {
+    let stopwatch = Stopwatch::new(gpu, clock);
+    let mut peaks = vec![multiply_adds(gpu, &stopwatch, PeakKind::F32Fma, progress)?];
+    if gpu.device().features().contains(wgpu::Features::SHADER_F16) {
+        peaks.push(multiply_adds(gpu, &stopwatch, PeakKind::F16Fma, progress)?);
+    }
+    peaks.extend(bandwidths(gpu, &stopwatch, progress)?);
+    Ok(peaks)
+}
+
+/// A shape of the multiply-add loop.
+struct Fma {
+    /// Components of a value.
+    width: usize,
+    chains: usize,
+    /// The builtin, or a product and a sum, which compilers contract or not.
+    builtin: bool,
+}
+
+impl Fma {
+    fn name(&self) -> String {
+        let value = if self.width == 1 { "scalar".into() } else { format!("vec{}", self.width) };
+        format!("{value} x {} {}", self.chains, if self.builtin { "fma" } else { "mul-add" })
+    }
+
+    fn source(&self, kind: PeakKind) -> String {
+        let element = if kind == PeakKind::F16Fma { "f16" } else { "f32" };
+        let value = if self.width == 1 { element.into() } else { format!("vec{}<{element}>", self.width) };
+        let each = |line: &dyn Fn(usize) -> String| (0..self.chains).map(line).collect::<Vec<_>>();
+        let declare = each(&|i| format!("var c{i} = Value(start + Element({}.0 / 16.0));", i % 16));
+        let step = each(&|i| match self.builtin {
+            true => format!("c{i} = fma(c{i}, factor, term);"),
+            false => format!("c{i} = c{i} * factor + term;"),
+        });
+        let steps = vec![step.join(" "); STEPS];
+        let total = each(&|i| format!("c{i}")).join(" + ");
+        let sum = if self.width == 1 { total } else { format!("dot({total}, Value(Element(1.0)))") };
+        let head = format!(
+            "{}alias Element = {element};\nalias Value = {value};\nconst WORKGROUP_SIZE = {WORKGROUP_SIZE}u;\n",
+            if kind == PeakKind::F16Fma { "enable f16;\n" } else { "" }
+        );
+        let body = include_str!("../../shaders/bench/peak_fma.wgsl")
+            .replace("//DECLARE", &declare.join("\n    "))
+            .replace("//STEP", &steps.join("\n        "))
+            .replace("SUM", &sum);
+        head + &body
+    }
+
+    /// Operations of an invocation for each iteration.
+    fn operations(&self) -> f64 {
+        (2 * self.width * self.chains * STEPS) as f64
+    }
+}
+
+fn multiply_adds(gpu: &Gpu, stopwatch: &Stopwatch<'_>, kind: PeakKind, progress: &mut dyn FnMut(&str)) -> Result<Peak> {
+    let shapes = [(1, 8), (1, 16), (2, 8), (4, 2), (4, 4), (4, 8)];
+    let workgroups: u32 = match gpu.capabilities().class {
+        KernelClass::Gpu => 4096,
+        KernelClass::Cpu => 64,
+    };
+    let output = buffer(gpu, 256)?;
+    let params = uniform(gpu);
+    let mut trials = Vec::new();
+    for (width, chains) in shapes {
+        for builtin in [true, false] {
+            let fma = Fma { width, chains, builtin };
+            progress(&format!("{} {}", kind.as_str(), fma.name()));
+            let pipeline = pipeline(gpu, &fma.name(), &fma.source(kind))?;
+            let group = bind(gpu, &pipeline, &[&params, &output]);
+            let run = |iterations: u32| -> Result<f64> {
+                let words: [u32; 4] = [0.5_f32.to_bits(), 1.0_f32.to_bits(), iterations, 0];
+                gpu.queue().write_buffer(&params, 0, bytemuck::cast_slice(&words));
+                stopwatch.time(|pass| {
+                    pass.set_pipeline(&pipeline);
+                    pass.set_bind_group(0, &group, &[]);
+                    pass.dispatch_workgroups(workgroups, 1, 1);
+                })
+            };
+            run(1)?;
+            let mut iterations = 16_u32;
+            while iterations < 1 << 20 && run(iterations)? < SAMPLE_MS {
+                iterations *= 2;
+            }
+            let samples = (0..SAMPLES).map(|_| run(iterations)).collect::<Result<Vec<f64>>>()?;
+            let operations =
+                fma.operations() * f64::from(iterations) * f64::from(workgroups) * f64::from(WORKGROUP_SIZE);
+            trials.push(Trial { name: fma.name(), units: operations, samples_ms: samples });
+        }
+    }
+    Trial::best(kind, trials)
+}
+
+fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&str)) -> Result<[Peak; 2]> {
+    let capabilities = gpu.capabilities();
+    let mut bytes = BUFFER_BYTES;
+    while bytes > capabilities.max_binding_bytes || bytes > capabilities.max_buffer_bytes {
+        bytes /= 2;
+    }
+    let (from, to) = (buffer(gpu, bytes)?, buffer(gpu, bytes)?);
+    let mut reads = Vec::new();
+    let mut copies = Vec::new();
+    for (value, width) in [("f32", 4), ("vec2<f32>", 8), ("vec4<f32>", 16)] {
+        for items in [4_u64, 16, 64] {
+            let invocations = bytes / width / items;
+            let workgroups = invocations / u64::from(WORKGROUP_SIZE);
+            if workgroups == 0 || workgroups > u64::from(capabilities.max_workgroups_per_dimension) {
+                continue;
+            }
+            let head =
+                format!("alias Value = {value};\nconst WORKGROUP_SIZE = {WORKGROUP_SIZE}u;\nconst ITEMS = {items}u;\n");
+            let name = format!("{value} x {items}");
+            let widen = match width {
+                4 => "vec4<f32>(sum, 0.0, 0.0, 0.0)",
+                8 => "vec4<f32>(sum, 0.0, 0.0)",
+                _ => "sum",
+            };
+            let read = include_str!("../../shaders/bench/read.wgsl").replace("vec4<f32>(sum)", widen);
+            let copy = include_str!("../../shaders/bench/copy.wgsl");
+            for (kind, source, list, moved) in
+                [("read", head.clone() + &read, &mut reads, bytes), ("copy", head + copy, &mut copies, 2 * bytes)]
+            {
+                progress(&format!("{kind} {name}"));
+                let pipeline = pipeline(gpu, &name, &source)?;
+                let group = bind(gpu, &pipeline, &[&from, &to]);
+                let run = || {
+                    stopwatch.time(|pass| {
+                        pass.set_pipeline(&pipeline);
+                        pass.set_bind_group(0, &group, &[]);
+                        pass.dispatch_workgroups(workgroups as u32, 1, 1);
+                    })
+                };
+                run()?;
+                let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
+                list.push(Trial { name: name.clone(), units: moved as f64, samples_ms });
+            }
+        }
+    }
+    progress("copy by the driver");
+    let run = || {
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        // Often enough that the wall clock's own share vanishes.
+        for _ in 0..4 {
+            encoder.copy_buffer_to_buffer(&from, 0, &to, 0, bytes);
+        }
+        stopwatch.wall(encoder)
+    };
+    run()?;
+    let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
+    copies.push(Trial { name: "copy_buffer_to_buffer".into(), units: 8.0 * bytes as f64, samples_ms });
+    Ok([Trial::best(PeakKind::Read, reads)?, Trial::best(PeakKind::Copy, copies)?])
+}
+
+/// Samples of one variant.
+struct Trial {
+    name: String,
+    /// Operations or bytes of a sample.
+    units: f64,
+    samples_ms: Vec<f64>,
+}
+
+impl Trial {
+    fn per_second(&self) -> f64 {
+        Summary::of(&self.samples_ms).map_or(0.0, |summary| self.units / (summary.median * 1e-3))
+    }
+
+    fn best(kind: PeakKind, trials: Vec<Trial>) -> Result<Peak> {
+        let variants: BTreeMap<String, f64> =
+            trials.iter().map(|trial| (trial.name.clone(), trial.per_second())).collect();
+        let best = trials.into_iter().max_by(|a, b| a.per_second().total_cmp(&b.per_second()));
+        let best = best.ok_or_else(|| Error::Unsupported {
+            what: format!("the {} benchmark", kind.as_str()),
+            reason: "no variant fits the device's limits".into(),
+        })?;
+        Ok(Peak { kind, per_second: best.per_second(), variant: best.name, samples_ms: best.samples_ms, variants })
+    }
+}
+
+fn buffer(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
+    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("wgconv limits"),
+        size: bytes,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    });
+    match pollster::block_on(scope.pop()) {
+        Some(error) => Err(Error::Device(error.to_string())),
+        None => Ok(buffer),
+    }
+}
+
+fn uniform(gpu: &Gpu) -> wgpu::Buffer {
+    gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("wgconv limits"),
+        size: 16,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+fn pipeline(gpu: &Gpu, label: &str, source: &str) -> Result<wgpu::ComputePipeline> {
+    let device = gpu.device();
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(label),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(label),
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    });
+    match pollster::block_on(scope.pop()) {
+        Some(error) => Err(Error::Device(format!("the driver refuses {label}: {error}"))),
+        None => Ok(pipeline),
+    }
+}
+
+fn bind(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
+    let entries: Vec<_> = buffers
+        .iter()
+        .enumerate()
+        .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
+        .collect();
+    let layout = pipeline.get_bind_group_layout(0);
+    gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("wgconv limits"),
+        layout: &layout,
+        entries: &entries,
+    })
+}

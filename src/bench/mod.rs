@@ -1,0 +1,22 @@
+//! The measuring instrument: verified, repeatable timings of problems on a device, the device's own limits to hold them
+//! against, and records that can be kept and compared.
+//!
+//! A number is recorded only with the proof that the result was right: [`Session`] compares every result with the f64
+//! reference first, and in every later round demands the same bits again.
+
+mod clock;
+mod compare;
+mod limits;
+mod record;
+mod session;
+mod statistics;
+
+pub use clock::{Clock, Stopwatch};
+pub use compare::{Change, Comparison, Verdict, compare};
+pub use limits::measure_peaks;
+pub use record::{
+    Bound, ClockKind, Device, Host, Machine, Pass, Peak, PeakKind, Record, Row, SCHEMA, Settings, Side, Software,
+    Status,
+};
+pub use session::{Expected, Item, RowNames, Session};
+pub use statistics::Summary;

@@ -1,0 +1,477 @@
+//! `wgconv bench`: verified measurements of known layers.
+
+mod machine;
+mod suite;
+mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use wgconv::bench::{
+    Clock, Expected, Item, Machine, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
+};
+use wgconv::{Geometry, Options, Problem, choose};
+
+use crate::backend::{self, Adapter, Backend, Method, Wanted};
+use crate::console::{progress, say, say_json, tell};
+use crate::failure::{Failure, Result};
+use crate::files;
+use machine::Load;
+use suite::Suite;
+pub use suite::layer;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgconv bench                                       every suite, forward and backward, on the default adapter
+  wgconv bench --suite resnet50 --algorithm all      all algorithms side by side
+  wgconv bench --layer 3x3 --device all --out a.json layers with 3x3 in their name on every adapter and backend
+  wgconv bench --operation deform_conv2d --pass forward,grad_offset,grad_mask
+  wgconv bench --large --batch gpu --out h.json      what a GPU should be given
+  wgconv bench --suite mine.json                     a suite of your own, see benches/shapes/README.md
+  wgconv bench --list
+
+Every result is compared with the f64 reference first; a row whose check fails says `wrong` instead of a time, and the \
+exit code is 1. `error` is the largest deviation over its bound for f32 in any order of summation: up to 1 is right. \
+`ms` is the median of all samples, `spread` the distance of their quartiles in percent of it. GFLOP/s counts two \
+operations per multiply-add of the direct algorithm, whatever the algorithm does; GB/s counts every tensor once. `limit` \
+is the share of min(peak, intensity x bandwidth) that is reached, with the side that bounds it. Ctrl-C ends the run \
+and keeps what was measured. docs/benchmarking.md tells what makes a timing trustworthy.")]
+pub struct BenchArgs {
+    /// all, some of those that --list names, or .json files
+    #[arg(long, value_name = "NAME", default_value = "all", value_delimiter = ',')]
+    suite: Vec<String>,
+    /// Only layers with this in suite/name
+    #[arg(long, value_name = "TEXT")]
+    layer: Option<String>,
+    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    operation: Vec<String>,
+    /// forward, backward (every gradient in one plan), grad_input, grad_weight and so on, or all
+    #[arg(long, value_name = "PASS", default_value = "forward,backward", value_delimiter = ',')]
+    pass: Vec<String>,
+    /// Also the layers that are too much for a software rasteriser
+    #[arg(long)]
+    large: bool,
+    /// Images: a number, `suite` as the suite says, or `gpu` for the number that the suite recommends for GPUs
+    #[arg(long, value_name = "N", default_value = "suite")]
+    batch: suite::Batch,
+    /// auto, all, a number or a part of a name (see `wgconv devices`)
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Wanted,
+    /// Only adapters of this backend
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<BackendName>,
+    /// auto for the chosen one, all that apply, or one by name
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    algorithm: Method,
+    /// Visits to every row, spread over the run, so that the machine's drift is in the spread
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Timed samples of a visit
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    samples: u16,
+    /// Milliseconds that a sample aims at
+    #[arg(long, value_name = "MS", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=10000))]
+    sample_ms: u16,
+    /// MiB of buffers to rotate through, so that data are not found in a cache; 0 times warm data
+    #[arg(long, value_name = "MIB", default_value = "256", value_parser = clap::value_parser!(u16).range(0..=16384))]
+    rotate: u16,
+    /// auto for timestamps where the device has them
+    #[arg(long, value_name = "CLOCK", default_value = "auto")]
+    clock: ClockName,
+    /// Do not measure the machine's limits; the rows then say nothing about them
+    #[arg(long)]
+    no_limits: bool,
+    /// Write the record, for `wgconv report`
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+    /// What to call the record
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Name the suites and their layers
+    #[arg(long)]
+    list: bool,
+    /// Print the record instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BackendName {
+    Vulkan,
+    Metal,
+    Dx12,
+    Gl,
+    Webgpu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClockName {
+    Auto,
+    Wall,
+}
+
+/// A layer of a suite, ready to be measured.
+struct Layer {
+    suite: String,
+    name: String,
+    geometry: Geometry,
+}
+
+/// A device under test.
+struct Bench<'a> {
+    adapter: &'a Adapter,
+    id: String,
+    peaks: Vec<Peak>,
+}
+
+/// What becomes a row.
+struct Entry {
+    layer: usize,
+    bench: usize,
+    pass: Pass,
+    chosen: bool,
+    item: Item,
+}
+
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let suites = select(args)?;
+    if args.list {
+        list(&suites, args.json)?;
+        return Ok(());
+    }
+    if args.device == Wanted::Reference {
+        return Err(Failure::invalid("--device = reference: only adapters are measured"));
+    }
+    let passes = passes(&args.pass)?;
+    // Every layer is judged before the first one is measured.
+    let layers = layers(&suites, args)?;
+    let adapters = adapters(args)?;
+    let mut benches: Vec<Bench<'_>> = Vec::new();
+    for (index, adapter) in adapters.iter().enumerate() {
+        benches.push(Bench { adapter, id: index.to_string(), peaks: Vec::new() });
+    }
+    let load_before = Load::now();
+    if load_before.is_busy() {
+        tell!("the machine is busy ({load_before}): do not trust these times");
+    }
+    let clock = match args.clock {
+        ClockName::Auto => Clock::Auto,
+        ClockName::Wall => Clock::Wall,
+    };
+    let settings = Settings {
+        rounds: args.rounds.into(),
+        samples: args.samples.into(),
+        sample_ms: args.sample_ms.into(),
+        rotate_bytes: u64::from(args.rotate) << 20,
+    };
+    let mut record = Record {
+        schema: SCHEMA.into(),
+        created: machine::now(),
+        label: args.label.clone(),
+        software: machine::software(),
+        machine: Machine { host: machine::host(), load_before: load_before.average, load_after: None },
+        settings: settings.clone(),
+        devices: Vec::new(),
+        rows: Vec::new(),
+        interrupted: false,
+    };
+
+    let stop = stop_on_interrupt()?;
+    if !args.no_limits {
+        let bar = progress(0);
+        for bench in &mut benches {
+            let description = bench.adapter.gpu.description();
+            let mut tell = |what: &str| bar.set_message(format!("limits of {description}: {what}"));
+            bench.peaks = measure_peaks(&bench.adapter.gpu, clock, &mut tell)?;
+        }
+        bar.finish_and_clear();
+    }
+    let mut entries = entries(&layers, &benches, &passes, args.algorithm);
+    let sessions: Vec<Session<'_>> =
+        benches.iter().map(|bench| Session::new(&bench.adapter.gpu, &settings, clock)).collect();
+    record.interrupted = measure(&layers, &sessions, &mut entries, &settings, &stop);
+
+    for (bench, session) in benches.iter().zip(&sessions) {
+        record.devices.push(machine::device(&bench.adapter.gpu, &bench.id, session.clock(), &bench.peaks));
+    }
+    for entry in &entries {
+        if entry.item.was_visited() {
+            let layer = &layers[entry.layer];
+            let bench = &benches[entry.bench];
+            let operation = layer.geometry.problem().op_name();
+            let names = RowNames {
+                suite: &layer.suite,
+                layer: &layer.name,
+                operation: &operation,
+                pass: entry.pass,
+                device: &bench.id,
+                chosen: entry.chosen,
+            };
+            record.rows.push(entry.item.row(names, sessions[entry.bench].clock(), &bench.peaks));
+        }
+    }
+    record.machine.load_after = Load::now().average;
+    if let Some(path) = &args.out {
+        let text = serde_json::to_vec_pretty(&record).map_err(|error| Failure::invalid(error.to_string()))?;
+        files::write_all(&[(path.clone(), text)])?;
+    }
+    if args.json {
+        say_json(&serde_json::to_value(&record).map_err(|error| Failure::invalid(error.to_string()))?);
+    } else {
+        table::say_record(&record);
+    }
+    verdict(&record)
+}
+
+/// Set by the first Ctrl-C; the second one ends the program.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        tell!("ending behind this measurement; press Ctrl-C again to end at once");
+    })
+    .map_err(|error| Failure::device(format!("Ctrl-C cannot be caught: {error}")))?;
+    Ok(stop)
+}
+
+/// The suites and layers that the arguments name.
+fn select(args: &BenchArgs) -> Result<Vec<Suite>> {
+    let mut suites = Vec::new();
+    for name in &args.suite {
+        suites.extend(suite::named(name)?);
+    }
+    let wanted = args.layer.as_ref().map(|text| text.to_lowercase());
+    let operations: Vec<String> = args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
+    for operation in &operations {
+        suite::known_operation(operation)?;
+    }
+    for suite in &mut suites {
+        let name = suite.name.clone();
+        let mut kept = Vec::new();
+        for layer in std::mem::take(&mut suite.layers) {
+            let full = format!("{name}/{}", layer.name).to_lowercase();
+            let of_operation = operations.is_empty() || operations.contains(&layer.operation()?);
+            let of_size = args.large || args.list || !layer.large;
+            if of_operation && of_size && wanted.as_ref().is_none_or(|text| full.contains(text)) {
+                kept.push(layer);
+            }
+        }
+        suite.layers = kept;
+    }
+    suites.retain(|suite| !suite.layers.is_empty());
+    if suites.is_empty() {
+        let hint = if args.large { "" } else { " (large ones are left out without --large)" };
+        let text = args.layer.as_deref().unwrap_or_default();
+        return Err(Failure::invalid(format!("--layer = {text}: no layer has this in its name{hint}")));
+    }
+    Ok(suites)
+}
+
+fn list(suites: &[Suite], as_json: bool) -> Result<()> {
+    if as_json {
+        let mut told = Vec::new();
+        for suite in suites {
+            let mut layers = Vec::new();
+            for layer in &suite.layers {
+                let geometry =
+                    layer.geometry(suite::Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
+                layers.push(json!({
+                    "name": layer.name, "operation": geometry.problem().op_name(), "large": layer.large,
+                    "gpu_batch": layer.gpu_batch, "macs": geometry.macs(), "min_bytes": geometry.min_bytes(),
+                    "problem": geometry.problem(),
+                }));
+            }
+            told.push(json!({"name": suite.name, "source": suite.source, "layers": layers}));
+        }
+        say_json(&Value::Array(told));
+        return Ok(());
+    }
+    for suite in suites {
+        say!("{}: {}", suite.name, suite.source);
+        for layer in &suite.layers {
+            say!("  {}{}", layer.name, if layer.large { " (large)" } else { "" });
+        }
+    }
+    Ok(())
+}
+
+fn passes(names: &[String]) -> Result<Vec<Pass>> {
+    if names.iter().any(|name| name == "all") {
+        let gradients = wgconv::TensorName::ALL.into_iter().map(Pass::Gradient);
+        return Ok([Pass::Forward, Pass::Backward].into_iter().chain(gradients).collect());
+    }
+    let parse = |name: &String| {
+        let rule = || {
+            Failure::invalid(format!(
+                "--pass = {name}: it must be forward, backward, all, or grad_ and the name of a tensor, as in grad_weight"
+            ))
+        };
+        Pass::parse(&name.to_lowercase().replace('-', "_")).ok_or_else(rule)
+    };
+    names.iter().map(parse).collect()
+}
+
+fn layers(suites: &[Suite], args: &BenchArgs) -> Result<Vec<Layer>> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for suite in suites {
+        for layer in &suite.layers {
+            let geometry = layer.geometry(args.batch).map_err(|failure| failure.of(suite.full_name(layer)))?;
+            layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
+        }
+    }
+    Ok(layers)
+}
+
+fn adapters(args: &BenchArgs) -> Result<Vec<Adapter>> {
+    // A backend alone picks among all adapters.
+    let wanted = match (&args.device, args.backend) {
+        (Wanted::Auto, Some(_)) => &Wanted::All,
+        (device, _) => device,
+    };
+    let mut adapters: Vec<Adapter> = backend::open_all(wanted)?
+        .into_iter()
+        .filter_map(|device| match device {
+            Backend::Adapter(adapter) => Some(*adapter),
+            Backend::Reference => None,
+        })
+        .collect();
+    if let Some(name) = args.backend {
+        let backend = match name {
+            BackendName::Vulkan => wgpu::Backend::Vulkan,
+            BackendName::Metal => wgpu::Backend::Metal,
+            BackendName::Dx12 => wgpu::Backend::Dx12,
+            BackendName::Gl => wgpu::Backend::Gl,
+            BackendName::Webgpu => wgpu::Backend::BrowserWebGpu,
+        };
+        let all: Vec<String> = adapters.iter().map(|adapter| adapter.gpu.description()).collect();
+        adapters.retain(|adapter| adapter.gpu.info().backend == backend);
+        if adapters.is_empty() {
+            let rule = format!("--backend = {backend}: there are {}", all.join("; "));
+            return Err(Failure::device(rule));
+        }
+        if args.device == Wanted::Auto {
+            adapters.truncate(1);
+        }
+    }
+    Ok(adapters)
+}
+
+/// Every row in the order in which they are visited.
+fn entries(layers: &[Layer], benches: &[Bench<'_>], passes: &[Pass], method: Method) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (layer, Layer { geometry, .. }) in layers.iter().enumerate() {
+        for &pass in passes {
+            let Some(problem) = pass.of(geometry.problem()) else { continue };
+            for (bench, Bench { adapter, .. }) in benches.iter().enumerate() {
+                for (options, chosen) in ways(&problem, adapter, method) {
+                    let item = Item::new(problem.clone(), options);
+                    entries.push(Entry { layer, bench, pass, chosen, item });
+                }
+            }
+        }
+    }
+    entries
+}
+
+/// What to force, one after the other, and whether the library would choose it; nothing forced leaves the choice to it.
+fn ways(problem: &Problem, adapter: &Adapter, method: Method) -> Vec<(Options, bool)> {
+    let auto = Options::default();
+    let forced = |algorithm| Options { algorithm: Some(algorithm), ..Options::default() };
+    let Ok(geometry) = Geometry::new(problem) else { return vec![(auto, true)] };
+    let capabilities = adapter.gpu.capabilities();
+    let chosen = choose(&geometry, capabilities, &auto).ok().map(|choice| choice.algorithm);
+    match method {
+        Method::Auto => vec![(auto, true)],
+        Method::One(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
+        Method::All => {
+            let candidates = wgconv::candidates(&geometry, capabilities, &auto);
+            let applicable = candidates.iter().filter(|candidate| candidate.verdict.is_ok());
+            let ways: Vec<_> = applicable.map(|c| (forced(c.algorithm), chosen == Some(c.algorithm))).collect();
+            // Where nothing applies, running says why.
+            if ways.is_empty() { vec![(auto, true)] } else { ways }
+        }
+    }
+}
+
+/// Visits everything once in every round. Returns whether it was ended early.
+fn measure(
+    layers: &[Layer],
+    sessions: &[Session<'_>],
+    entries: &mut [Entry],
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> bool {
+    let bar = progress(entries.len() * settings.rounds);
+    for round in 0..settings.rounds {
+        // Entries of one problem lie side by side: they share data and expectation.
+        for group in entries.chunk_by_mut(|a, b| (a.layer, a.pass) == (b.layer, b.pass)) {
+            let layer = &layers[group[0].layer];
+            let what = format!("{}/{} {}", layer.suite, layer.name, group[0].pass.as_str());
+            bar.set_message(format!("round {} of {}: {what}", round + 1, settings.rounds));
+            let problem = group[0].item.problem().clone();
+            let inputs = Geometry::new(&problem).map_err(Failure::from).and_then(|geometry| suite::data(&geometry));
+            let inputs = match inputs {
+                Ok(inputs) => inputs,
+                Err(failure) => {
+                    group.iter_mut().for_each(|entry| entry.item.refuse(Status::Unsupported, &failure.message));
+                    bar.inc(group.len() as u64);
+                    continue;
+                }
+            };
+            let mut known: Option<Arc<Expected>> = None;
+            let mut expected = || match &known {
+                Some(known) => Ok(known.clone()),
+                None => {
+                    let expected = Arc::new(Expected::of(&problem, &inputs)?);
+                    known = Some(expected.clone());
+                    Ok(expected)
+                }
+            };
+            for entry in group.iter_mut() {
+                if stop.load(Ordering::SeqCst) {
+                    bar.finish_and_clear();
+                    return true;
+                }
+                if entry.item.is_alive() {
+                    sessions[entry.bench].visit(&mut entry.item, &inputs, &mut expected);
+                }
+                bar.inc(1);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    false
+}
+
+fn verdict(record: &Record) -> Result<()> {
+    let count = |status: Status| record.rows.iter().filter(|row| row.status == status).count();
+    let rows = record.rows.len();
+    let wrong = count(Status::Wrong);
+    if wrong > 0 {
+        return Err(Failure::mismatch(format!("{wrong} of {rows} results are wrong")));
+    }
+    let first = |status: Status| record.rows.iter().find(|row| row.status == status);
+    let message = |row: &wgconv::bench::Row| {
+        format!("{} {}: {}", row.full_name(), row.pass.as_str(), row.message.as_deref().unwrap_or("failed"))
+    };
+    if let Some(row) = first(Status::Failed) {
+        return Err(Failure::device(message(row)));
+    }
+    let unsupported = count(Status::Unsupported);
+    match first(Status::Unsupported) {
+        Some(row) if unsupported == rows => Err(Failure::unsupported(message(row))),
+        Some(_) => {
+            tell!("{unsupported} of {rows} rows were not measured");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
