@@ -5,34 +5,9 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use support::{NO_ADAPTERS, Ran, Sandbox};
-
-/// A layer in each of the two forms, small enough for any adapter.
-fn own_suite() -> Value {
-    json!({"name": "mine", "source": "made up", "layers": [
-        {"name": "stem", "op": "conv2d", "input": [1, 3, 12, 12], "weight": [8, 3, 3, 3],
-         "attrs": {"stride": 2, "padding": 1, "activation": "relu6"}, "with": ["bias"]},
-        {"name": "factored", "problem": {
-            "op": "spatial_separable2d", "batch": 1, "channels": 4, "input": [16, 16], "kernel": [5, 5],
-            "stride": [1, 1], "padding": [[2, 2], [2, 2]], "dilation": [1, 1]}},
-        {"name": "positions", "problem": {
-            "op": "pool", "mode": {"max": {"pad_value": null, "indices": true}}, "batch": 1, "channels": 4,
-            "input": [16, 16], "kernel": [3, 3], "stride": [2, 2], "padding": [[1, 1], [1, 1]], "dilation": [1, 1],
-            "ceil_mode": false}},
-    ]})
-}
-
-/// Whether there was an adapter; without one the command must have said what to install.
-fn measured(ran: &Ran) -> bool {
-    if ran.code == Some(4) {
-        assert!(ran.stderr.contains("mesa-vulkan-drivers"), "{}", ran.stderr);
-        return false;
-    }
-    ran.expect(0);
-    true
-}
+use support::{NO_ADAPTERS, Sandbox};
 
 #[test]
 fn every_listed_layer_is_explained() {
@@ -40,12 +15,12 @@ fn every_listed_layer_is_explained() {
     let suites = sandbox.ok("bench --list --json").json();
     let suites = suites.as_array().unwrap();
     let names: Vec<&str> = suites.iter().map(|suite| suite["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["alexnet", "resnet50", "mobilenetv2", "dcnv2", "decoder"]);
+    assert_eq!(names.len(), 18);
+    assert!(["alexnet", "resnet50", "mobilenetv2", "dcnv2", "decoder"].iter().all(|name| names.contains(name)));
     for suite in suites {
         let layers = suite["layers"].as_array().unwrap();
-        assert!((5..=12).contains(&layers.len()), "{suite}");
         for layer in layers {
-            let name = format!("{}/{}", suite["name"].as_str().unwrap(), layer.as_str().unwrap());
+            let name = format!("{}/{}", suite["name"].as_str().unwrap(), layer["name"].as_str().unwrap());
             let told = sandbox.ok(&format!("explain --layer {name} --json")).json();
             for served in told["devices"].as_array().unwrap() {
                 assert!(served["chosen"]["algorithm"].is_string(), "{name}: {served}");
@@ -141,56 +116,4 @@ fn the_rule_of_the_checkerboard_is_told() {
     // The stride divides the kernel, but the taps reach every second position only.
     let text = sandbox.ok(&line("--kernel-size 4 --dilation 2")).stdout;
     assert!(text.contains("4 % 2 = 0, dilation 2") && text.contains("uneven: a checkerboard"), "{text}");
-}
-
-#[test]
-fn bench_takes_a_suite_of_ones_own() {
-    let sandbox = Sandbox::new();
-    sandbox.bytes("mine.json", own_suite().to_string().as_bytes());
-    assert_eq!(sandbox.ok("bench --suite mine.json --list --json").json()[0]["layers"][1], "factored");
-    let ran = sandbox.run("bench --suite mine.json --algorithm all --samples 3 --json");
-    if !measured(&ran) {
-        return;
-    }
-    let report = ran.json();
-    assert!(report["devices"][0].is_string() && report["processors"].as_u64().unwrap() > 0, "{report}");
-    let rows = report["rows"].as_array().unwrap();
-    for (layer, op) in [("stem", "conv2d"), ("factored", "spatial_separable_conv2d"), ("positions", "max_pool2d")] {
-        assert!(rows.iter().any(|row| row["layer"] == format!("mine/{layer}") && row["op"] == op), "{report}");
-    }
-    for row in rows {
-        assert_eq!(row["right"], true, "{row}");
-        assert!(row["spread"].as_f64().unwrap() >= 0.0 && row["clock"].is_string(), "{row}");
-    }
-    let text = sandbox.ok("bench --suite mine.json --layer stem --samples 3").stdout;
-    let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("device 0: ") && lines[1].starts_with("load average "), "{text}");
-    for column in ["operation", "spread", "GFLOP/s", "error", "clock"] {
-        assert!(lines[2].contains(column), "{text}");
-    }
-    assert_eq!(lines.len(), 4);
-    assert!(lines[3].contains("conv2d") && (lines[3].ends_with("timestamp") || lines[3].ends_with("wall clock")));
-}
-
-#[test]
-fn bench_refuses_suites_that_make_no_sense() {
-    let sandbox = Sandbox::new();
-    let layer = |layer: Value| json!({"name": "bad", "source": "", "layers": [layer]});
-    let pixel = json!({"name": "x", "op": "conv2d", "input": [1, 1, 4, 4], "weight": [1, 1, 9, 9]});
-    for (suite, words) in [
-        (json!({"name": "bad", "source": "", "layers": []}), "layers = []"),
-        (json!({"name": "bad", "layers": []}), "missing field `source`"),
-        (layer(pixel), "bad/x: kernel[0] = 9"),
-        (layer(json!({"name": "x", "op": "conv2d"})), "bad/x: it needs either a problem"),
-        (layer(json!({"name": "x", "op": "sort", "input": [1]})), "bad/x: op = \"sort\""),
-        (layer(json!({"name": "x", "op": "conv2d", "input": [1], "colour": 1})), "unknown field `colour`"),
-        (layer(json!({"name": "x", "op": "conv2d", "input": [], "weight": []})), "bad/x: "),
-    ] {
-        sandbox.bytes("bad.json", suite.to_string().as_bytes());
-        sandbox.run("bench --suite bad.json").refused(2, words);
-    }
-    sandbox.bytes("bad.json", b"\xff{");
-    sandbox.run("bench --suite bad.json").refused(2, "bad.json: ");
-    sandbox.run("bench --suite none.json").refused(2, "cannot read none.json");
-    sandbox.run("bench --algorithm fastest").refused(2, "it must be auto, all, direct");
 }

@@ -222,10 +222,11 @@ impl Pass {
         match name {
             "forward" => Some(Pass::Forward),
             "backward" => Some(Pass::Backward),
-            _ => TensorName::ALL.into_iter().map(Pass::Gradient).find(|pass| {
-                let Pass::Gradient(of) = pass else { return false };
-                of.gradient().is_some_and(|gradient| gradient.as_str() == name)
-            }),
+            _ => TensorName::ALL
+                .into_iter()
+                .filter(|&of| of != TensorName::Output)
+                .find(|of| of.gradient().is_some_and(|gradient| gradient.as_str() == name))
+                .map(Pass::Gradient),
         }
     }
 

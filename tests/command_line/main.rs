@@ -1,5 +1,6 @@
 //! The program as its users see it: files in, files out, exit codes.
 
+mod bench;
 mod cases;
 mod deform;
 mod hostile;

@@ -197,36 +197,6 @@ fn explain_refuses_nonsense() {
 }
 
 #[test]
-fn bench_verifies_what_it_measures() {
-    let sandbox = Sandbox::new();
-    let list = sandbox.ok("bench --list").stdout;
-    for suite in ["alexnet", "resnet50", "mobilenetv2", "dcnv2", "decoder"] {
-        assert!(list.contains(&format!("{suite}: ")), "{list}");
-    }
-    assert_eq!(sandbox.ok("bench --list --suite decoder --json").json()[0]["name"], "decoder");
-    sandbox.run("bench --suite lenet").refused(2, "--suite = lenet: it must be all, alexnet");
-    sandbox.run("bench --layer nonesuch").refused(2, "--layer = nonesuch");
-    sandbox.run("bench --device reference").refused(2, "only adapters are measured");
-    sandbox.run("bench --samples 0").refused(2, "--samples");
-    let ran = sandbox.run("bench --suite mobilenetv2 --layer DW960 --algorithm all --samples 2 --json");
-    if ran.code == Some(4) {
-        assert!(ran.stderr.contains("mesa-vulkan-drivers"), "{}", ran.stderr);
-        return;
-    }
-    ran.expect(0);
-    let report = ran.json();
-    let rows = report["rows"].as_array().unwrap();
-    assert!(rows.len() >= 3, "{report}");
-    for row in rows {
-        assert_eq!((&row["layer"], &row["right"]), (&json!("mobilenetv2/dw960_7"), &json!(true)));
-        assert!(row["median_ms"].as_f64().unwrap() > 0.0 && row["error_over_tolerance"].as_f64().unwrap() <= 1.0);
-        assert_eq!(row["samples_ms"].as_array().unwrap().len(), 2);
-    }
-    let text = sandbox.ok("bench --layer head_pool --samples 1").stdout;
-    assert!(text.contains("resnet50/head_pool"), "{text}");
-}
-
-#[test]
 fn a_reader_that_goes_away_is_no_panic() {
     let sandbox = Sandbox::new();
     let mut child =
