@@ -19,7 +19,7 @@ pub enum Algorithm {
     Direct,
     /// The direct sum with a tile of output channels and positions in registers, without barriers.
     RegisterTiled,
-    /// One input channel per group: rows slide through registers.
+    /// One input channel per group, or one output channel of a transposed convolution: rows slide through registers.
     Depthwise,
     /// Outputs of one residue modulo the dilation share a dense tile.
     Dilated,
@@ -100,7 +100,9 @@ impl Algorithm {
                 Algorithm::PointwiseGemm,
                 Algorithm::Im2colGemm,
             ],
-            Problem::ConvTranspose(_) => &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im],
+            Problem::ConvTranspose(_) => {
+                &[Algorithm::Direct, Algorithm::Depthwise, Algorithm::Phases, Algorithm::GemmCol2im]
+            }
             Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::Im2colGemm],
             Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
             Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
@@ -117,7 +119,13 @@ impl Algorithm {
     /// Those of its backward pass. A fast rung of grad_input brings that of grad_weight along.
     fn of_gradient(problem: &Problem) -> &'static [Algorithm] {
         match problem {
-            Problem::Conv(_) => &[Algorithm::Direct, Algorithm::Phases, Algorithm::GemmCol2im, Algorithm::SplitKGemm],
+            Problem::Conv(_) => &[
+                Algorithm::Direct,
+                Algorithm::Depthwise,
+                Algorithm::Phases,
+                Algorithm::GemmCol2im,
+                Algorithm::SplitKGemm,
+            ],
             Problem::ConvTranspose(_) => &[
                 Algorithm::Direct,
                 Algorithm::RegisterTiled,
@@ -128,6 +136,7 @@ impl Algorithm {
                 Algorithm::SplitKGemm,
             ],
             Problem::DeformConv2d(_) => &[Algorithm::SortedGather, Algorithm::AtomicScatter],
+            Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
             Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
             _ => &[Algorithm::Direct],
         }
@@ -284,6 +293,9 @@ pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algor
             }
         }
         Problem::ConvTranspose(_) => {
+            if window.is_some_and(|w| w.c_in_per_group() <= 2) {
+                order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
+            }
             if window.is_some_and(|w| w.c_out_per_group() < 8 && w.kernel_len() > 1) {
                 order.push((
                     Algorithm::GemmCol2im,
@@ -319,6 +331,9 @@ fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -
     match &*p.of {
         Problem::Conv(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
+            if geometry.window().is_some_and(|w| w.c_out_per_group() <= 2) {
+                order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
+            }
             if thin {
                 order.push((
                     Algorithm::GemmCol2im,
@@ -330,6 +345,7 @@ fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -
         }
         Problem::ConvTranspose(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8);
+            order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             if class == KernelClass::Gpu && !thin {
                 order.push((Algorithm::PointwiseGemm, "1x1: grad_output is the matrix"));
                 order.push((Algorithm::Im2colGemm, "grad_input is a convolution with enough channels for a GEMM"));
@@ -340,6 +356,7 @@ fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -
         Problem::DeformConv2d(_) => {
             return vec![(Algorithm::SortedGather, "the same bits every time; sampling points sorted by cell")];
         }
+        Problem::SpatialSeparable2d(_) => order.push((Algorithm::TwoPass, "each pass by the depthwise kernels")),
         Problem::DepthwiseSeparable2d(_) => order.push((Algorithm::DepthwiseGemm, "each stage by its own fast kernel")),
         _ => {}
     }

@@ -29,7 +29,7 @@ struct WindowParams {
     slope: f32,
     // pad value, exponent of lp pooling
     value: f32,
-    // block of a shuffle, divisor of average pooling
+    // block of a shuffle, divisor of average pooling, items of a slice
     count: u32,
     // factor of what the result's buffer held before
     beta: f32,

@@ -11,6 +11,7 @@ mod window;
 pub use cost::{Cost, DeformCost, SeparableCost, deform_cost, offset_channels, separable_cost};
 pub use matrix::{MAX_MATRIX_LEN, Matrix, convolution_matrix};
 pub use overlap::{OverlapCounts, overlap_counts};
+pub(crate) use receptive_field::gcd;
 pub use receptive_field::{LayerShape, ReceptiveField, receptive_field, receptive_interval};
 pub use separable::{SeparableFactors, factor_separable};
 pub use window::Window;

@@ -223,6 +223,6 @@ fn scatter_sources(layer: &LayerShape, [first, last]: [i64; 2]) -> Option<Option
     Some(lowest.zip(highest).map(|(low, high)| [low, high]))
 }
 
-pub(super) fn gcd(a: usize, b: usize) -> usize {
+pub(crate) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -4,9 +4,9 @@ use super::lower::{Applies, Lowering};
 use super::params::View;
 use super::program::{ConvTask, GemmTask, Operand, Slices, Slot};
 use super::{
-    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv2d_depthwise, depth_to_space, grad_bias,
-    im2col, locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool, lp_pool_grad_input, max_pool,
-    max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
+    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight,
+    depth_to_space, grad_bias, im2col, locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool,
+    lp_pool_grad_input, max_pool, max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
 };
 use crate::capabilities::KernelClass;
 use crate::choose::{self, Algorithm};
@@ -176,7 +176,7 @@ impl Lowering<'_> {
     }
 
     fn layer(&mut self, layer: &Layer, flow: &Flow, beta: f32, algorithm: Algorithm) -> Applies {
-        check_stage(flow, algorithm)?;
+        check_stage(layer, flow, algorithm)?;
         if let Some(to) = flow.grad_input {
             self.grad_input(layer, flow.grad_output, to, beta, algorithm)?;
         }
@@ -188,7 +188,7 @@ impl Lowering<'_> {
 
     /// `layer` is the convolution whose adjoint was computed: it slides over the output.
     fn transposed_layer(&mut self, layer: &Layer, flow: &Flow, beta: f32, algorithm: Algorithm) -> Applies {
-        check_stage(flow, algorithm)?;
+        check_stage(layer, flow, algorithm)?;
         if let Some(to) = flow.grad_input {
             let task = ConvTask {
                 window: layer.window.clone(),
@@ -243,6 +243,9 @@ impl Lowering<'_> {
     /// The correlation of the layer's input with the gradient of its output, `[input, grad_output, grad_weight]`.
     fn grad_weight(&mut self, layer: &Layer, slots: [Slot; 3], beta: f32, algorithm: Algorithm) -> Applies {
         let w = &layer.window;
+        if algorithm == Algorithm::Depthwise && conv2d_depthwise_grad_weight::applies(w).is_ok() {
+            return self.depthwise_grad_weight(layer, slots, beta);
+        }
         let small = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len() < SMALL_WEIGHT;
         if algorithm == Algorithm::Direct || (small && algorithm != Algorithm::SplitKGemm) {
             let most = self.caps.max_invocations_per_workgroup;
@@ -250,6 +253,26 @@ impl Lowering<'_> {
             return Ok(());
         }
         self.split_k(layer, slots, beta)
+    }
+
+    /// Channel by channel; few channels are cut into slices that are added in a fixed order.
+    fn depthwise_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
+        let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
+        let (_, count) = conv2d_depthwise_grad_weight::slices(w);
+        if count == 1 {
+            let slots = [input, grad, to];
+            self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, beta));
+            return Ok(());
+        }
+        let mark = self.program.mark();
+        let n = w.kernel_len();
+        let partial = self.reserve(&[count, w.c_out, n])?;
+        let slots = [input, grad, partial];
+        self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, 0.0));
+        let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
+        self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
+        self.program.release(mark);
+        Ok(())
     }
 
     /// grad_weight = grad_output (c_out/groups x images·positions) times columns (images·positions x c_in/groups·∏kernel),
@@ -341,6 +364,7 @@ impl Lowering<'_> {
         let [_, h, w] = horizontal.window.input;
         let middle_shape = [whole.window.batch, whole.window.c_in, h, w];
         let input = self.slot(TensorName::Input);
+        let algorithm = if algorithm == Algorithm::TwoPass { Algorithm::Depthwise } else { Algorithm::Direct };
         if p.wants(TensorName::WeightH) {
             let mark = self.program.mark();
             let middle = self.reserve(&middle_shape)?;
@@ -396,7 +420,7 @@ impl Lowering<'_> {
             let grad_middle = self.reserve(&middle_shape)?;
             let by = if fast { Algorithm::GemmCol2im } else { Algorithm::Direct };
             self.grad_input(&pointwise, grad, grad_middle, 0.0, by)?;
-            let by = if fast { Algorithm::Phases } else { Algorithm::Direct };
+            let by = if fast { Algorithm::Depthwise } else { Algorithm::Direct };
             self.last_stage(p, &depthwise, [input, grad_middle], TensorName::WeightDw, by)?;
         }
         Ok(())
@@ -482,8 +506,9 @@ impl Lowering<'_> {
 }
 
 /// A fast rung of one gradient applies where that gradient is wanted.
-fn check_stage(flow: &Flow, algorithm: Algorithm) -> Applies {
+fn check_stage(layer: &Layer, flow: &Flow, algorithm: Algorithm) -> Applies {
     match (algorithm, flow.grad_input, flow.grad_weight) {
+        (Algorithm::Depthwise, None, Some(_)) => conv2d_depthwise_grad_weight::applies(&layer.window),
         (Algorithm::SplitKGemm, Some(_), _) => Err("it serves grad_weight where grad_input is not wanted".into()),
         (Algorithm::SplitKGemm, _, None) => Err("grad_weight is not wanted".into()),
         (Algorithm::Direct | Algorithm::SplitKGemm, ..) => Ok(()),

@@ -5,10 +5,10 @@ use super::deform_conv2d_direct::Sampling;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
 use super::{
-    avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases, conv2d_depthwise,
-    conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4,
-    gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth,
-    spatial_separable2d_direct,
+    avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases,
+    conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
+    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool,
+    pool_reduce, space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -315,6 +315,10 @@ impl Lowering<'_> {
 
     pub fn transposed(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
+            Algorithm::Depthwise => {
+                conv_transpose2d_depthwise::applies(task)?;
+                conv_transpose2d_depthwise::dispatch(task)
+            }
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
                 conv_transpose_phases::dispatch(task, self.caps.class)

@@ -243,11 +243,29 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
         Conv::new(1, 3, [5, 7], 3, [6, 3]).groups(3).padding([5, 7]).padding_mode(PaddingMode::Circular).into(),
     );
     add("conv3d", Conv::new(1, 3, [5, 6, 7], 4, [3, 2, 3]).padding([1, 0, 1]).stride([1, 2, 1]).bias(true).into());
+    // Eight tap rows; slices of a channel.
+    add("conv2d depthwise 8x3", Conv::new(1, 2, [19, 17], 4, [8, 3]).groups(2).padding([5, 1]).stride([1, 2]).into());
+    add("conv2d depthwise wide", Conv::new(2, 2, [33, 120], 2, [3, 3]).groups(2).padding(1).into());
+    add("conv2d depthwise 9x9", Conv::new(1, 2, [12, 12], 2, [9, 9]).groups(2).padding(4).into());
+    add("conv1d depthwise", Conv::new(2, 6, [50], 6, [4]).groups(6).padding([[3, 0]]).into());
     add("conv3d depthwise", Conv::new(1, 3, [5, 6, 4], 3, [3, 3, 3]).groups(3).padding(1).into());
     add("conv2d many channels", Conv::new(1, 70, [12, 11], 130, [1, 1]).into());
 
     add("conv_transpose1d", ConvTranspose::new(2, 3, [11], 5, [4]).stride(2).padding(1).bias(true).into());
     add("conv_transpose2d k4 s2", ConvTranspose::new(1, 6, [7, 9], 10, [4, 4]).stride(2).padding(1).into());
+    // No two taps of one residue; residues without a tap; rows that slide at stride 2; several input channels.
+    add(
+        "conv_transpose2d depthwise",
+        ConvTranspose::new(2, 3, [6, 7], 3, [3, 3]).groups(3).stride(3).bias(true).into(),
+    );
+    add(
+        "conv_transpose2d depthwise dilated",
+        ConvTranspose::new(1, 4, [7, 6], 2, [3, 4]).groups(2).stride([4, 2]).dilation([2, 3]).padding([1, 2]).into(),
+    );
+    add(
+        "conv_transpose2d one output channel",
+        ConvTranspose::new(1, 5, [9, 8], 1, [4, 5]).stride(2).padding(1).flip_kernel(true).into(),
+    );
     add(
         "conv_transpose2d k3 s2",
         ConvTranspose::new(2, 4, [6, 5], 6, [3, 3]).stride(2).padding(1).output_padding(1).groups(2).bias(true).into(),
