@@ -294,6 +294,16 @@ fn figure(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// A ratio of times: `0.987`, `12.34`, `0.001234`.
+fn ratio(value: f64) -> String {
+    if (0.1..10.0).contains(&value) { format!("{value:.3}") } else { figure(value) }
+}
+
+/// An error over its tolerance: `0.1234`, `1.23e-7`.
+fn error(value: f64) -> String {
+    if value == 0.0 || value >= 1e-3 { figure(value) } else { format!("{value:.2e}") }
+}
+
 /// `12.3%`.
 fn percent(fraction: f64) -> String {
     format!("{:.1}%", 100.0 * fraction)

@@ -28,6 +28,7 @@
     const digits = Math.min(9, Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value)))));
     return value.toFixed(digits);
   }
+  const counted = (count, one, several) => `${count} ${count === 1 ? one : several}`;
   const percent = (fraction) => `${(100 * fraction).toFixed(1)}%`;
   const colour = (row) => `s${(row.series ?? 0) % COLOURS}`;
   const seriesOf = (row) => series[row.series] ?? { tag: '?', label: 'unknown device', peaks: {} };
@@ -60,7 +61,7 @@
     } else {
       lines.push(row.message ? `${row.status}: ${row.message}` : row.status);
     }
-    if (row.error !== null) lines.push(`error ${row.error.toExponential(2)} of its tolerance`);
+    if (row.error !== null) lines.push(`error ${row.error === 0 || row.error >= 1e-3 ? figure(row.error) : row.error.toExponential(2)} of its tolerance`);
     return lines.join('\n');
   }
 
@@ -193,19 +194,25 @@
     const box = element('div', { class: 'detail-box' });
     const samples = row.rounds.reduce((sum, round) => sum + round.length, 0);
     const left = element('div', {}, element('h4', {}, row.summary
-      ? `${samples} samples in ${row.rounds.length} rounds, each of ${row.repeats} executions through ${row.buffer_sets} sets of buffers`
+      ? `${counted(samples, 'sample', 'samples')} in ${counted(row.rounds.length, 'round', 'rounds')}, each of ${counted(row.repeats, 'execution', 'executions')}; ${counted(row.buffer_sets, 'set', 'sets')} of buffers in turn`
       : `${row.status}${row.message ? `: ${row.message}` : ''}`));
     if (row.summary) left.append(strip(row));
     left.append(element('p', { class: 'hint' },
       `${row.macs.toLocaleString('en')} multiply-adds, ${row.min_bytes.toLocaleString('en')} bytes at least, ${figure(row.intensity)} operations per byte`));
     const right = element('div', {}, element('h4', {}, 'Problem'),
-      element('pre', { tabindex: '0' }, JSON.stringify(problems[row.problem], null, 1)));
+      element('pre', { tabindex: '0' }, pretty(problems[row.problem])));
     box.append(left, right);
     const cell = element('td', { colspan: span });
     cell.append(box);
     const line = element('tr', { class: 'detail' });
     line.append(cell);
     return line;
+  }
+
+  // A field on each line, and lists of numbers on one.
+  function pretty(problem) {
+    const flat = (text) => text.replace(/\[\s+([^{}]*?)\s+\]/g, (list) => list.replace(/\s+/g, ' '));
+    return flat(JSON.stringify(problem, null, 2));
   }
 
   // Every sample, a line for each round.
@@ -289,7 +296,11 @@
     }
     return all;
   }
-  const tickLabel = (value) => (value >= 1e-3 && value < 1e5 ? String(Number(value.toPrecision(1))) : value.toExponential(0));
+  function tickLabel(value) {
+    const [scaled, suffix] = value >= 1e6 ? [value / 1e6, 'M'] : value >= 1e4 ? [value / 1e3, 'k'] : [value, ''];
+    return `${Number(scaled.toPrecision(1))}${suffix}`;
+  }
+  const speedLabel = (giga, unit) => (giga >= 1e4 ? `${figure(giga / 1e3)} T${unit}` : `${figure(giga)} G${unit}`);
 
   const plot = $('#roofline .plot');
   let marks = [];
@@ -302,8 +313,8 @@
     const still = visible.filter((row) => row.flops === 0).length;
     const unmeasured = visible.filter((row) => row.flops > 0 && row.gflops === null).length;
     const missing = [];
-    if (still) missing.push(`${still} rows that only move or compare elements have no operations to count and are not shown here.`);
-    if (unmeasured) missing.push(`${unmeasured} rows were not measured.`);
+    if (still) missing.push(`${counted(still, 'row that only moves or compares elements has', 'rows that only move or compare elements have')} no operations to count and ${still === 1 ? 'is' : 'are'} not shown here.`);
+    if (unmeasured) missing.push(`${counted(unmeasured, 'row has', 'rows have')} no times.`);
     $('#roofline .missing').textContent = missing.join(' ');
 
     const width = Math.max(300, plot.clientWidth);
@@ -348,7 +359,7 @@
     svg.append(drawn('text', { class: 'title', x: (edge.left + width - edge.right) / 2, y: height - 8, 'text-anchor': 'middle' }, 'operations per byte'));
     svg.append(drawn('text', { class: 'title', x: 0, y: 0, 'text-anchor': 'middle', transform: `translate(13 ${(edge.top + bottom) / 2}) rotate(-90)` }, 'GFLOP/s'));
 
-    drawRoofs(svg, roofs, { x, y, xFrom, xTo, yFrom, right: width - edge.right });
+    const names = drawRoofs(svg, roofs, { x, y, xFrom, xTo, yFrom, right: width - edge.right });
     // Chosen ones lie on top.
     for (const row of [...points].sort((a, b) => a.chosen - b.chosen)) {
       const at = { x: x(row.intensity), y: y(row.gflops) };
@@ -357,9 +368,11 @@
       svg.append(path);
       marks.push({ ...at, path, row });
     }
+    svg.append(...names);
     plot.append(svg);
   }
 
+  // Returns the names, which lie on top of the marks.
   function drawRoofs(svg, roofs, { x, y, xFrom, xTo, yFrom, right }) {
     const names = [];
     for (const one of roofs) {
@@ -374,25 +387,26 @@
         svg.append(drawn('path', { class: `roof ${kind} s${one.i % COLOURS}`,
           d: `M${x(start)} ${y(start * speed)}L${x(ridge)} ${y(ridge * speed)}` }));
         const angle = Math.atan2(y(ridge * speed) - y(start * speed), x(ridge) - x(start)) * 180 / Math.PI;
-        names.push({ one, text: `${kind} ${figure(speed)} GB/s`, x: x(start) + 8, y: y(start * speed) - 12, angle });
+        names.push({ one, text: `${kind} ${speedLabel(speed, 'B/s')}`, x: x(start) + 8, y: y(start * speed) - 12, angle });
       }
       const ridges = lines.map(([, speed]) => peak / speed);
       const from = ridges.length ? Math.max(xFrom, Math.min(...ridges)) : xFrom;
       for (const [kind, speed, name] of [['f32', peak, 'f32'], ['f16', half, 'f16']]) {
         if (!speed) continue;
         svg.append(drawn('path', { class: `roof ${kind} s${one.i % COLOURS}`, d: `M${x(from)} ${y(speed)}H${x(xTo)}` }));
-        names.push({ one, text: `${name} ${figure(speed)} GFLOP/s`, x: right - 4, y: y(speed) - 6, end: true });
+        names.push({ one, text: `${name} ${speedLabel(speed, 'FLOP/s')}`, x: right - 4, y: y(speed) - 6, end: true });
       }
     }
     // Devices of one machine have nearly the same lines: a name that would lie on another one is left to the header.
     const placed = [];
     for (const name of names) {
-      if (placed.some((other) => Math.abs(other.y - name.y) < 14 && Math.abs(other.x - name.x) < 150)) continue;
-      placed.push(name);
-      const text = roofs.length > 1 ? `${name.one.tag} ${name.text}` : name.text;
-      svg.append(drawn('text', { class: `roof-name s${name.one.i % COLOURS}`, 'text-anchor': name.end ? 'end' : 'start',
-        transform: `translate(${name.x} ${name.y}) rotate(${name.angle ?? 0})` }, text));
+      if (!placed.some((other) => Math.abs(other.y - name.y) < 14 && Math.abs(other.x - name.x) < 150)) placed.push(name);
     }
+    return placed.map((name) => {
+      const text = roofs.length > 1 ? `${name.one.tag} ${name.text}` : name.text;
+      return drawn('text', { class: `roof-name s${name.one.i % COLOURS}`, 'text-anchor': name.end ? 'end' : 'start',
+        transform: `translate(${name.x} ${name.y}) rotate(${name.angle ?? 0})` }, text);
+    });
   }
 
   function nearest(event) {

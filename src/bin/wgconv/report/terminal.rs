@@ -2,7 +2,7 @@
 
 use wgconv::bench::{PeakKind, Row, Status};
 
-use super::{Report, Source, counts, figure, pairs, percent, remarks};
+use super::{Report, Source, counts, figure, pairs, percent, ratio, remarks};
 use crate::bench::{say_devices, say_rows};
 use crate::console::{Table, say};
 
@@ -21,9 +21,9 @@ pub fn say(report: &Report) {
             say!("note: {remark}");
         }
         for (device, ratios) in comparison.machine.iter().filter(|(_, ratios)| !ratios.is_empty()) {
-            let moved = |(kind, ratio): (&PeakKind, &f64)| format!("{} x {ratio:.3}", kind.as_str());
+            let moved = |(kind, moved): (&PeakKind, &f64)| format!("{} {}", kind.as_str(), ratio(*moved));
             let moved: Vec<String> = ratios.iter().map(moved).collect();
-            say!("the machine's own peaks, device {device}: {}", moved.join(", "));
+            say!("the machine's own peaks, after over before, device {device}: {}", moved.join(", "));
         }
         let mut table = Table::new(&[
             "layer",
@@ -42,7 +42,7 @@ pub fn say(report: &Report) {
             let row = pair.row();
             let mut cells = vec![row.full_name(), row.pass.as_str().into(), row.device.clone(), pair.algorithm()];
             cells.push(pair.change.verdict.as_str().into());
-            cells.push(pair.change.ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.3}")));
+            cells.push(pair.change.ratio.map_or_else(|| "-".into(), ratio));
             cells.push(percent(pair.change.threshold));
             cells.extend(times(pair.before));
             cells.extend(times(pair.after));
@@ -96,7 +96,7 @@ pub fn say_totals(report: &Report) {
             counts(comparison).iter().map(|(verdict, count)| format!("{count} {}", verdict.as_str())).collect();
         let counts = if counts.is_empty() { "no rows".into() } else { counts.join(", ") };
         let mean = match comparison.mean_ratio {
-            Some(ratio) => format!("; geometric mean of the ratios {ratio:.3}"),
+            Some(mean) => format!("; geometric mean of the ratios {}", ratio(mean)),
             None => String::new(),
         };
         say!("{} against {}: {counts}{mean}", after.name, report.sources[0].name);

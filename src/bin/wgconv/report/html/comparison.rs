@@ -3,7 +3,7 @@
 use wgconv::bench::{Comparison, Row, Verdict};
 
 use super::{escape, letter, tagged};
-use crate::report::{Pair, Report, Source, counts, figure, pairs, percent, remarks};
+use crate::report::{Pair, Report, Source, counts, figure, pairs, percent, ratio, remarks};
 
 pub fn sections(report: &Report) -> String {
     let before = &report.sources[0];
@@ -31,33 +31,32 @@ fn section(before: &Source, after: &Source, comparison: &Comparison, place: (usi
         })
         .collect();
     let mean = match comparison.mean_ratio {
-        Some(ratio) => format!(
-            "Geometric mean of the ratios <b>{ratio:.3}</b>: over all rows that both have, {}.",
-            if (ratio - 1.0).abs() < 0.0005 {
-                "as fast as before".to_string()
-            } else if ratio < 1.0 {
-                format!("{} of the time", percent(ratio))
-            } else {
-                format!("{} more time", percent(ratio - 1.0))
-            }
-        ),
+        Some(mean) => {
+            let meaning = match mean {
+                0.9995..1.0005 => "as fast as before".to_string(),
+                ..1.0 => format!("{} of the time", percent(mean)),
+                ..2.0 => format!("{} more time", percent(mean - 1.0)),
+                _ => format!("{} times the time", figure(mean)),
+            };
+            format!("Geometric mean of the ratios <b>{}</b>: over all rows that both have, {meaning}.", ratio(mean))
+        }
         None => "No row was measured in both.".into(),
     };
     let notes: String =
-        remarks::between(before, after).iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
-    let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
+        remarks::between(before, after).iter().map(|note| format!("<p class=\"hint\">{}</p>", escape(note))).collect();
     let rows: String =
         pairs(&before.record, &after.record, comparison).iter().map(|pair| row(pair, before, after, first)).collect();
     format!(
         "<section class=\"comparison\"><h2>{} {} <span class=\"against\">against</span> {} {}</h2>\
-         <p class=\"lead\">{mean}</p><ul class=\"counts\">{counts}</ul>{}{notes}\
+         <p class=\"lead\">{mean}</p><ul class=\"counts\">{counts}</ul>{notes}{}\
          <p class=\"hint\">A row counts as slower or faster where its median moved by more than {}, or by more than the \
-         machine\u{2019}s own peaks did if that is farther, and the spreads do not meet.</p>\
+         peaks of the same adapter did if that is farther, and the spreads do not meet.</p>\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison\"><table class=\"changes\"><thead><tr>\
-         <th scope=\"col\">Layer</th><th scope=\"col\">Pass</th><th scope=\"col\">Device</th><th scope=\"col\">Algorithm</th>\
          <th scope=\"col\">Verdict</th><th scope=\"col\" title=\"Median after over median before\">Ratio</th>\
-         <th scope=\"col\" title=\"How far the ratio had to be from 1\">Threshold</th><th scope=\"col\">Before ms</th>\
-         <th scope=\"col\">Spread</th><th scope=\"col\">After ms</th><th scope=\"col\">Spread</th></tr></thead>\
+         <th scope=\"col\">Layer</th><th scope=\"col\">Pass</th><th scope=\"col\">Algorithm</th>\
+         <th scope=\"col\">Before ms</th><th scope=\"col\">Spread</th><th scope=\"col\">After ms</th>\
+         <th scope=\"col\">Spread</th><th scope=\"col\" title=\"How far the ratio had to be from 1\">Threshold</th>\
+         <th scope=\"col\">Device</th></tr></thead>\
          <tbody>\n{rows}</tbody></table></div></section>\n",
         tagged(index, &letter(index)),
         escape(&after.name),
@@ -71,24 +70,20 @@ fn section(before: &Source, after: &Source, comparison: &Comparison, place: (usi
 /// What the machine itself did meanwhile.
 fn machine(after: &Source, comparison: &Comparison) -> String {
     let mut lines = String::new();
-    for (id, ratios) in &comparison.machine {
-        if ratios.is_empty() {
-            continue;
-        }
+    for (id, ratios) in comparison.machine.iter().filter(|(_, ratios)| !ratios.is_empty()) {
         let device = after.record.devices.iter().find(|device| device.id == *id);
-        let name = device.map_or(id.as_str(), |device| device.name.as_str());
+        let name = device.map_or_else(|| id.clone(), super::device_name);
         let moved: Vec<String> = ratios
             .iter()
-            .map(|(kind, ratio)| format!("{} \u{d7} {ratio:.3}", kind.as_str().replace('_', " ")))
+            .map(|(kind, moved)| format!("{} <b>{}</b>", kind.as_str().replace('_', " "), ratio(*moved)))
             .collect();
-        lines.push_str(&format!("<li>{}: {}</li>", escape(name), moved.join(", ")));
+        lines.push_str(&format!(
+            "<p class=\"hint\">The machine\u{2019}s own peaks, after over before, on {}: {}.</p>",
+            escape(&name),
+            moved.join(", ")
+        ));
     }
-    match lines.is_empty() {
-        true => String::new(),
-        false => format!(
-            "<p class=\"hint\">Meanwhile the machine\u{2019}s own peaks became:</p><ul class=\"notes\">{lines}</ul>"
-        ),
-    }
+    lines
 }
 
 fn row(pair: &Pair<'_>, before: &Source, after: &Source, first: usize) -> String {
@@ -96,34 +91,33 @@ fn row(pair: &Pair<'_>, before: &Source, after: &Source, first: usize) -> String
     let verdict = pair.change.verdict;
     let numbers: Vec<String> =
         [pair.change.before, pair.change.after.map(|i| first + i)].iter().flatten().map(ToString::to_string).collect();
-    let device = pair
-        .device(before, after)
-        .map_or_else(|| row.device.clone(), |device| format!("{} {}", super::short(&device.name), device.backend));
-    let ratio = match pair.change.ratio {
-        // From half to double the time.
-        Some(ratio) => format!(
-            "<td class=\"n\" data-v=\"{ratio}\">{ratio:.3}<span class=\"shift {}\" style=\"--r:{:.4}\"></span></td>",
+    let device = pair.device(before, after).map_or_else(|| row.device.clone(), super::device_name);
+    let shift = match pair.change.ratio {
+        // The bar reaches from half to double the time.
+        Some(moved) => format!(
+            "<td class=\"n\" data-v=\"{moved}\">{}<span class=\"shift {}\" style=\"--r:{:.4}\"></span></td>",
+            ratio(moved),
             class(verdict),
-            ratio.log2().clamp(-1.0, 1.0)
+            moved.log2().clamp(-1.0, 1.0)
         ),
         None => "<td class=\"n\">\u{2013}</td>".into(),
     };
     format!(
-        "<tr data-rows=\"{}\" data-verdict=\"{}\"><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td>\
-         <td class=\"verdict {}\">{}{}</td>{ratio}<td class=\"n\" data-v=\"{}\">{}</td>{}{}</tr>\n",
+        "<tr data-rows=\"{}\" data-verdict=\"{}\"><td class=\"verdict {}\">{}{}</td>{shift}<th scope=\"row\">{}</th>\
+         <td>{}</td><td>{}</td>{}{}<td class=\"n\" data-v=\"{}\">{}</td><td>{}</td></tr>\n",
         numbers.join(" "),
         verdict.as_str(),
-        escape(&row.full_name()),
-        row.pass.as_str(),
-        escape(&device),
-        escape(&pair.algorithm()),
         class(verdict),
         mark(verdict),
         verdict.as_str(),
-        pair.change.threshold,
-        percent(pair.change.threshold),
+        escape(&row.full_name()),
+        row.pass.as_str(),
+        escape(&pair.algorithm()),
         times(pair.before),
         times(pair.after),
+        pair.change.threshold,
+        percent(pair.change.threshold),
+        escape(&device),
     )
 }
 

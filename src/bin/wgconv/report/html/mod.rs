@@ -4,7 +4,7 @@ mod comparison;
 mod data;
 mod rows;
 
-use wgconv::bench::{Device, PeakKind};
+use wgconv::bench::{ClockKind, Device, PeakKind};
 
 use super::{Report, Source, figure, remarks, terminal};
 use crate::failure::{Failure, Result};
@@ -114,7 +114,7 @@ fn series(report: &Report) -> Vec<Series<'_>> {
         let devices = &source.record.devices;
         for (number, device) in devices.iter().enumerate() {
             let number = if devices.len() > 1 { (number + 1).to_string() } else { String::new() };
-            let device_name = format!("{} {}", short(&device.name), device.backend);
+            let device_name = device_name(device);
             let label = match report.sources.len() {
                 1 => device_name,
                 _ => format!("{}, {device_name}", source.name),
@@ -125,11 +125,30 @@ fn series(report: &Report) -> Vec<Series<'_>> {
     all
 }
 
+impl Series<'_> {
+    fn device_name(&self) -> String {
+        device_name(self.device)
+    }
+}
+
+/// Adapter and backend: `llvmpipe gl`.
+fn device_name(device: &Device) -> String {
+    format!("{} {}", short(&device.name), device.backend)
+}
+
 /// `llvmpipe` of `llvmpipe (LLVM 15.0.6, 256 bits)`.
 fn short(adapter: &str) -> &str {
     match adapter.split_once(" (") {
         Some((name, _)) if !name.is_empty() => name,
         _ => adapter,
+    }
+}
+
+/// `2025-01-31 12:00:00 UTC` of RFC 3339; anything else as it is.
+fn readable(created: &str) -> String {
+    match created.strip_suffix('Z').and_then(|utc| utc.split_once('T')) {
+        Some((day, time)) => format!("{day} {} UTC", time.split('.').next().unwrap_or(time)),
+        None => created.into(),
     }
 }
 
@@ -143,7 +162,7 @@ fn record(index: usize, source: &Source) -> String {
     let facts = [
         ("File", source.path.display().to_string()),
         ("Label", label.into()),
-        ("Measured", record.created.clone()),
+        ("Measured", readable(&record.created)),
         ("Commit", software.commit.clone().unwrap_or_else(|| "unknown".into())),
         ("Versions", format!("wgconv {}, wgpu {}", software.wgconv, software.wgpu)),
         ("Machine", terminal::host(source)),
@@ -176,18 +195,18 @@ fn record(index: usize, source: &Source) -> String {
 
 fn device(number: usize, of: usize, source: usize, device: &Device) -> String {
     let tag = if of > 1 { format!("<b>{}{}</b> ", letter(source), number + 1) } else { String::new() };
-    let about = format!(
-        "{}, {}, {} {}, kernels for a {}, timed by {}",
-        device.backend,
-        device.device_type,
-        device.driver,
-        device.driver_info,
-        device.kernel_class.to_uppercase(),
-        match device.clock {
-            wgconv::bench::ClockKind::Timestamp => "timestamps",
-            wgconv::bench::ClockKind::Wall => "the wall clock",
-        }
-    );
+    let clock = match device.clock {
+        ClockKind::Timestamp => "timed by timestamps",
+        ClockKind::Wall => "timed by the wall clock",
+    };
+    let about = [
+        device.backend.clone(),
+        device.device_type.clone(),
+        format!("{} {}", device.driver, device.driver_info).trim().into(),
+        format!("kernels for a {}", device.kernel_class.to_uppercase()),
+        clock.into(),
+    ]
+    .join(", ");
     let peaks: String = device
         .peaks
         .iter()

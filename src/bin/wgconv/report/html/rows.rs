@@ -4,25 +4,24 @@ use wgconv::bench::{Row, Status};
 
 use super::{COLOURS, Series, data, escape};
 use crate::devices::bytes;
-use crate::report::{Report, figure, percent};
+use crate::report::{Report, error, figure, percent};
 
 /// A column: its heading, the group that it is shown and hidden with, and what it means.
 struct Column(&'static str, &'static str, &'static str);
 
 const COLUMNS: [Column; 25] = [
     Column("Layer", "", "Suite and layer"),
-    Column("Operation", "", "Operation"),
     Column("Pass", "", "Forward, backward (every gradient in one plan), or one gradient"),
     Column("Device", "", "Record and device"),
     Column("Algorithm", "", "A star marks the one that the library chooses by itself"),
     Column("ms", "speed", "Median of all samples"),
+    Column("Error", "speed", "Largest error over its tolerance: up to 1 is right"),
     Column("Spread", "speed", "Distance of the quartiles in percent of the median"),
     Column("Outliers", "speed", "Samples farther from the quartiles than 1.5 times their distance"),
     Column("GFLOP/s", "speed", "Two operations per multiply-add of the direct algorithm"),
     Column("GB/s", "speed", "Every tensor counted once"),
     Column("% of limit", "speed", "Share of min(peak, intensity x bandwidth) that is reached"),
     Column("Bound by", "speed", "The limit that is met first"),
-    Column("Error", "speed", "Largest error over its tolerance: up to 1 is right"),
     Column("Workspace", "memory", "Bytes of workspace"),
     Column("Traffic", "memory", "Bytes of everything that the dispatches bind"),
     Column("Plan cold ms", "setup", "To make the plan where nothing was compiled before"),
@@ -34,6 +33,7 @@ const COLUMNS: [Column; 25] = [
     Column("Dispatches", "setup", "Of one execution"),
     Column("Clock", "setup", "What timed it"),
     Column("Element", "setup", "Type of the elements"),
+    Column("Operation", "", "Operation"),
     Column("Status", "", "Whether the result was right"),
 ];
 
@@ -98,7 +98,14 @@ fn cells(row: &Row, series: Option<(usize, &Series<'_>)>) -> [Cell; COLUMNS.len(
     let summary = row.summary_ms;
     let device = series.map_or_else(
         || escape(&row.device),
-        |(i, series)| format!("<span class=\"tag s{}\">{}</span> {}", i % COLOURS, series.tag, escape(&series.label)),
+        |(i, series)| {
+            format!(
+                "<span class=\"tag s{}\">{}</span><span class=\"device-name\"> {}</span>",
+                i % COLOURS,
+                series.tag,
+                escape(&series.device_name())
+            )
+        },
     );
     let star = if row.chosen { " <span class=\"chosen\" title=\"chosen by the library\">\u{2605}</span>" } else { "" };
     let status = match (&row.message, row.status) {
@@ -111,18 +118,17 @@ fn cells(row: &Row, series: Option<(usize, &Series<'_>)>) -> [Cell; COLUMNS.len(
     let ms = |value: Option<f64>| Cell::number(value, figure);
     [
         Cell::text(&row.full_name()),
-        Cell::text(&row.operation),
         Cell::text(row.pass.as_str()),
         Cell::html(device),
         Cell::html(format!("{}{star}", escape(&row.algorithm))),
         Cell::number(row.median_ms(), |value| format!("<b>{}</b>", figure(value))),
+        Cell::number(row.error_over_tolerance, error),
         Cell::number(summary.map(|summary| summary.spread()), percent),
         Cell::number(summary.map(|summary| summary.outliers as f64), |count| count.to_string()),
         Cell::number(row.gflops(), figure),
         Cell::number(row.gbytes(), figure),
         Cell::number(row.bound.map(|bound| bound.fraction), percent),
         row.bound.map_or_else(|| Cell::text("\u{2013}"), |bound| Cell::text(bound.side.as_str())),
-        Cell::number(row.error_over_tolerance, |error| format!("{error:.2e}")),
         size(row.workspace_bytes),
         size(row.traffic_bytes),
         ms(row.plan_cold_ms),
@@ -134,6 +140,7 @@ fn cells(row: &Row, series: Option<(usize, &Series<'_>)>) -> [Cell; COLUMNS.len(
         Cell::number(Some(row.dispatches as f64), |count| count.to_string()),
         Cell::text(row.clock.as_str()),
         Cell::text(&row.element),
+        Cell::text(&row.operation),
         Cell::html(status),
     ]
 }
