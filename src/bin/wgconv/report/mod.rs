@@ -133,7 +133,9 @@ pub fn run(args: &ReportArgs) -> Result<()> {
 
 /// Refuses to write two things to one file, or over a record.
 fn check_targets(args: &ReportArgs) -> Result<()> {
-    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    // What is not there yet has no canonical name.
+    let real =
+        |path: &PathBuf| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
     let mut taken: BTreeMap<PathBuf, &str> = args.records.iter().map(|path| (real(path), "a record")).collect();
     for (option, path) in [("--html", &args.html), ("--csv", &args.csv)] {
         let Some(path) = path else { continue };

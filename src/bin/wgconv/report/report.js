@@ -147,6 +147,7 @@
     heads.forEach((head, column) => {
       if (first?.children[column].classList.contains('n')) head.classList.add('n');
       const button = element('button', { type: 'button' });
+      head.dataset.name = head.textContent;
       button.append(...head.childNodes);
       head.append(button);
       head.setAttribute('aria-sort', 'none');
