@@ -306,9 +306,10 @@ fn error(value: f64) -> String {
     if value == 0.0 || value >= 1e-3 { figure(value) } else { format!("{value:.2e}") }
 }
 
-/// `12.3%`.
+/// `12.3%`, `0.12%`.
 fn percent(fraction: f64) -> String {
-    format!("{:.1}%", 100.0 * fraction)
+    let percent = 100.0 * fraction;
+    if fraction > 0.0 && percent < 1.0 { format!("{percent:.2}%") } else { format!("{percent:.1}%") }
 }
 
 #[cfg(test)]

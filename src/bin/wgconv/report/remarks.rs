@@ -1,5 +1,7 @@
 //! What a reader should know before believing a record, or a comparison of two.
 
+use std::collections::BTreeSet;
+
 use wgconv::bench::{ClockKind, Device, Record, Status};
 
 use super::Source;
@@ -62,14 +64,13 @@ pub fn between(before: &Source, after: &Source) -> Vec<String> {
         format!("{} on {}", host.os, host.processor.as_deref().unwrap_or(&host.arch))
     };
     differ("Different hosts", host(a), host(b));
-    let devices =
-        |record: &Record, of: &dyn Fn(&Device) -> String| record.devices.iter().map(of).collect::<Vec<_>>().join(", ");
-    differ(
-        "Different devices",
-        devices(a, &|device| format!("{} ({})", device.name, device.backend)),
-        devices(b, &|device| format!("{} ({})", device.name, device.backend)),
-    );
-    let driver = |device: &Device| format!("{} {}", device.driver, device.driver_info);
+    let devices = |record: &Record, of: &dyn Fn(&Device) -> String| {
+        let different: BTreeSet<String> = record.devices.iter().map(of).collect();
+        different.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let adapter = |device: &Device| format!("{} ({})", device.name, device.backend);
+    differ("Different devices", devices(a, &adapter), devices(b, &adapter));
+    let driver = |device: &Device| format!("{} {}", device.driver, device.driver_info).trim().to_string();
     differ("Different drivers", devices(a, &driver), devices(b, &driver));
     let clock = |device: &Device| device.clock.as_str().to_string();
     differ("Different clocks", devices(a, &clock), devices(b, &clock));

@@ -29,7 +29,7 @@
     return value.toFixed(digits);
   }
   const counted = (count, one, several) => `${count} ${count === 1 ? one : several}`;
-  const percent = (fraction) => `${(100 * fraction).toFixed(1)}%`;
+  const percent = (fraction) => `${(100 * fraction).toFixed(fraction > 0 && fraction < 0.01 ? 2 : 1)}%`;
   const colour = (row) => `s${(row.series ?? 0) % COLOURS}`;
   const seriesOf = (row) => series[row.series] ?? { tag: '?', label: 'unknown device', peaks: {} };
 
@@ -212,7 +212,7 @@
 
   // A field on each line, and lists of numbers on one.
   function pretty(problem) {
-    const flat = (text) => text.replace(/\[\s+([^{}]*?)\s+\]/g, (list) => list.replace(/\s+/g, ' '));
+    const flat = (text) => text.replace(/\[\s+([^{}]*?)\s+\]/g, (list) => list.replace(/\s+/g, ' ').replace(/\[ /g, '[').replace(/ \]/g, ']'));
     return flat(JSON.stringify(problem, null, 2));
   }
 
@@ -401,7 +401,7 @@
     // Devices of one machine have nearly the same lines: a name that would lie on another one is left to the header.
     const placed = [];
     for (const name of names) {
-      if (!placed.some((other) => Math.abs(other.y - name.y) < 14 && Math.abs(other.x - name.x) < 150)) placed.push(name);
+      if (!placed.some((other) => Math.abs(other.y - name.y) < 17 && Math.abs(other.x - name.x) < 150)) placed.push(name);
     }
     return placed.map((name) => {
       const text = roofs.length > 1 ? `${name.one.tag} ${name.text}` : name.text;
@@ -525,7 +525,7 @@
       if (limit !== null && limit <= full) track.append(element('i', { class: 'limit', style: `left:${share(limit)}` }));
       else if (limit !== null) track.append(element('i', { class: 'beyond' }, '›'));
     }
-    line.append(track, element('span', { class: 'value' }, metric.unit === '%' ? `${value.toFixed(1)}%` : `${figure(value)}`));
+    line.append(track, element('span', { class: 'value' }, metric.unit === '%' ? percent(value / 100) : figure(value)));
     return line;
   }
   $('.controls', bars).addEventListener('change', drawBars);

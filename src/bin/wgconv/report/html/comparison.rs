@@ -2,7 +2,7 @@
 
 use wgconv::bench::{Comparison, Row, Verdict};
 
-use super::{escape, letter, tagged};
+use super::{escape, record_tag};
 use crate::report::{Pair, Report, Source, counts, figure, pairs, percent, ratio, remarks};
 
 pub fn sections(report: &Report) -> String {
@@ -10,15 +10,15 @@ pub fn sections(report: &Report) -> String {
     let mut first = before.record.rows.len();
     let mut sections = String::new();
     for (i, (after, comparison)) in report.compared().enumerate() {
-        sections.push_str(&section(before, after, comparison, (i + 1, first, report.threshold)));
+        sections.push_str(&section(report, i + 1, comparison, first));
         first += after.record.rows.len();
     }
     sections
 }
 
-/// `place` is the record's index, the number of its first row among all, and the threshold.
-fn section(before: &Source, after: &Source, comparison: &Comparison, place: (usize, usize, f64)) -> String {
-    let (index, first, threshold) = place;
+/// Of the record with that index, whose first row has that number among the rows of all.
+fn section(report: &Report, index: usize, comparison: &Comparison, first: usize) -> String {
+    let (before, after) = (&report.sources[0], &report.sources[index]);
     let counts: String = counts(comparison)
         .iter()
         .map(|(verdict, count)| {
@@ -58,12 +58,12 @@ fn section(before: &Source, after: &Source, comparison: &Comparison, place: (usi
          <th scope=\"col\">Spread</th><th scope=\"col\" title=\"How far the ratio had to be from 1\">Threshold</th>\
          <th scope=\"col\">Device</th></tr></thead>\
          <tbody>\n{rows}</tbody></table></div></section>\n",
-        tagged(index, &letter(index)),
+        record_tag(report, index),
         escape(&after.name),
-        tagged(0, &letter(0)),
+        record_tag(report, 0),
         escape(&before.name),
         machine(after, comparison),
-        percent(threshold),
+        percent(report.threshold),
     )
 }
 

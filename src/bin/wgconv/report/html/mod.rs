@@ -35,10 +35,8 @@ pub fn page(report: &Report) -> Result<String> {
         .iter()
         .enumerate()
         .flat_map(|(i, source)| {
-            let tag = letter(i);
-            remarks::of(&source.record)
-                .into_iter()
-                .map(move |text| format!("<li>{} {}</li>", tagged(i, &tag), escape(&text)))
+            let tag = record_tag(report, i);
+            remarks::of(&source.record).into_iter().map(move |text| format!("<li>{tag} {}</li>", escape(&text)))
         })
         .collect();
     let warnings = match warnings.is_empty() {
@@ -54,7 +52,7 @@ pub fn page(report: &Report) -> Result<String> {
         ("data", inert(&data)),
         ("names", escape(&names.join(" · "))),
         ("warnings", warnings),
-        ("records", report.sources.iter().enumerate().map(|(i, source)| record(i, source)).collect()),
+        ("records", (0..report.sources.len()).map(|index| record(report, index, &series)).collect()),
         ("comparisons", comparison::sections(report)),
         ("rows", rows::table(report, &series)),
         ("version", escape(env!("CARGO_PKG_VERSION"))),
@@ -104,8 +102,18 @@ fn letter(index: usize) -> String {
     }
 }
 
-fn tagged(colour: usize, tag: &str) -> String {
-    format!("<span class=\"tag s{}\">{tag}</span>", colour % COLOURS)
+/// A letter in the colour of a series.
+fn tag(series: usize, letter: &str) -> String {
+    format!("<span class=\"tag s{}\">{letter}</span>", series % COLOURS)
+}
+
+/// A record's letter, in its series' colour where it has just one.
+fn record_tag(report: &Report, index: usize) -> String {
+    let devices = |source: &Source| source.record.devices.len();
+    match devices(&report.sources[index]) {
+        1 => tag(report.sources[..index].iter().map(devices).sum(), &letter(index)),
+        _ => format!("<span class=\"tag\">{}</span>", letter(index)),
+    }
 }
 
 fn series(report: &Report) -> Vec<Series<'_>> {
@@ -153,7 +161,8 @@ fn readable(created: &str) -> String {
 }
 
 /// What a record was measured with.
-fn record(index: usize, source: &Source) -> String {
+fn record(report: &Report, index: usize, series: &[Series<'_>]) -> String {
+    let source = &report.sources[index];
     let record = &source.record;
     let (software, settings) = (&record.software, &record.settings);
     let label = record.label.as_deref().unwrap_or("none");
@@ -180,21 +189,21 @@ fn record(index: usize, source: &Source) -> String {
     ];
     let facts: String =
         facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escape(value))).collect();
-    let devices: String = record
-        .devices
-        .iter()
-        .enumerate()
-        .map(|(number, device)| self::device(number, record.devices.len(), index, device))
-        .collect();
+    let own = series.iter().enumerate().filter(|(_, one)| std::ptr::eq(one.source, source));
+    let devices: String = own.map(|(number, one)| self::device(number, one)).collect();
     format!(
         "<article class=\"record\"><h3>{} {}</h3><dl>{facts}</dl>{devices}</article>",
-        tagged(index, &letter(index)),
+        record_tag(report, index),
         escape(&source.name)
     )
 }
 
-fn device(number: usize, of: usize, source: usize, device: &Device) -> String {
-    let tag = if of > 1 { format!("<b>{}{}</b> ", letter(source), number + 1) } else { String::new() };
+fn device(number: usize, series: &Series<'_>) -> String {
+    let device = series.device;
+    let tag = match series.source.record.devices.len() {
+        1 => String::new(),
+        _ => tag(number, &series.tag) + " ",
+    };
     let clock = match device.clock {
         ClockKind::Timestamp => "timed by timestamps",
         ClockKind::Wall => "timed by the wall clock",

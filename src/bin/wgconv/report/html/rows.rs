@@ -2,7 +2,7 @@
 
 use wgconv::bench::{Row, Status};
 
-use super::{COLOURS, Series, data, escape};
+use super::{Series, data, escape, tag};
 use crate::devices::bytes;
 use crate::report::{Report, error, figure, percent};
 
@@ -99,12 +99,8 @@ fn cells(row: &Row, series: Option<(usize, &Series<'_>)>) -> [Cell; COLUMNS.len(
     let device = series.map_or_else(
         || escape(&row.device),
         |(i, series)| {
-            format!(
-                "<span class=\"tag s{}\">{}</span><span class=\"device-name\"> {}</span>",
-                i % COLOURS,
-                series.tag,
-                escape(&series.device_name())
-            )
+            let tag = tag(i, &series.tag);
+            format!("{tag}<span class=\"device-name\"> {}</span>", escape(&series.device_name()))
         },
     );
     let star = if row.chosen { " <span class=\"chosen\" title=\"chosen by the library\">\u{2605}</span>" } else { "" };
