@@ -78,14 +78,14 @@ impl Comparison {
     }
 }
 
-/// Compares rows of the same suite, layer, pass, problem, algorithm and type on the same device. Devices are the same where
-/// adapter and backend are; where each record has just one, these two are compared whatever they are. Rows that the
-/// library's choice moved to another algorithm are compared with each other.
+/// Compares rows of the same suite, layer, pass, problem, algorithm and type on the same device. Devices are the same
+/// where adapter and backend are; where each record has just one, these two are compared whatever they are. Rows that
+/// the library's choice moved to another algorithm are compared with each other.
 ///
-/// A row changed where its median moved by more than `threshold` (0.05 is five percent), or by more than the machine's own
-/// peaks did if that is farther, and the spreads of the two do not meet. Peaks of different adapters or backends say
-/// nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the highest of quartiles and
-/// medians of rounds.
+/// A row changed where its median moved by more than `threshold` (0.05 is five percent), or by more than the machine's
+/// own peaks did if that is farther, and the spreads of the two do not meet. Peaks of different adapters or backends
+/// say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the highest of
+/// quartiles and medians of rounds.
 pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
     let same_device = pair_devices(before, after);
     let mut machine = BTreeMap::new();

@@ -41,7 +41,11 @@ fn wrong(layer: &str) -> Value {
 }
 
 fn record(label: &str, rows: &[Value]) -> Value {
-    let peak = |kind: &str, per_second: f64| json!({"kind": kind, "variant": "vec4", "per_second": per_second, "samples_ms": [15.0], "variants": {}});
+    let peak = |kind: &str, per_second: f64| {
+        let mut peak = json!({"kind": kind, "variant": "vec4", "samples_ms": [15.0], "variants": {}});
+        peak["per_second"] = json!(per_second);
+        peak
+    };
     json!({
         "schema": "wgconv-bench/1", "created": "2025-01-31T12:00:00Z", "label": label,
         "software": {"wgconv": "0.1.0", "wgpu": "30.0.1", "commit": "abc1234"},
@@ -129,7 +133,7 @@ fn every_verdict_is_told_in_json_and_on_the_terminal() {
 
     let text = sandbox.ok("report a.json b.json").stdout;
     for words in [
-        "after against before: 1 broken, 1 slower, 1 removed, 1 not measured, 2 faster, 1 fixed, 1 added, 1 no change",
+        "after against before: 1 broken, 1 slower, 2 faster, 1 fixed, 1 removed, 1 added, 1 not measured, 1 no change",
         "geometric mean of the ratios 0.783",
         "direct -> winograd",
         "warning: 2 of 8 rows are wrong",

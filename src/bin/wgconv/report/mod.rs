@@ -8,7 +8,7 @@ mod remarks;
 mod terminal;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use wgconv::bench::{Change, Comparison, Device, Pass, Record, Row, Verdict, compare};
@@ -27,17 +27,18 @@ Examples:
   wgconv report main.json mine.json --fail-on-slower --html change.html
   wgconv report vulkan.json gl.json --csv rows.csv   every row of both, for a spreadsheet
 
-The first record is the baseline that every other one is compared with. A row is slower or faster where its median moved \
-by more than --threshold, or by more than the machine's own peaks did if that is farther, and the spreads of the two do \
-not meet; a spread reaches from the lowest to the highest of quartiles and medians of rounds. Rows are the same where suite, layer, \
-pass, problem, algorithm, adapter and backend are; where each record has one device, these two are compared.
+The first record is the baseline that every other one is compared with. A row is slower or faster where its median \
+moved by more than --threshold, or by more than the peaks of the same adapter did if that is farther, and the spreads \
+of the two do not meet; a spread reaches from the lowest to the highest of quartiles and medians of rounds. Rows are \
+the same where suite, layer, pass, problem, algorithm, adapter and backend are; where each record has one device, \
+these two are compared.
 
-The CSV has a line per row of every record: file, label, created, commit, wgconv, wgpu, device, adapter, backend, driver, \
-driver_info, kernel_class, suite, layer, operation, pass, algorithm, chosen, element, status, message, samples, median_ms, \
-min_ms, lower_quartile_ms, upper_quartile_ms, max_ms, spread, outliers, gflops, gbytes, intensity, bound_side, \
-bound_limit_ms, bound_fraction, error_over_tolerance, macs, flops, min_bytes, traffic_bytes, workspace_bytes, dispatches, \
-plan_cold_ms, plan_cached_ms, plan_ms, first_run_ms, bind_us, encode_us, clock, repeats, buffer_sets, and against the \
-baseline verdict, ratio, threshold. Exit code 1 is that of --fail-on-slower.")]
+The CSV has a line per row of every record: file, label, created, commit, wgconv, wgpu, device, adapter, backend, \
+driver, driver_info, kernel_class, suite, layer, operation, pass, algorithm, chosen, element, status, message, \
+samples, median_ms, min_ms, lower_quartile_ms, upper_quartile_ms, max_ms, spread, outliers, gflops, gbytes, \
+intensity, bound_side, bound_limit_ms, bound_fraction, error_over_tolerance, macs, flops, min_bytes, traffic_bytes, \
+workspace_bytes, dispatches, plan_cold_ms, plan_cached_ms, plan_ms, first_run_ms, bind_us, encode_us, clock, repeats, \
+buffer_sets, and against the baseline verdict, ratio, threshold. Exit code 1 is that of --fail-on-slower.")]
 pub struct ReportArgs {
     /// Records that `wgconv bench --out` wrote; the first is the baseline of the others
     #[arg(value_name = "FILE.json", required = true)]
@@ -147,9 +148,11 @@ fn check_targets(args: &ReportArgs) -> Result<()> {
 }
 
 /// The label, or else the file's name, with a number behind it where another source has it.
-fn name(path: &std::path::Path, record: &Record, others: &[Source]) -> String {
+fn name(path: &Path, record: &Record, others: &[Source]) -> String {
     let file = || path.file_stem().map_or_else(|| "record".into(), |stem| stem.to_string_lossy().into_owned());
     let plain = record.label.clone().filter(|label| !label.trim().is_empty()).unwrap_or_else(file);
+    // It is printed on terminals.
+    let plain: String = plain.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     let is_taken = |name: &String| others.iter().any(|other| other.name == *name);
     let numbered = (2..).map(|number| format!("{plain} ({number})"));
     std::iter::once(plain.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or(plain)
@@ -257,11 +260,11 @@ impl<'a> Pair<'a> {
 const VERDICTS: [Verdict; 8] = [
     Verdict::Broken,
     Verdict::Slower,
-    Verdict::Removed,
-    Verdict::NotMeasured,
     Verdict::Faster,
     Verdict::Fixed,
+    Verdict::Removed,
     Verdict::Added,
+    Verdict::NotMeasured,
     Verdict::NoChange,
 ];
 

@@ -49,9 +49,10 @@ fn section(report: &Report, index: usize, comparison: &Comparison, first: usize)
     format!(
         "<section class=\"comparison\"><h2>{} {} <span class=\"against\">against</span> {} {}</h2>\
          <p class=\"lead\">{mean}</p><ul class=\"counts\">{counts}</ul>{notes}{}\
-         <p class=\"hint\">A row counts as slower or faster where its median moved by more than {}, or by more than the \
-         peaks of the same adapter did if that is farther, and the spreads do not meet.</p>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison\"><table class=\"changes\"><thead><tr>\
+         <p class=\"hint\">A row counts as slower or faster where its median moved by more than {}, or by more than \
+         the peaks of the same adapter did if that is farther, and the spreads do not meet.</p>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison\">\
+         <table class=\"changes\"><thead><tr>\
          <th scope=\"col\">Verdict</th><th scope=\"col\" title=\"Median after over median before\">Ratio</th>\
          <th scope=\"col\">Layer</th><th scope=\"col\">Pass</th><th scope=\"col\">Algorithm</th>\
          <th scope=\"col\">Before ms</th><th scope=\"col\">Spread</th><th scope=\"col\">After ms</th>\

@@ -12,6 +12,7 @@ use crate::failure::{Failure, Result};
 const PAGE: &str = include_str!("../report.html");
 const STYLE: &str = include_str!("../report.css");
 const SCRIPT: &str = include_str!("../report.js");
+const PLOTS: &str = include_str!("../plots.js");
 
 /// A device of a record: what has a colour in the plots.
 struct Series<'a> {
@@ -49,6 +50,7 @@ pub fn page(report: &Report) -> Result<String> {
         ("title", escape(&title)),
         ("style", STYLE.into()),
         ("script", SCRIPT.into()),
+        ("plots", PLOTS.into()),
         ("data", inert(&data)),
         ("names", escape(&names.join(" · "))),
         ("warnings", warnings),
