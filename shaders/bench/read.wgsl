@@ -3,7 +3,8 @@
 //
 // Dispatch: [n_invocations / WORKGROUP_SIZE, 1, 1]
 //
-// The host writes  `alias Value`, `const WORKGROUP_SIZE`, `const ITEMS`  before this text.
+// The host writes  `alias Value`, `const WORKGROUP_SIZE`, `const ITEMS`  before this text and the sum of the
+// components of  `sum`  in place of TOTAL.
 
 @group(0) @binding(0) var<storage, read> input: array<Value>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
@@ -15,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var i = 0u; i < ITEMS; i += 1u) {
         sum += input[id.x + i * n_invocations];
     }
-    if dot(vec4<f32>(sum), vec4<f32>(1.0)) > 1e30 {
+    if TOTAL > 1e30 {
         output[id.x & 63u] = 1.0;
     }
 }

@@ -41,6 +41,11 @@ struct Fma {
 }
 
 impl Fma {
+    fn shapes() -> impl Iterator<Item = Fma> {
+        let shapes = [(1, 8), (1, 16), (2, 8), (4, 2), (4, 4), (4, 8)].into_iter();
+        shapes.flat_map(|(width, chains)| [true, false].map(|builtin| Fma { width, chains, builtin }))
+    }
+
     fn name(&self) -> String {
         let value = if self.width == 1 { "scalar".into() } else { format!("vec{}", self.width) };
         format!("{value} x {} {}", self.chains, if self.builtin { "fma" } else { "mul-add" })
@@ -76,7 +81,6 @@ impl Fma {
 }
 
 fn multiply_adds(gpu: &Gpu, stopwatch: &Stopwatch<'_>, kind: PeakKind, progress: &mut dyn FnMut(&str)) -> Result<Peak> {
-    let shapes = [(1, 8), (1, 16), (2, 8), (4, 2), (4, 4), (4, 8)];
     let workgroups: u32 = match gpu.capabilities().class {
         KernelClass::Gpu => 4096,
         KernelClass::Cpu => 64,
@@ -84,33 +88,72 @@ fn multiply_adds(gpu: &Gpu, stopwatch: &Stopwatch<'_>, kind: PeakKind, progress:
     let output = buffer(gpu, 256)?;
     let params = uniform(gpu);
     let mut trials = Vec::new();
-    for (width, chains) in shapes {
-        for builtin in [true, false] {
-            let fma = Fma { width, chains, builtin };
-            progress(&format!("{} {}", kind.as_str(), fma.name()));
-            let pipeline = pipeline(gpu, &fma.name(), &fma.source(kind))?;
-            let group = bind(gpu, &pipeline, &[&params, &output]);
-            let run = |iterations: u32| -> Result<f64> {
-                let words: [u32; 4] = [0.5_f32.to_bits(), 1.0_f32.to_bits(), iterations, 0];
-                gpu.queue().write_buffer(&params, 0, bytemuck::cast_slice(&words));
-                stopwatch.time(|pass| {
-                    pass.set_pipeline(&pipeline);
-                    pass.set_bind_group(0, &group, &[]);
-                    pass.dispatch_workgroups(workgroups, 1, 1);
-                })
-            };
-            run(1)?;
-            let mut iterations = 16_u32;
-            while iterations < 1 << 20 && run(iterations)? < SAMPLE_MS {
-                iterations *= 2;
-            }
-            let samples = (0..SAMPLES).map(|_| run(iterations)).collect::<Result<Vec<f64>>>()?;
-            let operations =
-                fma.operations() * f64::from(iterations) * f64::from(workgroups) * f64::from(WORKGROUP_SIZE);
-            trials.push(Trial { name: fma.name(), units: operations, samples_ms: samples });
+    for fma in Fma::shapes() {
+        progress(&format!("{} {}", kind.as_str(), fma.name()));
+        let pipeline = pipeline(gpu, &fma.name(), &fma.source(kind))?;
+        let group = bind(gpu, &pipeline, &[&params, &output]);
+        let run = |iterations: u32| -> Result<f64> {
+            let words: [u32; 4] = [0.5_f32.to_bits(), 1.0_f32.to_bits(), iterations, 0];
+            gpu.queue().write_buffer(&params, 0, bytemuck::cast_slice(&words));
+            stopwatch.time(|pass| {
+                pass.set_pipeline(&pipeline);
+                pass.set_bind_group(0, &group, &[]);
+                pass.dispatch_workgroups(workgroups, 1, 1);
+            })
+        };
+        run(1)?;
+        let mut iterations = 16_u32;
+        while iterations < 1 << 20 && run(iterations)? < SAMPLE_MS {
+            iterations *= 2;
         }
+        let samples_ms = (0..SAMPLES).map(|_| run(iterations)).collect::<Result<Vec<f64>>>()?;
+        let units = fma.operations() * f64::from(iterations) * f64::from(workgroups) * f64::from(WORKGROUP_SIZE);
+        trials.push(Trial { name: fma.name(), units, samples_ms });
     }
     Trial::best(kind, trials)
+}
+
+/// A shape of the loop that reads or copies.
+struct Stream {
+    /// Bytes of an element.
+    width: u64,
+    /// Elements of an invocation.
+    items: u64,
+}
+
+impl Stream {
+    fn shapes() -> impl Iterator<Item = Stream> {
+        [4, 8, 16].into_iter().flat_map(|width| [4, 16, 64].map(|items| Stream { width, items }))
+    }
+
+    fn value(&self) -> &'static str {
+        match self.width {
+            4 => "f32",
+            8 => "vec2<f32>",
+            _ => "vec4<f32>",
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} x {}", self.value(), self.items)
+    }
+
+    fn source(&self, kind: PeakKind) -> String {
+        let head = format!(
+            "alias Value = {};\nconst WORKGROUP_SIZE = {WORKGROUP_SIZE}u;\nconst ITEMS = {}u;\n",
+            self.value(),
+            self.items
+        );
+        let total = match self.width {
+            4 => "sum",
+            8 => "dot(sum, vec2<f32>(1.0))",
+            _ => "dot(sum, vec4<f32>(1.0))",
+        };
+        match kind {
+            PeakKind::Read => head + &include_str!("../../shaders/bench/read.wgsl").replace("TOTAL", total),
+            _ => head + include_str!("../../shaders/bench/copy.wgsl"),
+        }
+    }
 }
 
 fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&str)) -> Result<[Peak; 2]> {
@@ -122,40 +165,26 @@ fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&st
     let (from, to) = (buffer(gpu, bytes)?, buffer(gpu, bytes)?);
     let mut reads = Vec::new();
     let mut copies = Vec::new();
-    for (value, width) in [("f32", 4), ("vec2<f32>", 8), ("vec4<f32>", 16)] {
-        for items in [4_u64, 16, 64] {
-            let invocations = bytes / width / items;
-            let workgroups = invocations / u64::from(WORKGROUP_SIZE);
-            if workgroups == 0 || workgroups > u64::from(capabilities.max_workgroups_per_dimension) {
-                continue;
-            }
-            let head =
-                format!("alias Value = {value};\nconst WORKGROUP_SIZE = {WORKGROUP_SIZE}u;\nconst ITEMS = {items}u;\n");
-            let name = format!("{value} x {items}");
-            let widen = match width {
-                4 => "vec4<f32>(sum, 0.0, 0.0, 0.0)",
-                8 => "vec4<f32>(sum, 0.0, 0.0)",
-                _ => "sum",
+    for stream in Stream::shapes() {
+        let workgroups = bytes / stream.width / stream.items / u64::from(WORKGROUP_SIZE);
+        if workgroups == 0 || workgroups > u64::from(capabilities.max_workgroups_per_dimension) {
+            continue;
+        }
+        let name = stream.name();
+        for (kind, list, moved) in [(PeakKind::Read, &mut reads, bytes), (PeakKind::Copy, &mut copies, 2 * bytes)] {
+            progress(&format!("{} {name}", kind.as_str()));
+            let pipeline = pipeline(gpu, &name, &stream.source(kind))?;
+            let group = bind(gpu, &pipeline, &[&from, &to]);
+            let run = || {
+                stopwatch.time(|pass| {
+                    pass.set_pipeline(&pipeline);
+                    pass.set_bind_group(0, &group, &[]);
+                    pass.dispatch_workgroups(workgroups as u32, 1, 1);
+                })
             };
-            let read = include_str!("../../shaders/bench/read.wgsl").replace("vec4<f32>(sum)", widen);
-            let copy = include_str!("../../shaders/bench/copy.wgsl");
-            for (kind, source, list, moved) in
-                [("read", head.clone() + &read, &mut reads, bytes), ("copy", head + copy, &mut copies, 2 * bytes)]
-            {
-                progress(&format!("{kind} {name}"));
-                let pipeline = pipeline(gpu, &name, &source)?;
-                let group = bind(gpu, &pipeline, &[&from, &to]);
-                let run = || {
-                    stopwatch.time(|pass| {
-                        pass.set_pipeline(&pipeline);
-                        pass.set_bind_group(0, &group, &[]);
-                        pass.dispatch_workgroups(workgroups as u32, 1, 1);
-                    })
-                };
-                run()?;
-                let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
-                list.push(Trial { name: name.clone(), units: moved as f64, samples_ms });
-            }
+            run()?;
+            let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
+            list.push(Trial { name: name.clone(), units: moved as f64, samples_ms });
         }
     }
     progress("copy by the driver");
@@ -254,4 +283,40 @@ fn bind(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, buffers: &[&wgpu::Buffer]) 
         layout: &layout,
         entries: &entries,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    use super::{Fma, PeakKind, Stream};
+
+    #[test]
+    fn every_variant_is_valid() {
+        let mut sources = Vec::new();
+        for kind in [PeakKind::F32Fma, PeakKind::F16Fma] {
+            sources.extend(Fma::shapes().map(|fma| (fma.name(), fma.source(kind))));
+        }
+        for kind in [PeakKind::Read, PeakKind::Copy] {
+            sources.extend(Stream::shapes().map(|stream| (stream.name(), stream.source(kind))));
+        }
+        assert_eq!(sources.len(), 24 + 18);
+        for (name, source) in sources {
+            let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let capabilities = Capabilities::SHADER_FLOAT16;
+            Validator::new(ValidationFlags::all(), capabilities)
+                .validate(&module)
+                .unwrap_or_else(|error| panic!("{name}: {}", error.into_inner()));
+        }
+    }
+
+    #[test]
+    fn operations_are_counted_from_the_source() {
+        for fma in Fma::shapes() {
+            let source = fma.source(PeakKind::F32Fma);
+            let steps =
+                if fma.builtin { source.matches("= fma(").count() } else { source.matches("* factor + term;").count() };
+            assert_eq!(2.0 * (steps * fma.width) as f64, fma.operations(), "{}", fma.name());
+        }
+    }
 }

@@ -69,6 +69,15 @@ impl Drop for Pending {
     }
 }
 
+/// Fails where [`write_all`] would, before minutes of work are lost to a path that cannot be written. Leaves nothing.
+pub fn expect_writable(path: &Path) -> Result<()> {
+    // A pipe would take an empty write for the end.
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        return Ok(());
+    }
+    Pending::write(path, b"").map(drop)
+}
+
 /// Writes several files: either all appear or none.
 pub fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
     let pending = files.iter().map(|(path, bytes)| Pending::write(path, bytes)).collect::<Result<Vec<_>>>()?;

@@ -151,6 +151,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let passes = passes(&args.pass)?;
     // Every layer is judged before the first one is measured.
     let layers = layers(&suites, args)?;
+    if let Some(path) = &args.out {
+        files::expect_writable(path)?;
+    }
     let adapters = adapters(args)?;
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for (index, adapter) in adapters.iter().enumerate() {
