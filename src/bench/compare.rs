@@ -78,25 +78,32 @@ impl Comparison {
     }
 }
 
-/// Compares rows of the same suite, layer, pass, algorithm and type on the same device. Devices are the same where
-/// adapter and backend are; where each record has just one, these two are compared whatever they are. Rows that the
-/// library's choice moved to another algorithm are compared with each other.
+/// Compares rows of the same suite, layer, pass, problem, algorithm and type on the same device. Devices are the same
+/// where adapter and backend are; where each record has just one, these two are compared whatever they are. Rows that
+/// the library's choice moved to another algorithm are compared with each other.
 ///
-/// A row changed where its median moved by more than `threshold` (0.05 is five percent), or by more than the machine's own
-/// peaks did if that is farther, and the spreads of the two do not meet. A spread reaches from the lowest to the highest
-/// of quartiles and medians of rounds.
+/// A row changed where its median moved by more than `threshold` (0.05 is five percent), or by more than the machine's
+/// own peaks did if that is farther, and the spreads of the two do not meet. Peaks of different adapters or backends
+/// say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the highest of
+/// quartiles and medians of rounds.
 pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
     let same_device = pair_devices(before, after);
     let mut machine = BTreeMap::new();
+    let mut drifts = BTreeMap::new();
     for (a, b) in &same_device {
-        machine.insert(b.id.clone(), peak_ratios(a, b));
+        let ratios = peak_ratios(a, b);
+        drifts.insert(b.id.as_str(), if is_same(a, b) { drift(&ratios) } else { 0.0 });
+        machine.insert(b.id.clone(), ratios);
     }
     let twin = |device: &str| same_device.iter().find(|(_, b)| b.id == device).map(|(a, _)| a.id.as_str());
     let mut left: Vec<usize> = (0..before.rows.len()).collect();
     let mut take = |row: &Row, matches: &dyn Fn(&Row) -> bool| {
         let device = twin(&row.device)?;
-        let place = left.iter().position(|&i| before.rows[i].device == device && matches(&before.rows[i]))?;
-        Some(left.swap_remove(place))
+        let place = left.iter().position(|&i| {
+            let other = &before.rows[i];
+            other.device == device && other.problem == row.problem && matches(other)
+        })?;
+        Some(left.remove(place))
     };
     let exact: Vec<Option<usize>> = after.rows.iter().map(|row| take(row, &|other| other.key() == row.key())).collect();
     let moved = |(row, exact): (&Row, Option<usize>)| {
@@ -109,8 +116,7 @@ pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
     let partners: Vec<Option<usize>> = after.rows.iter().zip(exact).map(moved).collect();
     let mut changes = Vec::new();
     for (i, (row, partner)) in after.rows.iter().zip(partners).enumerate() {
-        let drift = machine.get(&row.device).map_or(0.0, drift);
-        let threshold = threshold.max(drift);
+        let threshold = drifts.get(row.device.as_str()).copied().unwrap_or(0.0).max(threshold);
         let (verdict, ratio) = match partner {
             Some(partner) => judge(&before.rows[partner], row, threshold),
             None => (Verdict::Added, None),
@@ -134,21 +140,31 @@ fn pair_devices<'a>(before: &'a Record, after: &'a Record) -> Vec<(&'a Device, &
     if let ([a], [b]) = (&before.devices[..], &after.devices[..]) {
         return vec![(a, b)];
     }
-    let same = |a: &&Device, b: &Device| a.name == b.name && a.backend == b.backend;
-    after.devices.iter().filter_map(|b| before.devices.iter().find(|a| same(a, b)).map(|a| (a, b))).collect()
+    // Of several alike, the first goes with the first.
+    let mut left: Vec<&Device> = before.devices.iter().collect();
+    let pair = |b: &'a Device| {
+        let place = left.iter().position(|a| is_same(a, b))?;
+        Some((left.remove(place), b))
+    };
+    after.devices.iter().filter_map(pair).collect()
+}
+
+fn is_same(a: &Device, b: &Device) -> bool {
+    a.name == b.name && a.backend == b.backend
 }
 
 fn peak_ratios(before: &Device, after: &Device) -> BTreeMap<PeakKind, f64> {
     let ratio = |peak: &super::record::Peak| {
-        let earlier = before.peak(peak.kind)?;
-        Some((peak.kind, peak.per_second / earlier.per_second))
+        let ratio = peak.per_second / before.peak(peak.kind)?.per_second;
+        // A peak that could not be measured is zero.
+        (ratio.is_finite() && ratio > 0.0).then_some((peak.kind, ratio))
     };
     after.peaks.iter().filter_map(ratio).collect()
 }
 
 /// How much time on the machine itself changed: the largest of the peaks' moves.
 fn drift(ratios: &BTreeMap<PeakKind, f64>) -> f64 {
-    ratios.values().map(|&ratio| ratio.max(1.0 / ratio) - 1.0).filter(|moved| moved.is_finite()).fold(0.0, f64::max)
+    ratios.values().map(|&ratio| ratio.max(1.0 / ratio) - 1.0).fold(0.0, f64::max)
 }
 
 fn judge(before: &Row, after: &Row, threshold: f64) -> (Verdict, Option<f64>) {
@@ -178,4 +194,214 @@ fn spread(row: &Row) -> [f64; 2] {
     let quartiles = row.summary_ms.into_iter().flat_map(|summary| [summary.lower_quartile, summary.upper_quartile]);
     let hull = |[low, high]: [f64; 2], value: f64| [low.min(value), high.max(value)];
     medians.chain(quartiles).fold([f64::INFINITY, f64::NEG_INFINITY], hull)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::{Bound, ClockKind, Host, Machine, Pass, Peak, SCHEMA, Settings, Software, Summary};
+    use crate::problem::{Conv, Problem};
+
+    fn device(id: &str, name: &str, f32_peak: f64) -> Device {
+        let peak = |kind, per_second| Peak {
+            kind,
+            variant: "best".into(),
+            per_second,
+            samples_ms: vec![1.0],
+            variants: BTreeMap::new(),
+        };
+        Device {
+            id: id.into(),
+            name: name.into(),
+            backend: "vulkan".into(),
+            device_type: "Cpu".into(),
+            driver: "driver".into(),
+            driver_info: "1".into(),
+            kernel_class: "cpu".into(),
+            limits: BTreeMap::new(),
+            features: Vec::new(),
+            clock: ClockKind::Timestamp,
+            peaks: vec![peak(PeakKind::F32Fma, f32_peak), peak(PeakKind::Copy, 1e10)],
+        }
+    }
+
+    fn record(devices: Vec<Device>, rows: Vec<Row>) -> Record {
+        Record {
+            schema: SCHEMA.into(),
+            created: "2025-01-01T00:00:00Z".into(),
+            label: None,
+            software: Software { wgconv: "0".into(), wgpu: "0".into(), commit: None },
+            machine: Machine {
+                host: Host { os: "os".into(), arch: "arch".into(), processor: None, processors: None },
+                load_before: None,
+                load_after: None,
+            },
+            settings: Settings { rounds: 2, samples: 2, sample_ms: 1.0, rotate_bytes: 0 },
+            devices,
+            rows,
+            interrupted: false,
+        }
+    }
+
+    /// A right row, sampled twice in each of two rounds.
+    fn row(layer: &str, algorithm: &str, rounds_ms: [[f64; 2]; 2]) -> Row {
+        let summary_ms = Summary::of(rounds_ms.as_flattened());
+        Row {
+            suite: "suite".into(),
+            layer: layer.into(),
+            operation: "conv2d".into(),
+            pass: Pass::Forward,
+            device: "0".into(),
+            algorithm: algorithm.into(),
+            chosen: true,
+            element: "f32".into(),
+            problem: Problem::Conv(Conv::new(1, 1, [4, 4], 1, [3, 3])),
+            status: Status::Right,
+            message: None,
+            error_over_tolerance: Some(0.1),
+            clock: ClockKind::Timestamp,
+            repeats: 1,
+            buffer_sets: 1,
+            rounds_ms: rounds_ms.map(Into::into).into(),
+            summary_ms,
+            macs: 36,
+            flops: 72,
+            min_bytes: 116,
+            traffic_bytes: 116,
+            workspace_bytes: 0,
+            dispatches: 1,
+            plan_cold_ms: None,
+            plan_cached_ms: None,
+            plan_ms: None,
+            first_run_ms: None,
+            bind_us: None,
+            encode_us: None,
+            bound: summary_ms.map(|summary| Bound::new(72, 116, 1e11, 1e10, summary.median)),
+        }
+    }
+
+    fn steady(layer: &str, algorithm: &str, ms: f64) -> Row {
+        row(layer, algorithm, [[ms, 1.001 * ms], [ms, 1.001 * ms]])
+    }
+
+    fn unmeasured(layer: &str, status: Status) -> Row {
+        Row { status, rounds_ms: Vec::new(), summary_ms: None, bound: None, ..steady(layer, "direct", 1.0) }
+    }
+
+    fn one_device(rows: Vec<Row>) -> Record {
+        record(vec![device("0", "adapter", 1e11)], rows)
+    }
+
+    fn verdicts(comparison: &Comparison) -> Vec<Verdict> {
+        comparison.changes.iter().map(|change| change.verdict).collect()
+    }
+
+    #[test]
+    fn rows_that_moved_beyond_threshold_and_spread_are_flagged() {
+        let before = one_device(["a", "b", "c"].map(|layer| steady(layer, "direct", 2.0)).into());
+        let after =
+            one_device(vec![steady("a", "direct", 3.0), steady("b", "direct", 1.0), steady("c", "direct", 2.06)]);
+        let comparison = compare(&before, &after, 0.05);
+        assert_eq!(verdicts(&comparison), [Verdict::Slower, Verdict::Faster, Verdict::NoChange]);
+        let ratios: Vec<f64> = comparison.changes.iter().filter_map(|change| change.ratio).collect();
+        assert!(ratios.iter().zip([1.5, 0.5, 1.03]).all(|(got, want)| (got - want).abs() < 1e-9), "{ratios:?}");
+        assert!((comparison.mean_ratio.unwrap() - (1.5_f64 * 0.5 * 1.03).cbrt()).abs() < 1e-9);
+        assert_eq!(verdicts(&compare(&before, &after, 0.02))[2], Verdict::Slower);
+        assert_eq!(comparison.count(Verdict::Slower), 1);
+    }
+
+    #[test]
+    fn spreads_that_meet_are_no_change() {
+        let before = one_device(vec![row("a", "direct", [[2.0, 2.1], [3.1, 3.2]])]);
+        let after = one_device(vec![steady("a", "direct", 3.0)]);
+        let comparison = compare(&before, &after, 0.05);
+        assert_eq!(verdicts(&comparison), [Verdict::NoChange]);
+        assert!(comparison.changes[0].ratio.unwrap() > 1.1);
+    }
+
+    #[test]
+    fn a_record_equals_itself() {
+        let record = one_device(vec![steady("a", "direct", 2.0), unmeasured("b", Status::Wrong)]);
+        let comparison = compare(&record, &record, 0.05);
+        assert_eq!(verdicts(&comparison), [Verdict::NoChange, Verdict::NotMeasured]);
+        assert_eq!(comparison.mean_ratio, Some(1.0));
+    }
+
+    #[test]
+    fn a_machine_that_drifted_widens_the_threshold() {
+        let before = one_device(vec![steady("a", "direct", 2.0)]);
+        let after = record(vec![device("0", "adapter", 0.8e11)], vec![steady("a", "direct", 2.4)]);
+        let comparison = compare(&before, &after, 0.05);
+        assert_eq!(verdicts(&comparison), [Verdict::NoChange]);
+        assert!((comparison.changes[0].threshold - 0.25).abs() < 1e-9);
+        assert!((comparison.machine["0"][&PeakKind::F32Fma] - 0.8).abs() < 1e-9);
+        // A peak that could not be measured says nothing.
+        let after = record(vec![device("0", "adapter", 0.0)], after.rows);
+        let comparison = compare(&before, &after, 0.05);
+        assert_eq!((verdicts(&comparison), comparison.machine["0"].len()), (vec![Verdict::Slower], 1));
+    }
+
+    #[test]
+    fn peaks_of_another_adapter_are_no_drift() {
+        let before = one_device(vec![steady("a", "direct", 2.0)]);
+        let after = record(vec![device("0", "another", 5e13)], vec![steady("a", "direct", 0.01)]);
+        let comparison = compare(&before, &after, 0.05);
+        assert_eq!((verdicts(&comparison), comparison.changes[0].threshold), (vec![Verdict::Faster], 0.05));
+        assert!((comparison.machine["0"][&PeakKind::F32Fma] - 500.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_choice_that_moved_is_compared_with_what_it_replaced() {
+        let before = one_device(vec![steady("a", "direct", 2.0)]);
+        let after = one_device(vec![steady("a", "winograd", 1.0)]);
+        let comparison = compare(&before, &after, 0.05);
+        let change = &comparison.changes[0];
+        assert_eq!((change.before, change.after, change.verdict), (Some(0), Some(0), Verdict::Faster));
+        let forced = Row { chosen: false, ..steady("a", "winograd", 1.0) };
+        let comparison = compare(&before, &one_device(vec![forced]), 0.05);
+        assert_eq!(verdicts(&comparison), [Verdict::Added, Verdict::Removed]);
+    }
+
+    #[test]
+    fn rows_come_go_break_and_are_fixed() {
+        let before = one_device(vec![
+            steady("gone", "direct", 1.0),
+            steady("breaks", "direct", 1.0),
+            unmeasured("heals", Status::Wrong),
+            unmeasured("never", Status::Unsupported),
+        ]);
+        let after = one_device(vec![
+            steady("new", "direct", 1.0),
+            unmeasured("breaks", Status::Wrong),
+            steady("heals", "direct", 1.0),
+            unmeasured("never", Status::Failed),
+        ]);
+        let comparison = compare(&before, &after, 0.05);
+        let expected = [Verdict::Added, Verdict::Broken, Verdict::Fixed, Verdict::NotMeasured, Verdict::Removed];
+        assert_eq!(verdicts(&comparison), expected);
+        assert_eq!(comparison.changes[4].before, Some(0));
+        assert_eq!(comparison.mean_ratio, None);
+    }
+
+    #[test]
+    fn another_problem_under_the_same_name_is_another_row() {
+        let before = one_device(vec![steady("a", "direct", 1.0)]);
+        let batched = Problem::Conv(Conv::new(4, 1, [4, 4], 1, [3, 3]));
+        let after = one_device(vec![Row { problem: batched, ..steady("a", "direct", 4.0) }]);
+        assert_eq!(verdicts(&compare(&before, &after, 0.05)), [Verdict::Added, Verdict::Removed]);
+    }
+
+    #[test]
+    fn devices_are_paired_by_adapter_and_backend() {
+        let on = |device: &str, ms: f64| Row { device: device.into(), ..steady("a", "direct", ms) };
+        let devices = |names: [&str; 3]| -> Vec<Device> {
+            names.iter().enumerate().map(|(id, name)| device(&id.to_string(), name, 1e11)).collect()
+        };
+        let before = record(devices(["fast", "slow", "slow"]), vec![on("0", 1.0), on("1", 8.0), on("2", 9.0)]);
+        let after = record(devices(["slow", "slow", "other"]), vec![on("0", 8.0), on("1", 9.0), on("2", 1.0)]);
+        let comparison = compare(&before, &after, 0.05);
+        let pairs: Vec<_> = comparison.changes.iter().map(|change| (change.before, change.after)).collect();
+        assert_eq!(pairs, [(Some(1), Some(0)), (Some(2), Some(1)), (None, Some(2)), (Some(0), None)]);
+        assert_eq!(comparison.machine.keys().collect::<Vec<_>>(), ["0", "1"]);
+    }
 }

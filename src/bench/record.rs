@@ -391,6 +391,16 @@ pub enum Side {
     Memory,
 }
 
+impl Side {
+    /// `compute` or `memory`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Side::Compute => "compute",
+            Side::Memory => "memory",
+        }
+    }
+}
+
 /// A row under the roofline (S. Williams, A. Waterman, D. Patterson 2009): `min(peak, intensity · bandwidth)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bound {

@@ -165,7 +165,9 @@ impl Item {
         let summary_ms = self.summary_ms();
         let costs = &self.costs;
         let flops = 2 * costs.macs;
-        let peak = |kind| peaks.iter().find(|peak| peak.kind == kind).map(|peak| peak.per_second);
+        // One that could not be measured is zero and limits nothing.
+        let measured = |peak: &&Peak| peak.per_second > 0.0 && peak.per_second.is_finite();
+        let peak = |kind| peaks.iter().filter(measured).find(|peak| peak.kind == kind).map(|peak| peak.per_second);
         let bandwidth = [peak(PeakKind::Read), peak(PeakKind::Copy)].into_iter().flatten().max_by(f64::total_cmp);
         let bound = match (summary_ms, peak(PeakKind::F32Fma), bandwidth) {
             (Some(summary), Some(compute), Some(bandwidth)) => {

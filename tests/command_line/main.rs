@@ -6,5 +6,6 @@ mod deform;
 mod hostile;
 mod operations;
 mod pages;
+mod report;
 mod support;
 mod tools;

@@ -18,6 +18,7 @@ mod npy;
 mod operate;
 mod operation;
 mod picture;
+mod report;
 mod request;
 mod run;
 
@@ -53,6 +54,8 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Measure layers of known networks, each result verified
     Bench(bench::BenchArgs),
+    /// Read records of bench: tables, plots on a page, comparison with a baseline
+    Report(report::ReportArgs),
     /// Say what a problem costs and how it would be computed
     Explain(explain::ExplainArgs),
     /// The laboratory: how a deformable convolution learns
@@ -98,6 +101,7 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Check(args) => check::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Report(args) => report::run(args),
         Command::Deform(args) => deform::run(args),
         // Its attributes are not in the derived arguments.
         Command::Explain(args) => explain::run(args, matches.subcommand_matches("explain").unwrap_or(matches)),

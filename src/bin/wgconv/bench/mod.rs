@@ -19,9 +19,10 @@ use crate::backend::{self, Adapter, Backend, Method, Wanted};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
-use machine::Load;
+pub use machine::Load;
 use suite::Suite;
-pub use suite::layer;
+pub use suite::{known_operation, layer};
+pub use table::{say_devices, say_rows};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -306,7 +307,8 @@ fn list(suites: &[Suite], as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn passes(names: &[String]) -> Result<Vec<Pass>> {
+/// Those of these names; `all` names every one.
+pub fn passes(names: &[String]) -> Result<Vec<Pass>> {
     if names.iter().any(|name| name == "all") {
         let gradients = wgconv::TensorName::ALL.into_iter().map(Pass::Gradient);
         return Ok([Pass::Forward, Pass::Backward].into_iter().chain(gradients).collect());

@@ -1,11 +1,20 @@
 //! A record as a table.
 
-use wgconv::bench::{PeakKind, Record, Row, Side, Status};
+use wgconv::bench::{PeakKind, Record, Row, Status};
 
 use crate::console::{Table, say};
 
 /// Devices, their limits, and every row.
 pub fn say_record(record: &Record) {
+    say_devices(record);
+    say_rows(record);
+    if record.interrupted {
+        say!("ended early: what is missing was not measured");
+    }
+}
+
+/// Devices and their limits.
+pub fn say_devices(record: &Record) {
     for device in &record.devices {
         say!(
             "device {}: {} ({}, {}, {} {})",
@@ -31,6 +40,10 @@ pub fn say_record(record: &Record) {
             say!("limits of device {} could not be measured", device.id);
         }
     }
+}
+
+/// Every row.
+pub fn say_rows(record: &Record) {
     let mut table = Table::new(&[
         "layer",
         "pass",
@@ -48,9 +61,6 @@ pub fn say_record(record: &Record) {
         table.row(cells(row));
     }
     table.say();
-    if record.interrupted {
-        say!("ended early: what is missing was not measured");
-    }
 }
 
 fn cells(row: &Row) -> Vec<String> {
@@ -59,13 +69,8 @@ fn cells(row: &Row) -> Vec<String> {
     let mut cells = vec![row.full_name(), row.pass.as_str().into(), row.device.clone(), row.algorithm.clone()];
     match (row.status, row.summary_ms) {
         (Status::Right, Some(summary)) => {
-            let limit = row.bound.map_or_else(dash, |bound| {
-                let side = match bound.side {
-                    Side::Compute => "compute",
-                    Side::Memory => "memory",
-                };
-                format!("{:.1}% {side}", 100.0 * bound.fraction)
-            });
+            let limit =
+                row.bound.map_or_else(dash, |bound| format!("{:.1}% {}", 100.0 * bound.fraction, bound.side.as_str()));
             cells.extend([
                 format!("{:.4}", summary.median),
                 format!("{:.1}%", 100.0 * summary.spread()),
