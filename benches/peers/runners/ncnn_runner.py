@@ -1,8 +1,8 @@
 """ncnn on Vulkan, f32: no f16 or bf16, neither in storage nor in arithmetic.
 
-Its Python interface always uploads the input and downloads the output, which takes longer than most layers. So a batch is
-a network of N copies of the layer on one input, of whose outputs one pixel each is downloaded; from its time that of a
-network without the layer is taken away.
+Its Python interface always uploads the input and downloads the output, which takes longer than most layers. So a batch
+is a network of N copies of the layer on one input, of whose outputs one pixel each is downloaded; from its time that of
+a network without the layer is taken away.
 """
 
 import time
@@ -33,7 +33,7 @@ class Ncnn(common.Runner):
         return {
             "version": ncnn.__version__,
             "device": info.device_name(),
-            "driver": str(info.driver_version()),
+            "driver": "Vulkan",
             "precision": "f32",
             "timed": "a network of N copies of the layer, minus one without it; see ncnn_runner.py",
         }

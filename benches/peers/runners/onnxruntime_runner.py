@@ -1,8 +1,8 @@
 """ONNX Runtime. Argument: cpu or webgpu.
 
-On the processor a batch is N calls on bound tensors. On WebGPU the Python package has no tensors on the device: every call
-uploads and downloads. So there a batch is one graph of N copies of the operator on one input, of whose outputs one element
-each is downloaded; from its time that of a graph without the operator is taken away.
+On the processor a batch is N calls on bound tensors. On WebGPU the Python package has no tensors on the device: every
+call uploads and downloads. So there a batch is one graph of N copies of the operator on one input, of whose outputs one
+element each is downloaded; from its time that of a graph without the operator is taken away.
 """
 
 import argparse

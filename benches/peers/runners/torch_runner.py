@@ -136,7 +136,8 @@ class Torch(common.Runner):
         self.synchronize()
         output, gradients = self.result
         named = {"output": output}
-        named.update((f"grad_{name}", gradient) for name, gradient in zip(self.tensors, gradients))
+        if gradients:
+            named.update((f"grad_{name}", gradient) for name, gradient in zip(self.tensors, gradients, strict=True))
         return {name: tensor.detach().cpu().numpy() for name, tensor in named.items()}
 
     def forget(self):

@@ -127,10 +127,8 @@ mod tests {
 
     #[test]
     fn filters() {
-        let layer = Layer {
-            name: "net/dw".into(),
-            problem: wgconv::Conv::new(1, 8, [9, 9], 8, [3, 3]).groups(8).into(),
-        };
+        let layer =
+            Layer { name: "net/dw".into(), problem: wgconv::Conv::new(1, 8, [9, 9], 8, [3, 3]).groups(8).into() };
         let wanted = |operation: &str| Wanted { operations: vec![operation.into()], ..Wanted::default() };
         assert!(wanted("conv2d").takes(&layer) && wanted("conv2d_depthwise").takes(&layer));
         assert!(!wanted("conv1d").takes(&layer));

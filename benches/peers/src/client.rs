@@ -157,7 +157,11 @@ impl Client {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last = log.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
         let last: String = last.chars().take(160).collect();
-        Trouble::Crashed(if last.is_empty() { format!("{method}: {status}") } else { format!("{method}: {status}: {last}") })
+        Trouble::Crashed(if last.is_empty() {
+            format!("{method}: {status}")
+        } else {
+            format!("{method}: {status}: {last}")
+        })
     }
 }
 

@@ -7,16 +7,8 @@ use crate::error::{Error, Result};
 use crate::record::OURS;
 
 /// What `--peer` may name.
-pub const KNOWN: [&str; 8] = [
-    "burn",
-    "torch",
-    "torch-cuda",
-    "torch-cuda-tf32",
-    "onnxruntime",
-    "ncnn",
-    "onnxruntime-webgpu",
-    "tfjs-webgpu",
-];
+pub const KNOWN: [&str; 8] =
+    ["burn", "torch", "torch-cuda", "torch-cuda-tf32", "onnxruntime", "ncnn", "onnxruntime-webgpu", "tfjs-webgpu"];
 
 /// Where things are.
 pub struct Places<'a> {
@@ -85,13 +77,7 @@ fn builtin(places: &Places<'_>, name: &str, which: &str) -> RunnerSpec {
 }
 
 /// Every runner gets the same processors, a software rasteriser included.
-fn spec(
-    places: &Places<'_>,
-    name: &str,
-    program: PathBuf,
-    args: Vec<String>,
-    missing: Option<String>,
-) -> RunnerSpec {
+fn spec(places: &Places<'_>, name: &str, program: PathBuf, args: Vec<String>, missing: Option<String>) -> RunnerSpec {
     let threads = places.threads.to_string();
     let env = ["LP_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"];
     let env = env.map(|variable| (variable.to_string(), threads.clone())).into();

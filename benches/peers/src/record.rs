@@ -291,8 +291,7 @@ mod tests {
 
     fn cell(status: Status, rounds: &[&[f64]]) -> Cell {
         let mut cell = Cell::new(status, None);
-        cell.rounds =
-            rounds.iter().map(|ms| Times { ms: ms.to_vec(), repeats: 3, device_ms: Vec::new() }).collect();
+        cell.rounds = rounds.iter().map(|ms| Times { ms: ms.to_vec(), repeats: 3, device_ms: Vec::new() }).collect();
         cell.finish();
         cell
     }
@@ -321,22 +320,28 @@ mod tests {
     #[test]
     fn wrong_results_have_no_ratio() {
         let fast = &[&[0.1][..]];
-        let wrong = row("a", "conv2d", Pass::Forward, [
-            (OURS, cell(Status::Right, &[&[1.0]])),
-            ("theirs", cell(Status::Wrong, fast)),
-        ]);
+        let wrong = row(
+            "a",
+            "conv2d",
+            Pass::Forward,
+            [(OURS, cell(Status::Right, &[&[1.0]])), ("theirs", cell(Status::Wrong, fast))],
+        );
         assert_eq!(wrong.runners["theirs"].ratio, None);
         assert!(wrong.runners["theirs"].rounds.is_empty());
         // Nor has anybody where ours is wrong.
-        let ours = row("a", "conv2d", Pass::Forward, [
-            (OURS, cell(Status::Wrong, &[&[1.0]])),
-            ("theirs", cell(Status::Right, fast)),
-        ]);
+        let ours = row(
+            "a",
+            "conv2d",
+            Pass::Forward,
+            [(OURS, cell(Status::Wrong, &[&[1.0]])), ("theirs", cell(Status::Right, fast))],
+        );
         assert_eq!(ours.runners["theirs"].ratio, None);
-        let loose = row("a", "conv2d", Pass::Forward, [
-            (OURS, cell(Status::Right, &[&[1.0]])),
-            ("theirs", cell(Status::Loose, &[&[4.0]])),
-        ]);
+        let loose = row(
+            "a",
+            "conv2d",
+            Pass::Forward,
+            [(OURS, cell(Status::Right, &[&[1.0]])), ("theirs", cell(Status::Loose, &[&[4.0]]))],
+        );
         assert_eq!(loose.runners["theirs"].ratio, Some(4.0));
     }
 
@@ -348,10 +353,12 @@ mod tests {
         let rows = [
             row("a", "conv2d", Pass::Forward, pair(1.0, 8.0)),
             row("b", "conv2d", Pass::Forward, pair(4.0, 2.0)),
-            row("c", "max_pool2d", Pass::ForwardBackward, [
-                (OURS, cell(Status::Right, &[&[1.0]])),
-                ("theirs", cell(Status::Wrong, &[])),
-            ]),
+            row(
+                "c",
+                "max_pool2d",
+                Pass::ForwardBackward,
+                [(OURS, cell(Status::Right, &[&[1.0]])), ("theirs", cell(Status::Wrong, &[]))],
+            ),
         ];
         let means = summarize(&[OURS.into(), "theirs".into()], &rows);
         assert!(means.iter().all(|mean| mean.runner == "theirs"));

@@ -52,7 +52,9 @@ pub enum Builtin {
 /// Answers requests until there are no more.
 pub fn serve(which: Builtin) -> Result<()> {
     let opened: std::result::Result<Box<dyn Runner>, String> = match which {
-        Builtin::Wgconv => wgconv::Wgconv::open().map(|runner| Box::new(runner) as _).map_err(|error| error.to_string()),
+        Builtin::Wgconv => {
+            wgconv::Wgconv::open().map(|runner| Box::new(runner) as _).map_err(|error| error.to_string())
+        }
         Builtin::Reference => Ok(Box::new(oracle::Oracle::default())),
         #[cfg(feature = "burn")]
         Builtin::Burn => burn::Burn::open().map(|runner| Box::new(runner) as _),
@@ -150,9 +152,9 @@ impl State {
         let mut times = Times { repeats, ..Times::default() };
         for _ in 0..batches {
             times.ms.push(self.runner.batch(repeats)? / repeats as f64);
-            if let Some(ms) = self.runner.device_batch(repeats)? {
-                times.device_ms.push(ms / repeats as f64);
-            }
+        }
+        if let Some(ms) = self.runner.device_batch(repeats)? {
+            times.device_ms.push(ms / repeats as f64);
         }
         Ok(times)
     }

@@ -47,7 +47,8 @@ pub fn lines(record: &Record) -> Vec<String> {
     let mut table = vec![header(&["ratios", "pass"], &peers)];
     let mut groups: Vec<(&Mean, Vec<String>)> = Vec::new();
     for mean in record.summary.iter().filter(|mean| peers.contains(&&*mean.runner)) {
-        let same = |(first, _): &&mut (&Mean, Vec<String>)| first.operation == mean.operation && first.pass == mean.pass;
+        let same =
+            |(first, _): &&mut (&Mean, Vec<String>)| first.operation == mean.operation && first.pass == mean.pass;
         match groups.iter_mut().find(same) {
             Some((_, cells)) => cells.push(mean_cell(mean)),
             None => groups.push((mean, vec![mean_cell(mean)])),
@@ -65,7 +66,10 @@ pub fn lines(record: &Record) -> Vec<String> {
     if let (Some(before), Some(after)) = (record.host.load_before, record.host.load_after) {
         let busy = before[0] > 0.25 * record.host.processors as f64;
         let warning = if busy { ": the machine was busy, do not trust these times" } else { "" };
-        lines.push(format!("{:.0} s; load average {:.2} before, {:.2} after{warning}", record.seconds, before[0], after[0]));
+        lines.push(format!(
+            "{:.0} s; load average {:.2} before, {:.2} after{warning}",
+            record.seconds, before[0], after[0]
+        ));
     }
     lines
 }
@@ -133,7 +137,8 @@ fn milliseconds(ms: f64) -> String {
 /// The first two columns to the left, the others to the right.
 fn aligned(table: &[Vec<String>]) -> Vec<String> {
     let columns = table.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |i: usize| table.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width =
+        |i: usize| table.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, &width))| match i {

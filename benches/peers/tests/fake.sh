@@ -1,3 +1,4 @@
+#!/bin/sh
 # A runner that goes wrong in some manner at some method, and is content otherwise; it computes nothing but zeros.
 manner=$1
 when=$2
@@ -11,7 +12,7 @@ while read -r line; do
         outputs=$(printf '%s' "${line#*\"outputs\"}" | grep -o '"path":"[^"]*"' | cut -d '"' -f 4)
         ;;
     *'"method":"run"'*) method=run ;;
-    *'"method":"time"'*) method=time ;;
+    *'"method":"time"'*) method="time" ;;
     *) method=drop ;;
     esac
     if [ "$method" = "$when" ]; then

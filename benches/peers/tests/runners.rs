@@ -12,8 +12,7 @@ use wgconv_peers::record::{LOOSE, OURS, Row, SCHEMA, Settings, Status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wgconv-peers");
 
-const SETTINGS: Settings =
-    Settings { rounds: 2, batches: 2, min_ms: 1.0, threads: 1, timeout_s: 2.0, loose: LOOSE };
+const SETTINGS: Settings = Settings { rounds: 2, batches: 2, min_ms: 1.0, threads: 1, timeout_s: 2.0, loose: LOOSE };
 
 /// The f64 reference under our name.
 fn reference(name: &str) -> RunnerSpec {
@@ -35,10 +34,8 @@ fn layer(name: &str) -> Layer {
 fn measure(specs: &[RunnerSpec], layers: &[&str]) -> (Vec<Row>, Vec<wgconv_peers::record::Runner>) {
     let folder = tempfile::tempdir().unwrap();
     let mut host = Host::start(specs, &SETTINGS, folder.path());
-    let rows = layers
-        .iter()
-        .map(|name| host.measure(&layer(name), Pass::ForwardBackward, &mut |_| ()).unwrap())
-        .collect();
+    let rows =
+        layers.iter().map(|name| host.measure(&layer(name), Pass::ForwardBackward, &mut |_| ()).unwrap()).collect();
     (rows, host.runners())
 }
 
@@ -57,7 +54,8 @@ fn right_runners_are_timed_by_turns() {
 
 #[test]
 fn wrong_results_are_not_timed() {
-    let (rows, _) = measure(&[reference(OURS), fake("zeros", "zeros", "run"), fake("nothing", "nothing", "run")], &["a"]);
+    let (rows, _) =
+        measure(&[reference(OURS), fake("zeros", "zeros", "run"), fake("nothing", "nothing", "run")], &["a"]);
     for name in ["zeros", "nothing"] {
         let cell = &rows[0].runners[name];
         assert_eq!((cell.status, cell.ratio, cell.summary_ms), (Status::Wrong, None, None), "{name}");

@@ -61,7 +61,7 @@ macro_rules! map {
 impl Any {
     fn values(self) -> Result<Vec<f32>> {
         let data = inside!(self, tensor => tensor.into_data());
-        data.into_vec().map_err(|error| Error::Device(format!("{error:?}")))
+        data.try_into_vec().map_err(|error| Error::Device(format!("{error:?}")))
     }
 
     fn gradient(&self, gradients: &Gradients) -> Option<Any> {
@@ -157,12 +157,11 @@ impl Burn {
 
 impl Runner for Burn {
     fn hello(&self) -> Peer {
-        let identity = self.device.identity();
-        let (name, target) = identity.map(|identity| (identity.name, identity.fingerprint)).unwrap_or_default();
         Peer {
             version: "0.22.1".into(),
-            device: name,
-            driver: target,
+            device: self.device.identity().map(|identity| identity.name).unwrap_or_default(),
+            // Without its feature `vulkan`; with it, SPIR-V of its own making.
+            driver: "wgpu, shaders in WGSL".into(),
             precision: Precision::F32,
             timed: "N calls of the module function (and backward, from a gradient of ones), sync".into(),
         }
