@@ -12,10 +12,13 @@ use crate::protocol::{Pass, Precision, TensorFile};
 /// Unit roundoff of a factor in TF32.
 const TF32_ROUNDOFF: f64 = 1.0 / 2048.0;
 
+/// Tensors with their shapes.
+pub type Shaped = BTreeMap<TensorName, (Vec<usize>, Vec<f32>)>;
+
 /// The same on every run and machine: offsets of up to two pixels, masks from 0 to 1, everything else from -1 to 1.
 /// Libraries may differ where a derivative jumps, so there is nothing to differ about: no offset is a whole number, and
 /// no two values of a pooled tensor are equal.
-pub fn inputs(problem: &Problem, pass: Pass) -> Result<BTreeMap<TensorName, (Vec<usize>, Vec<f32>)>> {
+pub fn inputs(problem: &Problem, pass: Pass) -> Result<Shaped> {
     let geometry = Geometry::new(problem)?;
     let mut tensors: Vec<(TensorName, Vec<usize>)> = geometry
         .tensors()
