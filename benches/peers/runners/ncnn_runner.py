@@ -55,7 +55,9 @@ class Ncnn(common.Runner):
             raise common.Unsupported(f"{layer} has no Vulkan implementation")
         self.text = layer, " ".join(f"{key}={value}" for key, value in parameters.items())
         self.weights = weights
-        self.input = ncnn.Mat(np.ascontiguousarray(common.read(case["inputs"]["input"])[0]))
+        # Neither a Mat nor a network keeps what it was made of.
+        self.kept = [common.read(case["inputs"]["input"])[0]]
+        self.input = ncnn.Mat(self.kept[0])
         self.once = self.network(1, whole=True)
         if not self.once.layers()[-1].support_vulkan:
             raise common.Unsupported(f"with these parameters {layer} runs on the processor")
@@ -92,7 +94,9 @@ class Ncnn(common.Runner):
         text = f"7767517\n{len(lines) + 1} {blobs}\nInput input 0 1 input\n" + "\n".join(lines) + "\n"
         if net.load_param_mem(text) != 0:
             raise RuntimeError("ncnn refuses the layer's parameters")
-        net.load_model_mem(self.weights * (1 if whole else copies))
+        weights = self.weights * (1 if whole else copies)
+        self.kept.append(weights)
+        net.load_model_mem(weights)
         return net
 
     def extract(self, net):
@@ -101,7 +105,8 @@ class Ncnn(common.Runner):
         status, result = extractor.extract("output")
         if status != 0:
             raise RuntimeError(f"extract returned {status}")
-        return result
+        # Its memory is the extractor's.
+        return np.array(result)
 
     def batch(self, repeats):
         for copies in (0, repeats):
@@ -176,10 +181,10 @@ class Ncnn(common.Runner):
         return "Pooling", parameters, b""
 
     def outputs(self):
-        return {"output": np.array(self.extract(self.once))}
+        return {"output": self.extract(self.once)}
 
     def forget(self):
-        self.once, self.text, self.weights, self.input, self.networks = None, None, None, None, {}
+        self.once, self.text, self.weights, self.input, self.networks, self.kept = None, None, None, None, {}, []
 
 
 if __name__ == "__main__":

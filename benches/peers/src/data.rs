@@ -91,17 +91,42 @@ impl Expected {
         Some(self.outcomes.get(&name)?.output.iter().map(|&value| value as f32).collect())
     }
 
-    /// Largest error of each tensor over its tolerance. Infinite where a file is missing or too short, or a value is no
-    /// number.
+    /// How far each tensor is off. Infinitely where a file is missing or too short, or a value is no number.
     pub fn errors(
         &self,
         precision: Precision,
         mut got: impl FnMut(TensorName) -> Option<Vec<f32>>,
-    ) -> BTreeMap<TensorName, f64> {
+    ) -> BTreeMap<TensorName, Deviation> {
+        let nothing = Deviation { over_bound: f64::INFINITY, relative: f64::INFINITY };
         let of = |(&name, outcome): (&TensorName, &Outcome)| {
-            (name, got(name).map_or(f64::INFINITY, |got| worst(outcome, precision, &got)))
+            let deviation = |got: Vec<f32>| Deviation {
+                over_bound: worst(outcome, precision, &got),
+                relative: relative(&outcome.output, &got),
+            };
+            (name, got(name).map_or(nothing, deviation))
         };
         self.outcomes.iter().map(of).collect()
+    }
+}
+
+/// How far a tensor is off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Deviation {
+    /// Largest error over its bound.
+    pub over_bound: f64,
+    /// Root mean square of the errors over that of the expected values.
+    pub relative: f64,
+}
+
+fn relative(expected: &[f64], got: &[f32]) -> f64 {
+    if got.len() != expected.len() || got.iter().any(|value| !value.is_finite()) {
+        return f64::INFINITY;
+    }
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let error = squares(&mut got.iter().zip(expected).map(|(&got, want)| f64::from(got) - want));
+    match (error, squares(&mut expected.iter().copied())) {
+        (0.0, _) => 0.0,
+        (error, scale) => (error / scale).sqrt(),
     }
 }
 
@@ -181,7 +206,7 @@ mod tests {
         let expected = Expected::of(&problem, Pass::ForwardBackward, &made).unwrap();
         let right = expected.errors(Precision::F32, |name| expected.rounded(name));
         assert_eq!(right.len(), 3);
-        assert!(right.values().all(|&error| error <= 1.0), "{right:?}");
+        assert!(right.values().all(|error| error.over_bound <= 1.0 && error.relative < 1e-6), "{right:?}");
         let spoilt = expected.errors(Precision::F32, |name| {
             let mut values = expected.rounded(name)?;
             match name {
@@ -191,13 +216,16 @@ mod tests {
             }
             Some(values)
         });
-        assert!(spoilt[&TensorName::GradWeight] > 1000.0 && spoilt[&TensorName::Output] <= 1.0, "{spoilt:?}");
-        assert_eq!(spoilt[&TensorName::GradInput], f64::INFINITY);
+        assert!(spoilt[&TensorName::GradWeight].over_bound > 1000.0, "{spoilt:?}");
+        assert!(spoilt[&TensorName::GradWeight].relative > 1e-3, "{spoilt:?}");
+        assert!(spoilt[&TensorName::Output].over_bound <= 1.0, "{spoilt:?}");
+        let nothing = Deviation { over_bound: f64::INFINITY, relative: f64::INFINITY };
+        assert_eq!(spoilt[&TensorName::GradInput], nothing);
         // The same error is within TF32's where the sum is as large as this one.
         let coarse = expected.errors(Precision::Tf32, |name| {
             Some(expected.rounded(name)?.iter().map(|value| value * (1.0 + 1e-4)).collect())
         });
-        assert!(coarse.values().all(|&error| error <= 1.0), "{coarse:?}");
-        assert!(expected.errors(Precision::F32, |_| None).values().all(|error| error.is_infinite()));
+        assert!(coarse.values().all(|error| error.over_bound <= 1.0), "{coarse:?}");
+        assert!(expected.errors(Precision::F32, |_| None).values().all(|error| *error == nothing));
     }
 }

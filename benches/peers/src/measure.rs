@@ -9,8 +9,8 @@ use wgconv::{Geometry, Inputs, Problem, TensorName};
 use crate::client::{Client, RunnerSpec, Trouble, nonsense};
 use crate::data::{self, Expected};
 use crate::error::Result;
-use crate::protocol::{Case, Pass, Reply, Request, TensorFile};
-use crate::record::{Cell, LOOSE, Row, Runner, Settings, Status};
+use crate::protocol::{Case, Pass, Precision, Reply, Request, TensorFile};
+use crate::record::{Cell, LOOSE, RELATIVE, RELATIVE_TF32, Row, Runner, Settings, Status};
 
 /// A layer under test.
 #[derive(Debug, Clone, PartialEq)]
@@ -237,19 +237,34 @@ fn verify(seat: &mut Seat, case: &Case, expected: &Expected, cell: &mut Cell) {
     }
     let precision = seat.client.as_ref().map(|client| client.peer.precision).unwrap_or_default();
     let errors = expected.errors(precision, |name| data::read(case.outputs.get(&name)?).ok());
+    let allowed = match precision {
+        Precision::F32 => RELATIVE,
+        Precision::Tf32 => RELATIVE_TF32,
+    };
     let mut bad = Vec::new();
-    for (&name, &error) in &errors {
-        let before = cell.errors.get(&name).copied().unwrap_or(Some(0.0));
-        cell.errors.insert(name, before.map(|before| before.max(error)).filter(|error| error.is_finite()));
-        if error > LOOSE {
-            let times = if error.is_finite() { format!("{error:.1e} x the bound") } else { "no number".into() };
-            bad.push(format!("{} ({times})", name.as_str()));
+    for (&name, error) in &errors {
+        keep_largest(&mut cell.errors, name, error.over_bound);
+        keep_largest(&mut cell.relative_errors, name, error.relative);
+        // So that a NaN is wrong.
+        if error.over_bound <= LOOSE && error.relative <= allowed {
+            continue;
         }
+        let far = match error.relative.is_finite() {
+            true => format!("{:.0e} of its size, {:.1e} x the bound", error.relative, error.over_bound),
+            false => "no number".into(),
+        };
+        bad.push(format!("{} ({far})", name.as_str()));
     }
     if !bad.is_empty() {
         cell.status = Status::Wrong;
         cell.message = Some(format!("wrong: {}", bad.join(", ")));
-    } else if errors.values().any(|&error| error > 1.0) && cell.status == Status::Right {
+    } else if errors.values().any(|error| error.over_bound > 1.0) && cell.status == Status::Right {
         cell.status = Status::Loose;
     }
+}
+
+/// The larger of both; nothing once something was no number.
+fn keep_largest(errors: &mut BTreeMap<TensorName, Option<f64>>, name: TensorName, error: f64) {
+    let before = errors.get(&name).copied().unwrap_or(Some(0.0));
+    errors.insert(name, before.map(|before| before.max(error)).filter(|error| error.is_finite()));
 }

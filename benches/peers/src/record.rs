@@ -16,7 +16,14 @@ pub const OURS: &str = "wgconv";
 
 /// Up to this multiple of the bound of f32 sums in any order a result still counts: transformed algorithms (Winograd's)
 /// may exceed the bound and be sound. Beyond, it is wrong.
-pub const LOOSE: f64 = 16.0;
+pub const LOOSE: f64 = 2.0;
+
+/// Up to this relative error, of the root mean squares, a result counts. The bound grows with the length of a sum and says
+/// little of the longest ones.
+pub const RELATIVE: f64 = 1e-3;
+
+/// Likewise with TF32, which is 2^13 times as coarse.
+pub const RELATIVE_TF32: f64 = 1e-2;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,6 +172,9 @@ pub struct Cell {
     /// Largest error of each tensor over the bound; `null` where something is no number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<TensorName, Option<f64>>,
+    /// Relative error of each tensor, of the root mean squares; likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub relative_errors: BTreeMap<TensorName, Option<f64>>,
     /// Visits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<Times>,
@@ -187,6 +197,7 @@ impl Cell {
             message,
             how: None,
             errors: BTreeMap::new(),
+            relative_errors: BTreeMap::new(),
             rounds: Vec::new(),
             summary_ms: None,
             device_summary_ms: None,
