@@ -57,7 +57,8 @@ class Ncnn(common.Runner):
         self.weights = weights
         # Neither a Mat nor a network keeps what it was made of.
         self.kept = [common.read(case["inputs"]["input"])[0]]
-        self.input = ncnn.Mat(self.kept[0])
+        # A clone's channels begin where the upload looks for them, an array's only where they are whole 16 bytes.
+        self.input = ncnn.Mat(self.kept[0]).clone()
         self.once = self.network(1, whole=True)
         if not self.once.layers()[-1].support_vulkan:
             raise common.Unsupported(f"with these parameters {layer} runs on the processor")
