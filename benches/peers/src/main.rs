@@ -1,0 +1,122 @@
+//! `wgconv-peers`: see README.md.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use wgconv_peers::args::{Arguments, Command, Run};
+use wgconv_peers::cases::{self, Wanted};
+use wgconv_peers::error::{Error, Result};
+use wgconv_peers::measure::Host;
+use wgconv_peers::peers::{self, Places};
+use wgconv_peers::record::{LOOSE, OURS, Record, SCHEMA, Settings, Status, summarize};
+use wgconv_peers::{host, serve, table};
+
+/// The build says so where it knows (`scripts/peers` does).
+const COMMIT: Option<&str> = option_env!("WGCONV_COMMIT");
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        Some(Command::Runner { which }) => serve::serve(*which).map(|()| true),
+        None => run(&arguments.run),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if matches!(error, Error::Device(_)) { 4 } else { 2 })
+        }
+    }
+}
+
+/// Whether ours was right everywhere.
+fn run(args: &Run) -> Result<bool> {
+    let start = Instant::now();
+    let this = std::env::current_exe().map_err(Error::file(Path::new("this program")))?;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let threads = args.threads.map_or_else(host::processors, usize::from);
+    let runners = here.join("runners");
+    let places = Places { this: &this, runners: &runners, tools: &args.tools, threads };
+    let mut specs = vec![peers::ours(&places)];
+    for name in args.peer.iter().filter(|name| !name.is_empty()) {
+        specs.push(peers::known(&places, name)?);
+    }
+    for text in &args.runner {
+        specs.push(peers::custom(&places, text)?);
+    }
+    for (i, spec) in specs.iter().enumerate() {
+        if specs[..i].iter().any(|other| other.name == spec.name) {
+            return Err(Error::invalid("--peer, --runner", &spec.name, "each name once"));
+        }
+    }
+    let wanted = Wanted {
+        suites: args.suite.clone(),
+        layer: args.layer.clone(),
+        operations: args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect(),
+        large: args.large,
+    };
+    let wgconv = args.wgconv.clone().unwrap_or_else(|| cases::beside(&this));
+    let layers = cases::layers(&wgconv, &here.join("extra.json"), &wanted)?;
+    let settings = Settings {
+        rounds: args.rounds.into(),
+        batches: args.batches.into(),
+        min_ms: args.min_ms.into(),
+        threads,
+        timeout_s: args.timeout.into(),
+        loose: LOOSE,
+    };
+    let folder = tempfile::tempdir().map_err(Error::file(&std::env::temp_dir()))?;
+    let mut machine = host::host();
+    let created = host::now();
+    let mut runners = Host::start(&specs, &settings, folder.path());
+    let mut rows = Vec::new();
+    let total = layers.len() * args.pass.len();
+    for layer in &layers {
+        for &pass in &args.pass {
+            let at = rows.len() + 1;
+            let mut tell = |what: &str| progress(&format!("{at}/{total} {} {}: {what}", layer.name, pass.as_str()));
+            rows.push(runners.measure(layer, pass, &mut tell)?);
+        }
+    }
+    progress("");
+    machine.load_after = host::load();
+    let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+    let record = Record {
+        schema: SCHEMA.into(),
+        created,
+        commit: COMMIT.filter(|commit| !commit.is_empty()).map(Into::into),
+        host: machine,
+        settings: settings.clone(),
+        runners: runners.runners(),
+        summary: summarize(&names, &rows),
+        rows,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let text = serde_json::to_string_pretty(&record).map_err(|error| Error::Device(error.to_string()))?;
+    if let Some(path) = &args.out {
+        std::fs::write(path, format!("{text}\n")).map_err(Error::file(path))?;
+    }
+    if args.json {
+        say(&text);
+    } else {
+        table::lines(&record).iter().for_each(|line| say(line));
+    }
+    Ok(record.rows.iter().all(|row| row.runners.get(OURS).is_some_and(|cell| cell.status == Status::Right)))
+}
+
+/// A closed pipe is nobody's mistake.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// One line on a terminal that changes; nothing in a pipe.
+fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[2K{text}");
+        let _ = std::io::stderr().flush();
+    }
+}

@@ -1,0 +1,163 @@
+//! These kernels, through the interface that an application uses: a plan, buffers, one compute pass.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use wgconv::bench::{Clock, ClockKind, Stopwatch};
+use wgconv::gpu::{Bindings, Bound, Gpu, Plan, Select};
+use wgconv::{Access, Inputs, Options, TensorName};
+
+use super::{Prepared, Runner, ms_since};
+use crate::data;
+use crate::error::{Error, Result};
+use crate::protocol::{Case, Pass, Peer, Precision};
+
+pub struct Wgconv {
+    gpu: Gpu,
+    loaded: Option<Loaded>,
+}
+
+/// Plans with their buffers, in the order of execution.
+struct Loaded {
+    bound: Vec<Bound>,
+    buffers: BTreeMap<TensorName, wgpu::Buffer>,
+    case: Case,
+}
+
+impl Wgconv {
+    pub fn open() -> Result<Wgconv> {
+        Ok(Wgconv { gpu: Gpu::open(&Select::Auto)?, loaded: None })
+    }
+
+    fn loaded(&self) -> Result<&Loaded> {
+        self.loaded.as_ref().ok_or_else(|| Error::Device("no case is prepared".into()))
+    }
+
+    fn wait(&self) -> Result<()> {
+        let wait = wgpu::PollType::wait_indefinitely();
+        self.gpu.device().poll(wait).map_err(|error| Error::Device(error.to_string()))?;
+        Ok(())
+    }
+
+    fn buffer(&self, name: &str, bytes: u64) -> wgpu::Buffer {
+        self.gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some(name),
+            size: bytes.max(4),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        })
+    }
+
+    fn load(&self, case: Case, plans: &[Plan], inputs: &Inputs) -> Result<Loaded> {
+        let mut buffers = BTreeMap::new();
+        for spec in plans.iter().flat_map(|plan| plan.geometry().tensors()) {
+            // A backward plan reads what the forward plan read.
+            if buffers.contains_key(&spec.name) {
+                continue;
+            }
+            let buffer = self.buffer(spec.name.as_str(), 4 * spec.len() as u64);
+            if spec.access != Access::Write {
+                let data = inputs.get(&spec.name).map_or(&[][..], Vec::as_slice);
+                self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(data));
+            }
+            buffers.insert(spec.name, buffer);
+        }
+        let workspace = plans.iter().map(Plan::workspace_size).max().unwrap_or(0);
+        let workspace = (workspace > 0).then(|| self.buffer("workspace", workspace));
+        let bind = |plan: &Plan| {
+            let tensors = plan.geometry().tensors().iter();
+            let mut bindings =
+                tensors.fold(Bindings::new(), |bindings, spec| bindings.tensor(spec.name, &buffers[&spec.name]));
+            if let Some(workspace) = &workspace {
+                bindings = bindings.workspace(workspace);
+            }
+            Ok(plan.bind(&bindings)?)
+        };
+        let bound = plans.iter().map(bind).collect::<Result<Vec<Bound>>>()?;
+        Ok(Loaded { bound, buffers, case })
+    }
+}
+
+impl Runner for Wgconv {
+    fn hello(&self) -> Peer {
+        let info = self.gpu.info();
+        Peer {
+            version: env!("CARGO_PKG_VERSION").into(),
+            device: info.name.clone(),
+            driver: format!("{} {}", info.driver, info.driver_info),
+            precision: Precision::F32,
+            timed: "recording N executions into one compute pass, submission, completion".into(),
+        }
+    }
+
+    fn prepare(&mut self, case: Case) -> Result<Prepared> {
+        let mut problems = vec![case.problem.clone()];
+        if case.pass == Pass::ForwardBackward {
+            problems.push(data::backward(&case.problem));
+        }
+        let mut plans = Vec::new();
+        for problem in &problems {
+            match Plan::new(self.gpu.context(), problem, &Options::default()) {
+                Ok(plan) => plans.push(plan),
+                Err(error) if error.kind() == wgconv::ErrorKind::Unsupported => {
+                    return Ok(Prepared::Unsupported(error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let read = |(&name, file)| Ok((name, data::read(file)?));
+        let inputs = case.inputs.iter().map(read).collect::<Result<Inputs>>()?;
+        let how: Vec<&str> = plans.iter().map(|plan| plan.choice().algorithm.name()).collect();
+        self.loaded = Some(self.load(case, &plans, &inputs)?);
+        Ok(Prepared::Ready(Some(how.join(", "))))
+    }
+
+    fn run(&mut self) -> Result<Vec<(TensorName, Vec<f32>)>> {
+        self.batch(1)?;
+        let loaded = self.loaded()?;
+        let mut outputs = Vec::new();
+        for &name in loaded.case.outputs.keys() {
+            if let Some(buffer) = loaded.buffers.get(&name) {
+                outputs.push((name, bytemuck::cast_vec(self.gpu.read_back(buffer)?)));
+            }
+        }
+        Ok(outputs)
+    }
+
+    fn batch(&mut self, repeats: usize) -> Result<f64> {
+        let loaded = self.loaded()?;
+        self.wait()?;
+        let start = Instant::now();
+        let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for _ in 0..repeats {
+            for bound in &loaded.bound {
+                bound.encode_in_pass(&mut pass);
+            }
+        }
+        drop(pass);
+        self.gpu.queue().submit([encoder.finish()]);
+        self.wait()?;
+        Ok(ms_since(start))
+    }
+
+    fn device_batch(&mut self, repeats: usize) -> Result<Option<f64>> {
+        let loaded = self.loaded()?;
+        let stopwatch = Stopwatch::new(&self.gpu, Clock::Auto);
+        if stopwatch.kind() != ClockKind::Timestamp {
+            return Ok(None);
+        }
+        let ms = stopwatch.time(|pass| {
+            for _ in 0..repeats {
+                for bound in &loaded.bound {
+                    bound.encode_in_pass(pass);
+                }
+            }
+        })?;
+        Ok(Some(ms))
+    }
+
+    fn forget(&mut self) {
+        self.loaded = None;
+    }
+}
