@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub storage_alignment: u32,
     /// Whether the device has `SHADER_FLOAT32_ATOMIC`
     pub f32_atomics: bool,
+    /// Lanes of a subgroup, where the device has `SUBGROUP` and they are always as many. Kernels of the CPU class use it.
+    pub subgroup_size: Option<u32>,
 }
 
 impl Capabilities {
@@ -45,6 +47,7 @@ impl Capabilities {
             max_storage_buffers: 8,
             storage_alignment: 256,
             f32_atomics: false,
+            subgroup_size: None,
         }
     }
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::{Error, Result};
-use crate::geometry::Geometry;
-use crate::gpu::lower;
+use crate::geometry::{Geometry, Window};
+use crate::gpu::{broadcast_step, lower};
 use crate::problem::{Gradient, Problem};
 use crate::tensor::{Layout, TensorName};
 
@@ -234,7 +234,7 @@ pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Option
             .unwrap_or_else(|| format!("{} has no such algorithm", geometry.problem().op_name()));
         return Err(Error::Algorithm { algorithm, reason, applicable: applicable.join(", ") });
     }
-    preferences(geometry, capabilities.class)
+    preferences(geometry, capabilities)
         .into_iter()
         .find(|(algorithm, _)| applies(*algorithm))
         .map(|(algorithm, reason)| Choice { algorithm, reason: reason.into() })
@@ -253,10 +253,12 @@ fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilitie
 }
 
 /// Algorithms from the most to the least wanted; the always-correct one comes last and applies wherever any does.
-pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> Vec<(Algorithm, &'static str)> {
     if let Problem::Gradient(p) = geometry.problem() {
-        return gradient_preferences(p, geometry, class);
+        return gradient_preferences(p, geometry, capabilities);
     }
+    let class = capabilities.class;
+    let broadcasts = class == KernelClass::Cpu && broadcast_step(capabilities).is_some();
     let mut order = Vec::new();
     // Geometry gives every operation but the shuffles a window.
     let window = geometry.window();
@@ -265,6 +267,18 @@ pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algor
             let thin = window.is_some_and(|w| w.c_out_per_group() < 8 || w.c_in_per_group() * w.kernel_len() < 16);
             order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             match class {
+                // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns pay only for
+                // large windows over few channels.
+                KernelClass::Cpu if broadcasts => {
+                    if window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
+                        order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                    }
+                    let few = |w: &Window| w.c_in_per_group() < 4 && w.c_in_per_group() * w.kernel_len() >= 128;
+                    if window.is_some_and(|w| few(w) && w.c_out_per_group() >= 48) {
+                        order.push((Algorithm::Im2colGemm, "few channels and a large window: a long sum over columns"));
+                    }
+                    order.push((Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other"));
+                }
                 KernelClass::Cpu => {
                     // Measured on lavapipe 22.3: reading four elements at a time wins from 128 output channels on, where
                     // rows of the weight and planes of the input come in fours.
@@ -296,6 +310,10 @@ pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algor
             if window.is_some_and(|w| w.c_in_per_group() <= 2) {
                 order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             }
+            let long = |w: &Window| w.c_in_per_group() >= 8 && w.input_len() >= 16;
+            if broadcasts && window.is_some_and(long) {
+                order.push((Algorithm::GemmCol2im, "a CPU adapter: its matrix product is worth the columns"));
+            }
             if window.is_some_and(|w| w.c_out_per_group() < 8 && w.kernel_len() > 1) {
                 order.push((
                     Algorithm::GemmCol2im,
@@ -326,13 +344,22 @@ pub(crate) fn preferences(geometry: &Geometry, class: KernelClass) -> Vec<(Algor
 }
 
 /// Likewise for a backward pass.
-fn gradient_preferences(p: &Gradient, geometry: &Geometry, class: KernelClass) -> Vec<(Algorithm, &'static str)> {
+fn gradient_preferences(
+    p: &Gradient,
+    geometry: &Geometry,
+    capabilities: &Capabilities,
+) -> Vec<(Algorithm, &'static str)> {
     let mut order = Vec::new();
+    let class = capabilities.class;
+    let broadcasts = class == KernelClass::Cpu && broadcast_step(capabilities).is_some();
     match &*p.of {
         Problem::Conv(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
             if geometry.window().is_some_and(|w| w.c_out_per_group() <= 2) {
                 order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
+            }
+            if broadcasts && geometry.window().is_some_and(|w| w.c_out_per_group() >= 8) {
+                order.push((Algorithm::GemmCol2im, "a CPU adapter: its matrix product is worth the columns"));
             }
             if thin {
                 order.push((

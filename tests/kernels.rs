@@ -9,8 +9,8 @@ use common::{Run, agrees, applicable, contexts, epilogues, integers, layouts, op
 use wgconv::gpu::{Context, Gpu};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
-    Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, Layout, Options, PoolMode, Problem,
-    TensorName,
+    Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, KernelClass, Layout, Options, PoolMode,
+    Problem, TensorName,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -63,6 +63,19 @@ fn integers_are_exact() {
     let contexts = contexts(&gpu);
     for (name, problem) in zoo().iter().filter(|(_, problem)| is_exact_on_integers(problem)) {
         judge(&gpu, &contexts, name, problem, &Options::default(), &integers(problem, 1), true);
+    }
+}
+
+#[test]
+fn broadcasts_need_no_more_lanes_than_they_say() {
+    let gpu = open();
+    let own = *gpu.capabilities();
+    // As on a device with smaller subgroups; a larger one serves as well.
+    let smaller = [4, 8].into_iter().filter(|&size| own.subgroup_size.is_some_and(|own| own > size));
+    let capabilities = smaller.map(|size| Capabilities { class: KernelClass::Cpu, subgroup_size: Some(size), ..own });
+    let contexts: Vec<Context> = capabilities.map(|caps| Context::with_capabilities(gpu.device(), caps)).collect();
+    for (name, problem) in zoo().iter().filter(|(_, problem)| is_exact_on_integers(problem)) {
+        judge(&gpu, &contexts, name, problem, &Options::default(), &integers(problem, 4), true);
     }
 }
 

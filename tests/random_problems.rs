@@ -25,7 +25,8 @@ const MOST_MACS: u64 = 1 << 20;
 #[test]
 fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
     let gpu = open();
-    let contexts = classes(&gpu).map(|caps| Context::with_capabilities(gpu.device(), caps));
+    let contexts: Vec<Context> =
+        classes(&gpu).into_iter().map(|caps| Context::with_capabilities(gpu.device(), caps)).collect();
     let tally = RefCell::new(BTreeMap::<String, usize>::new());
     let count = |what: String| *tally.borrow_mut().entry(what).or_default() += 1;
     let config = Config { cases: 10_000, failure_persistence: None, ..Config::default() };

@@ -64,7 +64,8 @@ fn variants() -> BTreeMap<String, Variant> {
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in Algorithm::of(problem) {
-            for capabilities in [Capabilities::gpu(), Capabilities::cpu()] {
+            let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
+            for capabilities in [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups) {
                 let capabilities = Capabilities { f32_atomics: true, ..capabilities };
                 let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &Options::default()) else {
                     continue;
@@ -92,7 +93,8 @@ fn gradients(problem: &Problem) -> Vec<Problem> {
 fn validated(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
-    let info = Validator::new(ValidationFlags::all(), NagaCapabilities::SHADER_FLOAT32_ATOMIC)
+    let capabilities = NagaCapabilities::SHADER_FLOAT32_ATOMIC | NagaCapabilities::SUBGROUP;
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
     (module, info)

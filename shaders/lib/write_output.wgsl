@@ -1,15 +1,16 @@
 // The epilogue: output = activation(sum + bias + residual) + beta * output. Needs the bindings bias, residual and output,
-// and a uniform with View fields `output` and `residual`.
+// and a uniform with View fields `output` and `residual`. What it consists of is in the prelude: ACTIVATION, HAS_BIAS,
+// HAS_RESIDUAL. A driver for CPUs runs every branch that it cannot fold away.
 
 fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     var value = sum;
-    if params.has_bias != 0u {
+    if HAS_BIAS {
         value += bias[co];
     }
-    if params.has_residual != 0u {
+    if HAS_RESIDUAL {
         value += residual[view_index(params.residual, n, co, p)];
     }
-    value = activate(value, params.activation, params.slope);
+    value = activate(value, ACTIVATION, params.slope);
     let ix = view_index(params.output, n, co, p);
     // What an overwritten buffer holds may be NaN.
     if params.beta != 0.0 {

@@ -234,6 +234,7 @@ mod tests {
             machine: Machine {
                 host: Host { os: "os".into(), arch: "arch".into(), processor: None, processors: None },
                 load_before: None,
+                usage_before: None,
                 load_after: None,
             },
             settings: Settings { rounds: 2, samples: 2, sample_ms: 1.0, rotate_bytes: 0 },

@@ -46,6 +46,7 @@ parts! {
     SAMPLING_POINT = "sampling_point";
     RADIX = "radix";
     CELLS = "cells";
+    OUTER = "outer";
 }
 
 /// Which uniform a kernel reads at binding 0.
@@ -105,10 +106,26 @@ pub struct Kernel {
     pub uniform: Uniform,
     /// The storage buffers from binding 1 on.
     pub bindings: &'static [BindingSpec],
-    /// Names of the prelude's constants.
+    /// Names of the prelude's constants, without those of the epilogue.
     pub constants: &'static [&'static str],
     /// What the geometry must satisfy, for people; the chooser enforces it.
     pub precondition: &'static str,
+}
+
+/// Constants of the prelude that `shaders/lib/write_output.wgsl` wants, behind those of the kernel itself.
+pub const EPILOGUE_CONSTANTS: [&str; 3] = ["ACTIVATION", "HAS_BIAS", "HAS_RESIDUAL"];
+
+impl Kernel {
+    /// Whether it ends with the epilogue.
+    pub fn has_epilogue(&self) -> bool {
+        self.parts.contains(&part::WRITE_OUTPUT)
+    }
+
+    /// Names of the prelude's constants, those of the epilogue last.
+    pub fn constant_names(&self) -> impl Iterator<Item = &'static str> {
+        let epilogue: &[&str] = if self.has_epilogue() { &EPILOGUE_CONSTANTS } else { &[] };
+        self.constants.iter().chain(epilogue).copied()
+    }
 }
 
 macro_rules! kernel {
@@ -163,7 +180,7 @@ impl From<bool> for Constant {
 pub struct Variant {
     /// The shader.
     pub kernel: &'static Kernel,
-    /// Values in the order of [`Kernel::constants`].
+    /// Values in the order of [`Kernel::constant_names`].
     pub constants: Vec<Constant>,
 }
 
@@ -172,7 +189,7 @@ impl Variant {
     /// ranges of one buffer: WebGPU refuses a buffer that one dispatch binds both read-only and read-write.
     pub fn source(&self, shared_buffers: bool) -> String {
         let mut text = String::new();
-        for (name, value) in self.kernel.constants.iter().zip(&self.constants) {
+        for (name, value) in self.kernel.constant_names().zip(&self.constants) {
             match value {
                 Constant::U32(value) => text.push_str(&format!("const {name}: u32 = {value}u;\n")),
                 Constant::Bool(value) => text.push_str(&format!("const {name}: bool = {value};\n")),
@@ -193,8 +210,7 @@ impl Variant {
     pub fn label(&self) -> String {
         let values: Vec<String> = self
             .kernel
-            .constants
-            .iter()
+            .constant_names()
             .zip(&self.constants)
             .map(|(name, value)| match value {
                 Constant::U32(value) => format!("{name}={value}"),
@@ -219,6 +235,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
         &conv_regtile::KERNEL,
+        &conv_subgroup::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
         &conv_transpose_gather::KERNEL,
         &conv_transpose_phases::KERNEL,
@@ -233,6 +250,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &depth_to_space::KERNEL,
         &gemm_regtile::KERNEL,
         &gemm_regtile_vec4::KERNEL,
+        &gemm_subgroup::KERNEL,
         &gemm_tiled::KERNEL,
         &grad_bias::KERNEL,
         &im2col::KERNEL,

@@ -50,10 +50,11 @@ pub fn required_features(_adapter: &wgpu::Adapter) -> wgpu::Features {
     wgpu::Features::empty()
 }
 
-/// Features that some opt-in kernels use where the adapter has them: f32 atomics, for
-/// [`Algorithm::AtomicScatter`](crate::Algorithm::AtomicScatter).
+/// Features that some kernels use where the adapter has them: f32 atomics, for
+/// [`Algorithm::AtomicScatter`](crate::Algorithm::AtomicScatter), and subgroups, which make CPU adapters several times
+/// faster.
 pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
-    adapter.features() & wgpu::Features::SHADER_FLOAT32_ATOMIC
+    adapter.features() & (wgpu::Features::SHADER_FLOAT32_ATOMIC | wgpu::Features::SUBGROUP)
 }
 
 /// Limits worth asking for: the adapter's own buffer and binding sizes on top of `base`, so that large tensors need not
@@ -76,7 +77,13 @@ pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Lim
 /// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
 pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
     let limits = device.limits();
-    let class = match device.adapter_info().device_type {
+    let info = device.adapter_info();
+    let same_size = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_min_size > 0;
+    // A browser wants an `enable` directive that other backends refuse.
+    let subgroups = same_size
+        && device.features().contains(wgpu::Features::SUBGROUP)
+        && info.backend != wgpu::Backend::BrowserWebGpu;
+    let class = match info.device_type {
         wgpu::DeviceType::Cpu => KernelClass::Cpu,
         _ => KernelClass::Gpu,
     };
@@ -92,6 +99,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         // Kernels that read vec4s need bindings that start at one.
         storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
         f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
+        subgroup_size: subgroups.then_some(info.subgroup_min_size),
     }
 }
 

@@ -5,10 +5,10 @@ use super::deform_conv2d_direct::Sampling;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
 use super::{
-    avg_pool, col2im, conv_direct, conv_regtile, conv_transpose_gather, conv_transpose_phases,
+    avg_pool, col2im, conv_direct, conv_regtile, conv_subgroup, conv_transpose_gather, conv_transpose_phases,
     conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
-    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool,
-    pool_reduce, space_to_depth, spatial_separable2d_direct,
+    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col, locally_connected2d_direct,
+    lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -260,6 +260,7 @@ impl Lowering<'_> {
     pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+            KernelClass::Cpu if gemm_subgroup::applies(task, self.caps) => gemm_subgroup::dispatch(task, self.caps),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
             KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
         });
@@ -267,6 +268,11 @@ impl Lowering<'_> {
 
     pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
+            Algorithm::RegisterTiled
+                if self.caps.class == KernelClass::Cpu && conv_subgroup::applies(task, self.caps) =>
+            {
+                conv_subgroup::dispatch(task, self.caps)
+            }
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;

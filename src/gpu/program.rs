@@ -3,7 +3,7 @@
 
 use super::catalog::{Constant, Kernel, Variant};
 use super::params::{GemmParams, View, WindowParams};
-use crate::capabilities::KernelClass;
+use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
 use crate::tensor::{Access, ELEMENT_BYTES, TensorName};
@@ -54,6 +54,15 @@ impl Params {
             Params::Window(params) => bytemuck::bytes_of(&**params),
             Params::Gemm(params) => bytemuck::bytes_of(&**params),
         }
+    }
+
+    /// Values of [`EPILOGUE_CONSTANTS`](super::catalog::EPILOGUE_CONSTANTS).
+    fn epilogue_constants(&self) -> [Constant; 3] {
+        let (activation, has_bias, has_residual) = match self {
+            Params::Window(params) => (params.activation, params.has_bias, params.has_residual),
+            Params::Gemm(params) => (params.activation, params.has_bias, params.has_residual),
+        };
+        [activation.into(), (has_bias != 0).into(), (has_residual != 0).into()]
     }
 
     /// Adds to what the result's buffer holds instead of overwriting it.
@@ -108,12 +117,15 @@ pub struct Dispatch {
 impl Dispatch {
     pub(crate) fn new(
         kernel: &'static Kernel,
-        constants: Vec<Constant>,
+        mut constants: Vec<Constant>,
         params: Params,
         operands: Vec<Operand>,
         workgroups: u64,
     ) -> Self {
         debug_assert_eq!(constants.len(), kernel.constants.len(), "{}", kernel.stem);
+        if kernel.has_epilogue() {
+            constants.extend(params.epilogue_constants());
+        }
         debug_assert_eq!(operands.len(), kernel.bindings.len(), "{}", kernel.stem);
         Dispatch { variant: Variant { kernel, constants }, params, operands, workgroups }
     }
@@ -258,6 +270,25 @@ pub(crate) struct Slices {
 }
 
 impl GemmTask {
+    /// Elements of a run of the sum; zero where it is not cut.
+    pub fn run(&self) -> usize {
+        self.slices.map_or(0, |slices| slices.run)
+    }
+
+    /// Whether b can be read four columns at a time.
+    pub fn b_has_quads(&self) -> bool {
+        let [b_batch, b_group, b_row, b_column] = self.b_strides;
+        // A tensor is bound from a multiple of 16 bytes, and the uniform says where in the binding it starts; a workspace
+        // range is bound at its start. The last quad of a row may reach past n in a workspace, whose pitch holds it, but
+        // not in a tensor, whose binding may end there.
+        let (b_base, n) = match self.b.operand {
+            Operand::Tensor(_) => (self.b.view.base as usize, self.n),
+            _ => (0, self.n.next_multiple_of(4)),
+        };
+        let b_run = self.slices.map_or(0, |slices| slices.run_strides[1]);
+        b_column == 1 && n <= b_row && [b_batch, b_group, b_row, b_run, b_base, n].iter().all(|n| n % 4 == 0)
+    }
+
     pub fn params(&self) -> Params {
         let slices = self.slices.unwrap_or(Slices { slice: self.k, run: self.k, run_strides: [0; 2] });
         let [a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
@@ -351,6 +382,15 @@ pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -
     let sizes = [64, 32, 16, 8];
     let best = covered(8);
     sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
+}
+
+/// How many elements the lanes of a subgroup load for each other, where they can.
+pub(crate) fn broadcast_step(caps: &Capabilities) -> Option<u32> {
+    match caps.subgroup_size {
+        Some(8..) => Some(8),
+        Some(4..) => Some(4),
+        _ => None,
+    }
 }
 
 /// Invocations of a workgroup that sums `elements` by a tree: a power of two.

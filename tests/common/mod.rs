@@ -19,9 +19,18 @@ pub fn open() -> Gpu {
     Gpu::open(&Select::Auto).expect("the tests need an adapter; scripts/test installs a software one")
 }
 
-/// The device's own capabilities under each kernel class, so that both families are judged on every device.
-pub fn classes(gpu: &Gpu) -> [Capabilities; 2] {
-    [KernelClass::Gpu, KernelClass::Cpu].map(|class| Capabilities { class, ..*gpu.capabilities() })
+/// The device's own capabilities under each kernel class, with its subgroups and without, so that every family is judged
+/// on every device.
+pub fn classes(gpu: &Gpu) -> Vec<Capabilities> {
+    let own = *gpu.capabilities();
+    let mut classes = vec![
+        Capabilities { class: KernelClass::Gpu, ..own },
+        Capabilities { class: KernelClass::Cpu, subgroup_size: None, ..own },
+    ];
+    if own.subgroup_size.is_some() {
+        classes.push(Capabilities { class: KernelClass::Cpu, ..own });
+    }
+    classes
 }
 
 /// Data for every tensor that a problem reads.
@@ -193,6 +202,12 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("conv1d grouped strided", Conv::new(2, 6, [33], 9, [4]).stride(3).groups(3).into());
     add("conv2d 3x3", Conv::new(1, 3, [8, 9], 4, [3, 3]).padding(1).bias(true).into());
     add("conv2d c_in 25", Conv::new(2, 25, [13, 11], 17, [3, 3]).padding(1).into());
+    // Lanes that load weights for each other: a rest of channels, of rows, and mirrored taps.
+    add("conv2d flipped c_in 11", Conv::new(1, 11, [7, 6], 27, [2, 3]).flip_kernel(true).padding(1).bias(true).into());
+    add(
+        "conv2d reflect c_in 16",
+        Conv::new(1, 16, [9, 5], 12, [3, 3]).padding(2).padding_mode(PaddingMode::Reflect).groups(2).into(),
+    );
     add("conv2d tile edges", Conv::new(1, 16, [41, 47], 64, [3, 3]).padding(1).bias(true).into());
     add("conv2d beyond a tile", Conv::new(1, 20, [9, 15], 70, [3, 3]).padding(1).into());
     add("conv2d 133x141", Conv::new(1, 2, [133, 141], 3, [5, 3]).stride([2, 3]).padding([[2, 1], [0, 3]]).into());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sysinfo::{CpuRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, IS_SUPPORTED_SYSTEM, MINIMUM_CPU_UPDATE_INTERVAL, RefreshKind, System};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use wgconv::KernelClass;
@@ -46,18 +46,31 @@ pub fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 
+/// Share of the processors in use beyond which a machine is busy.
+const MOST_USAGE: f64 = 0.15;
+
 /// How busy the machine is: a software rasteriser shares its processors.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     /// Of the last 1, 5 and 15 minutes, where the system tells.
     pub average: Option<[f64; 3]>,
     pub processors: Option<usize>,
+    /// Share of the processors in use at the moment. The averages still remember what ended a minute ago, a build for
+    /// example.
+    pub usage: Option<f64>,
 }
 
 impl Load {
+    /// Watches the processors for a moment, in which this program does nothing.
     pub fn now() -> Load {
         let average = System::load_average();
+        let mut system = System::new();
+        system.refresh_cpu_usage();
+        std::thread::sleep(3 * MINIMUM_CPU_UPDATE_INTERVAL);
+        system.refresh_cpu_usage();
+        let usage = f64::from(system.global_cpu_usage()) / 100.0;
         Load {
+            usage: (IS_SUPPORTED_SYSTEM && usage.is_finite()).then_some(usage),
             average: (!cfg!(windows)).then_some([average.one, average.five, average.fifteen]),
             processors: std::thread::available_parallelism().ok().map(usize::from),
         }
@@ -65,12 +78,16 @@ impl Load {
 
     /// Whether measurements now would share the machine with something else.
     pub fn is_busy(&self) -> bool {
-        self.average.is_some_and(|[one, ..]| one > 0.25 * self.processors.unwrap_or(1) as f64)
+        let by_average = || self.average.is_some_and(|[one, ..]| one > 0.25 * self.processors.unwrap_or(1) as f64);
+        self.usage.map_or_else(by_average, |usage| usage > MOST_USAGE)
     }
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(usage) = self.usage {
+            write!(f, "{:.0}% of the processors in use, ", 100.0 * usage)?;
+        }
         match self.average {
             Some([one, five, fifteen]) => write!(f, "load average {one:.2} {five:.2} {fifteen:.2}")?,
             None => write!(f, "load average unknown")?,

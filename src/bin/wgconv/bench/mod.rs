@@ -178,7 +178,12 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         created: machine::now(),
         label: args.label.clone(),
         software: machine::software(),
-        machine: Machine { host: machine::host(), load_before: load_before.average, load_after: None },
+        machine: Machine {
+            host: machine::host(),
+            load_before: load_before.average,
+            usage_before: load_before.usage,
+            load_after: None,
+        },
         settings: settings.clone(),
         devices: Vec::new(),
         rows: Vec::new(),

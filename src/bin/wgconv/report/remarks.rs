@@ -13,7 +13,11 @@ pub fn of(record: &Record) -> Vec<String> {
     if record.interrupted {
         remarks.push("Ended early: what is missing was not measured.".into());
     }
-    let load = Load { average: record.machine.load_before, processors: record.machine.host.processors };
+    let load = Load {
+        average: record.machine.load_before,
+        processors: record.machine.host.processors,
+        usage: record.machine.usage_before,
+    };
     if load.is_busy() {
         remarks.push(format!("The machine was busy before the first measurement: {load}."));
     }

@@ -1,0 +1,33 @@
+//! Launcher of `shaders/conv_subgroup.wgsl`.
+
+use super::catalog::kernel;
+use super::program::{ConvTask, Dispatch, broadcast_step, padding_code, workgroup_along};
+use crate::capabilities::Capabilities;
+
+kernel!(
+    "conv_subgroup", Window,
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, WRITE_TILE, OUTER],
+    read: ["input", "weight", "bias", "residual"],
+    write: ["output"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "STEP"],
+    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
+);
+
+/// Output channels and positions of one invocation, as in the shader.
+const TILE_CO: u64 = 12;
+const TILE_POSITIONS: u32 = 4;
+
+pub(super) fn applies(task: &ConvTask, caps: &Capabilities) -> bool {
+    broadcast_step(caps).is_some_and(|step| task.window.c_in_per_group() >= step as usize)
+}
+
+pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
+    let w = &task.window;
+    let workgroup = workgroup_along(w.output_len(), TILE_POSITIONS, caps.class);
+    let co_tiles = (w.c_out_per_group() as u64).div_ceil(TILE_CO);
+    let position_tiles = (w.output_len() as u64).div_ceil(u64::from(TILE_POSITIONS * workgroup));
+    let workgroups = (w.batch * w.groups) as u64 * co_tiles * position_tiles;
+    let step = broadcast_step(caps).unwrap_or(4);
+    let constants = vec![workgroup.into(), padding_code(task.padding_mode), task.flip_kernel.into(), step.into()];
+    Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)
+}
