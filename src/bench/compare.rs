@@ -82,11 +82,11 @@ impl Comparison {
 /// where adapter and backend are; where each record has just one, these two are compared whatever they are. Rows that
 /// the library's choice moved to another algorithm are compared with each other.
 ///
-/// A row changed where its median moved by more than `threshold` (0.05 is five percent), or by more than the machine's
-/// own peaks did if that is farther, and the spreads of the two do not meet. Peaks of different adapters or backends
-/// say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the highest of
-/// quartiles and medians of rounds.
-pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
+/// A row changed where its median moved by more than `threshold` (0.05 is five percent, the default; on a CPU adapter it
+/// is ten) beyond what the machine's own peaks moved, and the spreads of the two do not meet. Peaks of different
+/// adapters or backends say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the
+/// highest of quartiles and medians of rounds.
+pub fn compare(before: &Record, after: &Record, threshold: Option<f64>) -> Comparison {
     let same_device = pair_devices(before, after);
     let mut machine = BTreeMap::new();
     let mut drifts = BTreeMap::new();
@@ -116,7 +116,9 @@ pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
     let partners: Vec<Option<usize>> = after.rows.iter().zip(exact).map(moved).collect();
     let mut changes = Vec::new();
     for (i, (row, partner)) in after.rows.iter().zip(partners).enumerate() {
-        let threshold = drifts.get(row.device.as_str()).copied().unwrap_or(0.0).max(threshold);
+        let wanted = threshold.unwrap_or_else(|| default_threshold(after, &row.device));
+        let drift = drifts.get(row.device.as_str()).copied().unwrap_or(0.0);
+        let threshold = wanted + drift + wanted * drift;
         let (verdict, ratio) = match partner {
             Some(partner) => judge(&before.rows[partner], row, threshold),
             None => (Verdict::Added, None),
@@ -129,11 +131,17 @@ pub fn compare(before: &Record, after: &Record, threshold: f64) -> Comparison {
         after: None,
         verdict: Verdict::Removed,
         ratio: None,
-        threshold,
+        threshold: threshold.unwrap_or_else(|| default_threshold(before, &before.rows[i].device)),
     }));
     let logarithms: Vec<f64> = changes.iter().filter_map(|change| change.ratio).map(f64::ln).collect();
     let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
     Comparison { changes, machine, mean_ratio: (!logarithms.is_empty()).then(|| mean.exp()) }
+}
+
+/// A software rasteriser shares its processors with everything else, and its times vary more from run to run.
+fn default_threshold(record: &Record, device: &str) -> f64 {
+    let device = record.devices.iter().find(|candidate| candidate.id == device);
+    if device.is_some_and(|device| device.device_type == "Cpu") { 0.10 } else { 0.05 }
 }
 
 fn pair_devices<'a>(before: &'a Record, after: &'a Record) -> Vec<(&'a Device, &'a Device)> {
@@ -302,12 +310,12 @@ mod tests {
         let before = one_device(["a", "b", "c"].map(|layer| steady(layer, "direct", 2.0)).into());
         let after =
             one_device(vec![steady("a", "direct", 3.0), steady("b", "direct", 1.0), steady("c", "direct", 2.06)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::Slower, Verdict::Faster, Verdict::NoChange]);
         let ratios: Vec<f64> = comparison.changes.iter().filter_map(|change| change.ratio).collect();
         assert!(ratios.iter().zip([1.5, 0.5, 1.03]).all(|(got, want)| (got - want).abs() < 1e-9), "{ratios:?}");
         assert!((comparison.mean_ratio.unwrap() - (1.5_f64 * 0.5 * 1.03).cbrt()).abs() < 1e-9);
-        assert_eq!(verdicts(&compare(&before, &after, 0.02))[2], Verdict::Slower);
+        assert_eq!(verdicts(&compare(&before, &after, Some(0.02)))[2], Verdict::Slower);
         assert_eq!(comparison.count(Verdict::Slower), 1);
     }
 
@@ -315,7 +323,7 @@ mod tests {
     fn spreads_that_meet_are_no_change() {
         let before = one_device(vec![row("a", "direct", [[2.0, 2.1], [3.1, 3.2]])]);
         let after = one_device(vec![steady("a", "direct", 3.0)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::NoChange]);
         assert!(comparison.changes[0].ratio.unwrap() > 1.1);
     }
@@ -323,7 +331,7 @@ mod tests {
     #[test]
     fn a_record_equals_itself() {
         let record = one_device(vec![steady("a", "direct", 2.0), unmeasured("b", Status::Wrong)]);
-        let comparison = compare(&record, &record, 0.05);
+        let comparison = compare(&record, &record, Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::NoChange, Verdict::NotMeasured]);
         assert_eq!(comparison.mean_ratio, Some(1.0));
     }
@@ -332,21 +340,33 @@ mod tests {
     fn a_machine_that_drifted_widens_the_threshold() {
         let before = one_device(vec![steady("a", "direct", 2.0)]);
         let after = record(vec![device("0", "adapter", 0.8e11)], vec![steady("a", "direct", 2.4)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::NoChange]);
-        assert!((comparison.changes[0].threshold - 0.25).abs() < 1e-9);
+        assert!((comparison.changes[0].threshold - (1.05 * 1.25 - 1.0)).abs() < 1e-9);
         assert!((comparison.machine["0"][&PeakKind::F32Fma] - 0.8).abs() < 1e-9);
         // A peak that could not be measured says nothing.
         let after = record(vec![device("0", "adapter", 0.0)], after.rows);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         assert_eq!((verdicts(&comparison), comparison.machine["0"].len()), (vec![Verdict::Slower], 1));
+    }
+
+    #[test]
+    fn processors_that_are_shared_have_a_wider_threshold() {
+        let before = one_device(vec![steady("a", "direct", 2.0)]);
+        let after = one_device(vec![steady("a", "direct", 2.15)]);
+        assert_eq!(verdicts(&compare(&before, &after, None)), [Verdict::NoChange]);
+        let gpu = |mut record: Record| {
+            record.devices[0].device_type = "DiscreteGpu".into();
+            record
+        };
+        assert_eq!(verdicts(&compare(&gpu(before), &gpu(after), None)), [Verdict::Slower]);
     }
 
     #[test]
     fn peaks_of_another_adapter_are_no_drift() {
         let before = one_device(vec![steady("a", "direct", 2.0)]);
         let after = record(vec![device("0", "another", 5e13)], vec![steady("a", "direct", 0.01)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         assert_eq!((verdicts(&comparison), comparison.changes[0].threshold), (vec![Verdict::Faster], 0.05));
         assert!((comparison.machine["0"][&PeakKind::F32Fma] - 500.0).abs() < 1e-9);
     }
@@ -355,11 +375,11 @@ mod tests {
     fn a_choice_that_moved_is_compared_with_what_it_replaced() {
         let before = one_device(vec![steady("a", "direct", 2.0)]);
         let after = one_device(vec![steady("a", "winograd", 1.0)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         let change = &comparison.changes[0];
         assert_eq!((change.before, change.after, change.verdict), (Some(0), Some(0), Verdict::Faster));
         let forced = Row { chosen: false, ..steady("a", "winograd", 1.0) };
-        let comparison = compare(&before, &one_device(vec![forced]), 0.05);
+        let comparison = compare(&before, &one_device(vec![forced]), Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::Added, Verdict::Removed]);
     }
 
@@ -377,7 +397,7 @@ mod tests {
             steady("heals", "direct", 1.0),
             unmeasured("never", Status::Failed),
         ]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         let expected = [Verdict::Added, Verdict::Broken, Verdict::Fixed, Verdict::NotMeasured, Verdict::Removed];
         assert_eq!(verdicts(&comparison), expected);
         assert_eq!(comparison.changes[4].before, Some(0));
@@ -389,7 +409,7 @@ mod tests {
         let before = one_device(vec![steady("a", "direct", 1.0)]);
         let batched = Problem::Conv(Conv::new(4, 1, [4, 4], 1, [3, 3]));
         let after = one_device(vec![Row { problem: batched, ..steady("a", "direct", 4.0) }]);
-        assert_eq!(verdicts(&compare(&before, &after, 0.05)), [Verdict::Added, Verdict::Removed]);
+        assert_eq!(verdicts(&compare(&before, &after, Some(0.05))), [Verdict::Added, Verdict::Removed]);
     }
 
     #[test]
@@ -400,7 +420,7 @@ mod tests {
         };
         let before = record(devices(["fast", "slow", "slow"]), vec![on("0", 1.0), on("1", 8.0), on("2", 9.0)]);
         let after = record(devices(["slow", "slow", "other"]), vec![on("0", 8.0), on("1", 9.0), on("2", 1.0)]);
-        let comparison = compare(&before, &after, 0.05);
+        let comparison = compare(&before, &after, Some(0.05));
         let pairs: Vec<_> = comparison.changes.iter().map(|change| (change.before, change.after)).collect();
         assert_eq!(pairs, [(Some(1), Some(0)), (Some(2), Some(1)), (None, Some(2)), (Some(0), None)]);
         assert_eq!(comparison.machine.keys().collect::<Vec<_>>(), ["0", "1"]);

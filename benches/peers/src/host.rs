@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 
+use sysinfo::{IS_SUPPORTED_SYSTEM, MINIMUM_CPU_UPDATE_INTERVAL, System};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -24,6 +25,7 @@ pub fn host() -> Host {
         processor: model.map(|(_, name)| name.trim().into()),
         processors: processors(),
         load_before: load(),
+        usage_before: usage(),
         load_after: None,
     }
 }
@@ -33,6 +35,17 @@ pub fn load() -> Option<[f64; 3]> {
     let text = read_to_string("/proc/loadavg").ok()?;
     let mut numbers = text.split_whitespace().map(|word| word.parse().ok());
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
+}
+
+/// Share of the processors in use while this program waits for a moment. The averages still remember what ended a minute
+/// ago, a build for example.
+fn usage() -> Option<f64> {
+    let mut system = System::new();
+    system.refresh_cpu_usage();
+    std::thread::sleep(3 * MINIMUM_CPU_UPDATE_INTERVAL);
+    system.refresh_cpu_usage();
+    let usage = f64::from(system.global_cpu_usage()) / 100.0;
+    (IS_SUPPORTED_SYSTEM && usage.is_finite()).then_some(usage)
 }
 
 /// Now, in UTC.

@@ -62,7 +62,10 @@ pub struct Host {
     pub processors: usize,
     /// Load averages of the last 1, 5 and 15 minutes before the first measurement, where the system tells.
     pub load_before: Option<[f64; 3]>,
-    /// After the last one.
+    /// Share of the processors in use just before the first measurement, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage_before: Option<f64>,
+    /// Load averages after the last measurement.
     pub load_after: Option<[f64; 3]>,
 }
 

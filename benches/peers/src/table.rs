@@ -64,7 +64,8 @@ pub fn lines(record: &Record) -> Vec<String> {
         lines.push("geometric mean of the ratios, their number, and the smallest".into());
     }
     if let (Some(before), Some(after)) = (record.host.load_before, record.host.load_after) {
-        let busy = before[0] > 0.25 * record.host.processors as f64;
+        let by_average = || before[0] > 0.25 * record.host.processors as f64;
+        let busy = record.host.usage_before.map_or_else(by_average, |usage| usage > MOST_USAGE);
         let warning = if busy { ": the machine was busy, do not trust these times" } else { "" };
         lines.push(format!(
             "{:.0} s; load average {:.2} before, {:.2} after{warning}",
@@ -73,6 +74,9 @@ pub fn lines(record: &Record) -> Vec<String> {
     }
     lines
 }
+
+/// Share of the processors in use beyond which a machine is busy.
+const MOST_USAGE: f64 = 0.15;
 
 fn header(first: &[&str], rest: &[&str]) -> Vec<String> {
     first.iter().chain(rest).map(|&word| word.to_string()).collect()

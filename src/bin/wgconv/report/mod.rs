@@ -28,7 +28,7 @@ Examples:
   wgconv report vulkan.json gl.json --csv rows.csv   every row of both, for a spreadsheet
 
 The first record is the baseline that every other one is compared with. A row is slower or faster where its median \
-moved by more than --threshold, or by more than the peaks of the same adapter did if that is farther, and the spreads \
+moved by more than --threshold beyond what the peaks of the same adapter moved, and the spreads \
 of the two do not meet; a spread reaches from the lowest to the highest of quartiles and medians of rounds. Rows are \
 the same where suite, layer, pass, problem, algorithm, adapter and backend are; where each record has one device, \
 these two are compared.
@@ -49,9 +49,9 @@ pub struct ReportArgs {
     /// Write every row as comma-separated values
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
-    /// Change that counts: 0.05 is five percent
-    #[arg(long, value_name = "FRACTION", default_value = "0.05", value_parser = threshold)]
-    threshold: f64,
+    /// Change that counts: 0.05 is five percent, and what it is unless given; on a CPU adapter ten
+    #[arg(long, value_name = "FRACTION", value_parser = threshold)]
+    threshold: Option<f64>,
     /// End with exit code 1 when a row is slower or broken
     #[arg(long)]
     fail_on_slower: bool,
@@ -92,7 +92,7 @@ struct Report {
     sources: Vec<Source>,
     /// Of the first source with each of the others.
     comparisons: Vec<Comparison>,
-    threshold: f64,
+    threshold: Option<f64>,
 }
 
 pub fn run(args: &ReportArgs) -> Result<()> {

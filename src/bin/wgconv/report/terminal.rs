@@ -16,7 +16,7 @@ pub fn say(report: &Report) {
     }
     let before = &report.sources[0];
     for (after, comparison) in report.compared() {
-        say!("\n{} against {}, threshold {}", after.name, before.name, percent(report.threshold));
+        say!("\n{} against {}", after.name, before.name);
         for remark in remarks::between(before, after) {
             say!("note: {remark}");
         }

@@ -49,8 +49,8 @@ fn section(report: &Report, index: usize, comparison: &Comparison, first: usize)
     format!(
         "<section class=\"comparison\"><h2>{} {} <span class=\"against\">against</span> {} {}</h2>\
          <p class=\"lead\">{mean}</p><ul class=\"counts\">{counts}</ul>{notes}{}\
-         <p class=\"hint\">A row counts as slower or faster where its median moved by more than {}, or by more than \
-         the peaks of the same adapter did if that is farther, and the spreads do not meet.</p>\
+         <p class=\"hint\">A row counts as slower or faster where its median moved by more than its threshold and \
+         the spreads do not meet. A threshold is {} beyond what the peaks of the same adapter moved.</p>\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison\">\
          <table class=\"changes\"><thead><tr>\
          <th scope=\"col\">Verdict</th><th scope=\"col\" title=\"Median after over median before\">Ratio</th>\
@@ -64,7 +64,7 @@ fn section(report: &Report, index: usize, comparison: &Comparison, first: usize)
         record_tag(report, 0),
         escape(&before.name),
         machine(after, comparison),
-        percent(report.threshold),
+        report.threshold.map_or_else(|| "5% (of a CPU adapter 10%)".into(), percent),
     )
 }
 
