@@ -83,7 +83,7 @@ impl Comparison {
 /// the library's choice moved to another algorithm are compared with each other.
 ///
 /// A row changed where its median moved by more than `threshold` (0.05 is five percent, the default; on a CPU adapter it
-/// is ten) beyond what the machine's own peaks moved, and the spreads of the two do not meet. Peaks of different
+/// is ten) beyond the median of what the machine's own peaks moved, and the spreads of the two do not meet. Peaks of different
 /// adapters or backends say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the
 /// highest of quartiles and medians of rounds.
 pub fn compare(before: &Record, after: &Record, threshold: Option<f64>) -> Comparison {
@@ -170,9 +170,12 @@ fn peak_ratios(before: &Device, after: &Device) -> BTreeMap<PeakKind, f64> {
     after.peaks.iter().filter_map(ratio).collect()
 }
 
-/// How much time on the machine itself changed: the largest of the peaks' moves.
+/// How much time on the machine itself changed: the median of the peaks' moves, the larger of the middle two. One that
+/// moved alone, as a driver's copy does, says little of the kernels.
 fn drift(ratios: &BTreeMap<PeakKind, f64>) -> f64 {
-    ratios.values().map(|&ratio| ratio.max(1.0 / ratio) - 1.0).fold(0.0, f64::max)
+    let mut moves: Vec<f64> = ratios.values().map(|&ratio| ratio.max(1.0 / ratio) - 1.0).collect();
+    moves.sort_by(f64::total_cmp);
+    moves.get(moves.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn judge(before: &Row, after: &Row, threshold: f64) -> (Verdict, Option<f64>) {

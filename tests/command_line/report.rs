@@ -178,6 +178,9 @@ fn a_drift_of_the_machine_widens_the_threshold() {
     sandbox.record("a.json", &record("before", &rows(2.0)));
     let mut after = record("after", &rows(2.4));
     after["devices"][0]["peaks"][0]["per_second"] = json!(0.8e11);
+    sandbox.record("alone.json", &after);
+    sandbox.run("report a.json alone.json --fail-on-slower").expect(1);
+    after["devices"][0]["peaks"][1]["per_second"] = json!(0.8e10);
     sandbox.record("b.json", &after);
     let report = sandbox.ok("report a.json b.json --json --fail-on-slower").json();
     let change = &report["comparisons"][0]["changes"][0];
