@@ -11,8 +11,10 @@
 
 // Taps of one axis, from the window's start on, that lie in low..high.
 fn taps_within(start: i32, low: i32, high: i32, dilation: i32, kernel: i32) -> i32 {
-    let first = (max(low - start, 0) + dilation - 1) / dilation;
-    let end = (max(high - start, 0) + dilation - 1) / dilation;
+    // The sums exceed 31 bits.
+    let step = u32(dilation);
+    let first = i32((u32(max(low - start, 0)) + step - 1u) / step);
+    let end = i32((u32(max(high - start, 0)) + step - 1u) / step);
     return max(min(end, kernel) - first, 0);
 }
 

@@ -106,11 +106,10 @@ fn main(
         workgroupBarrier();
     }
 
-    let o = vec2<u32>(
-        (tile_y * TILE_H + local.x) * dilation.x + phase_y,
-        (tile_x * TILE_W + local.y) * dilation.y + phase_x,
-    );
-    if o.x >= out_size.x || o.y >= out_size.y {
+    let point = vec2<u32>(tile_y * TILE_H, tile_x * TILE_W) + local;
+    let o = point * dilation + vec2<u32>(phase_y, phase_x);
+    // Beyond the lattice the product may not fit 32 bits.
+    if any(point >= lattice_size) || any(o >= out_size) {
         return;
     }
     let p = vec3<u32>(0u, o);

@@ -6,7 +6,7 @@
 // neighbouring columns, one residue modulo sw after the other. Neither choice of taps depends on the column, so
 // neighbours take the same branches. Where consecutive taps of a residue move by one input row (SLIDE), four registers
 // slide up the column and each tap row costs one load instead of four.
-// Dispatch: ceil(batch * c_out * sh * ceil(ceil(h_out / sh) / 4) * ceil(w_out / sw) / WORKGROUP) workgroups, folded.
+// Dispatch: ceil(batch * c_out * min(sh, h_out) * ceil(ceil(h_out / sh) / 4) * ceil(w_out / sw) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FLIP_KERNEL, SLIDE, TAP_STEP_Y, TAP_STEP_X.
 // TAP_STEP = stride / gcd(stride, dilation): distance of the taps that one residue sees.
 
@@ -18,14 +18,15 @@
 
 const TILE_Y: u32 = 4u;
 
-// Smallest tap that a residue sees; TAP_STEP or more where it sees none.
-fn first_tap(reach: i32, dilation: u32, stride: u32, step: u32) -> u32 {
+// Smallest tap that a residue sees. One of the first `step` taps, unless the kernel ends before it: then the result is at
+// least `kernel`, and no loop over the kernel begins.
+fn first_tap(reach: i32, dilation: u32, stride: u32, step: u32, kernel: u32) -> u32 {
+    let end = min(step, kernel);
     var tap = 0u;
-    while tap < step && (reach - i32(tap * dilation)) % i32(stride) != 0 {
+    while tap < end && (reach - i32(tap * dilation)) % i32(stride) != 0 {
         tap++;
     }
-    // So that no loop over the kernel begins.
-    return select(0xffffu, tap, tap < step);
+    return select(kernel, tap, tap < end);
 }
 
 // The element of the column at `column` in row y, zero outside.
@@ -58,13 +59,19 @@ fn main(
     var ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
     let column = ix % n_columns;
     ix /= n_columns;
-    let residue = ix % stride.x;
-    ix /= stride.x;
+    // No row has a residue of more than its own number.
+    let n_residues = min(stride.x, height);
+    let residue = ix % n_residues;
+    ix /= n_residues;
     let first = ix % n_tiles * TILE_Y;
     ix /= n_tiles;
     let co = ix % params.c_out;
     let n = ix / params.c_out;
     if n >= params.batch {
+        return;
+    }
+    let n_rows = (height - residue + stride.x - 1u) / stride.x;
+    if first >= n_rows {
         return;
     }
     let oy = first * stride.x + residue;
@@ -73,12 +80,12 @@ fn main(
     let kernel_w = params.kernel_size.z;
     let n_taps = kernel_h * kernel_w;
     let reach_y = i32(residue + params.pad_begin.y);
-    let first_y = first_tap(reach_y, params.dilation.y, stride.x, TAP_STEP_Y);
+    let first_y = first_tap(reach_y, params.dilation.y, stride.x, TAP_STEP_Y, kernel_h);
     // Exact, where there is such a tap at all.
     let start_y = i32(first) + (reach_y - i32(first_y * params.dilation.y)) / i32(stride.x);
     // Input rows and columns between consecutive taps of a residue.
-    let move_y = i32(TAP_STEP_Y * params.dilation.y / stride.x);
-    let move_x = i32(TAP_STEP_X * params.dilation.z / stride.y);
+    let move_y = i32(params.dilation.y / (stride.x / TAP_STEP_Y));
+    let move_x = i32(params.dilation.z / (stride.y / TAP_STEP_X));
 
     for (var phase = 0u; phase < stride.y; phase++) {
         let ox = column * stride.y + phase;
@@ -86,7 +93,7 @@ fn main(
             break;
         }
         let reach_x = i32(phase + params.pad_begin.z);
-        let first_x = first_tap(reach_x, params.dilation.z, stride.y, TAP_STEP_X);
+        let first_x = first_tap(reach_x, params.dilation.z, stride.y, TAP_STEP_X, kernel_w);
         let start_x = i32(column) + (reach_x - i32(first_x * params.dilation.z)) / i32(stride.y);
         var sum = vec4<f32>();
         for (var m = 0u; m < channels; m++) {
@@ -114,9 +121,11 @@ fn main(
                 x -= move_x;
             }
         }
-        if oy < height { write_output(n, co, vec3<u32>(0u, oy, ox), sum.x); }
-        if oy + stride.x < height { write_output(n, co, vec3<u32>(0u, oy + stride.x, ox), sum.y); }
-        if oy + 2u * stride.x < height { write_output(n, co, vec3<u32>(0u, oy + 2u * stride.x, ox), sum.z); }
-        if oy + 3u * stride.x < height { write_output(n, co, vec3<u32>(0u, oy + 3u * stride.x, ox), sum.w); }
+        // Counted in rows of this residue: the index of a row beyond the output may not fit 32 bits.
+        let n_left = n_rows - first;
+        write_output(n, co, vec3<u32>(0u, oy, ox), sum.x);
+        if n_left > 1u { write_output(n, co, vec3<u32>(0u, oy + stride.x, ox), sum.y); }
+        if n_left > 2u { write_output(n, co, vec3<u32>(0u, oy + 2u * stride.x, ox), sum.z); }
+        if n_left > 3u { write_output(n, co, vec3<u32>(0u, oy + 3u * stride.x, ox), sum.w); }
     }
 }

@@ -20,10 +20,11 @@ struct AxisTaps {
     step: u32,
 }
 
-// Taps of one axis that reach `phase`; `first` is the kernel's extent when there is none.
+// Taps of one axis that reach `phase`; `first` is the kernel's extent when there is none. A step beyond the kernel is cut
+// to its extent, so that no distance exceeds that of the taps.
 fn axis_taps(phase: u32, stride: u32, dilation: u32, kernel: u32) -> AxisTaps {
     var step = 1u;
-    while step * dilation % stride != 0u {
+    while step < kernel && step * dilation % stride != 0u {
         step++;
     }
     var first = 0u;

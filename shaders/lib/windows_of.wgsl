@@ -11,7 +11,9 @@ fn windows_of(pixel: vec3<u32>) -> WindowRange {
     let stride = vec3<i32>(params.stride);
     let reach = vec3<i32>((params.kernel_size - 1u) * params.dilation);
     // Rounds up; nothing lies before window 0.
-    let first = (max(anchor - reach, vec3<i32>(0)) + stride - 1) / stride;
+    let start = vec3<u32>(max(anchor - reach, vec3<i32>(0)));
+    // The sum exceeds 31 bits.
+    let first = vec3<i32>((start + params.stride - 1u) / params.stride);
     let last = min(anchor / stride, vec3<i32>(params.output_size) - 1);
     return WindowRange(first, last);
 }

@@ -31,7 +31,7 @@ pub(super) fn dispatch(task: &ConvTask) -> Dispatch {
     let w = &task.window;
     let [_, stride_h, stride_w] = w.stride;
     let tiles = w.output[1].div_ceil(stride_h).div_ceil(TILE_Y);
-    let invocations = w.batch * w.c_out * stride_h * tiles * w.output[2].div_ceil(stride_w);
+    let invocations = w.batch * w.c_out * stride_h.min(w.output[1]) * tiles * w.output[2].div_ceil(stride_w);
     let common = |axis: usize| gcd(w.stride[axis], w.dilation[axis]);
     let step = |axis: usize| Constant::U32((w.stride[axis] / common(axis)) as u32);
     let slide = w.dilation[1] == common(1);
