@@ -33,6 +33,9 @@ pub struct Capabilities {
     pub f32_atomics: bool,
     /// Lanes of a subgroup, where the device has `SUBGROUP` and they are always as many. Kernels of the CPU class use it.
     pub subgroup_size: Option<u32>,
+    /// After how many iterations, of all its loops together, the driver ends an invocation's loops without an error.
+    /// Mesa's llvmpipe does so (`LP_MAX_TGSI_LOOP_ITERATIONS`); what needs more is refused there.
+    pub max_loop_iterations: Option<u32>,
 }
 
 impl Capabilities {
@@ -48,6 +51,7 @@ impl Capabilities {
             storage_alignment: 256,
             f32_atomics: false,
             subgroup_size: None,
+            max_loop_iterations: None,
         }
     }
 

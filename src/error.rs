@@ -56,7 +56,7 @@ pub enum Error {
     /// A device limit is too small for the problem.
     #[error("{limit} = {available}: {what} needs {needed}")]
     Limit {
-        /// Name of the wgpu limit.
+        /// Name of the wgpu limit, or of the field of [`Capabilities`](crate::Capabilities) or [`Options`](crate::Options).
         limit: &'static str,
         /// The device's value.
         available: u64,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags, Validator};
 use wgconv::gpu::catalog::{Variant, kernels};
-use wgconv::gpu::{lower_in_parts, params};
+use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
     Access, Algorithm, Capabilities, Conv, Geometry, Gradient, Options, PaddingMode, Pool, PoolMode, Problem,
     SpatialSeparable2d,
@@ -71,6 +71,7 @@ fn variants() -> BTreeMap<String, Variant> {
                     continue;
                 };
                 for dispatch in &lowered.whole.dispatches {
+                    assert!(iterations(dispatch).is_some(), "{}: nobody counts its loops", dispatch.variant.label());
                     variants.insert(dispatch.variant.label(), dispatch.variant.clone());
                 }
             }

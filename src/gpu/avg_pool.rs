@@ -2,27 +2,37 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use super::program::{Dispatch, Params, Slot, WORKGROUP, strip_rows, workgroups_for};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
 kernel!(
     "avg_pool", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID],
+    parts: [VIEW, WINDOW_PARAMS, GRID, TAP_RANGE],
     read: ["input"],
     write: ["output"],
-    constants: ["WORKGROUP", "COUNT_PADDING"],
+    constants: ["WORKGROUP", "ROWS", "DILATED", "COUNT_PADDING"],
     precondition: "none",
 );
 
 /// A divisor of zero counts taps.
-pub(super) fn dispatch(window: &Window, count_padding: bool, divisor: usize, input: Slot, output: Slot) -> Dispatch {
+pub(super) fn dispatch(
+    window: &Window,
+    count_padding: bool,
+    divisor: usize,
+    [input, output]: [Slot; 2],
+    class: KernelClass,
+) -> Dispatch {
+    let [d, h, w] = window.output;
+    let rows = strip_rows(class);
+    let dilated = window.dilation != [1; 3];
     let params =
         WindowParams { input: input.view, output: output.view, count: divisor as u32, ..WindowParams::new(window) };
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), count_padding.into()],
+        vec![WORKGROUP.into(), rows.into(), dilated.into(), count_padding.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, output.operand],
-        workgroups_for((window.batch * window.c_out * window.output_len()) as u64),
+        workgroups_for((window.batch * window.c_out * d * h.div_ceil(rows as usize) * w) as u64),
     )
 }

@@ -475,7 +475,7 @@ impl Lowering<'_> {
             PoolMode::Max { pad_value, .. } => {
                 let indices = self.reserve(&shape)?;
                 let output = self.reserve(&shape)?;
-                self.push(max_pool::dispatch(window, pad_value, input, output, Some(indices)));
+                self.push(max_pool::dispatch(window, pad_value, input, output, Some(indices), self.caps.class));
                 self.push(max_pool_grad_input::dispatch(window, indices, grad, to, p.beta));
             }
             PoolMode::Average { count_include_pad, divisor_override } => {

@@ -47,6 +47,7 @@ parts! {
     RADIX = "radix";
     CELLS = "cells";
     OUTER = "outer";
+    TAP_RANGE = "tap_range";
 }
 
 /// Which uniform a kernel reads at binding 0.

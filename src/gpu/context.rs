@@ -74,6 +74,9 @@ pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Lim
     }
 }
 
+/// `LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa, in 22.3 and in 25.
+const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
+
 /// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
 pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
     let limits = device.limits();
@@ -87,6 +90,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         wgpu::DeviceType::Cpu => KernelClass::Cpu,
         _ => KernelClass::Gpu,
     };
+    let llvmpipe = [&info.name, &info.driver].iter().any(|name| name.to_lowercase().contains("llvmpipe"));
     Capabilities {
         class,
         max_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
@@ -100,6 +104,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
         f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
+        max_loop_iterations: llvmpipe.then_some(LLVMPIPE_LOOP_ITERATIONS),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::col2im::Tail;
 use super::deform_conv2d_direct::Sampling;
+use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
 use super::{
@@ -129,6 +130,12 @@ fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, opt
         let buffers = dispatch.operands.len() as u64;
         if buffers > u64::from(caps.max_storage_buffers) {
             return limit("max_storage_buffers_per_shader_stage", caps.max_storage_buffers.into(), buffers);
+        }
+        if let Some(most) = caps.max_loop_iterations
+            && let Some(needed) = iterations(dispatch)
+            && needed > most.into()
+        {
+            return limit("max_loop_iterations", most.into(), needed);
         }
         if dispatch.grid(caps.max_workgroups_per_dimension).is_none() {
             return limit(
@@ -445,10 +452,16 @@ impl Lowering<'_> {
             pool_reduce::dispatch(window, p.mode, self.caps.max_invocations_per_workgroup, input, output, indices)
         } else {
             match p.mode {
-                PoolMode::Max { pad_value, .. } => max_pool::dispatch(window, pad_value, input, output, indices),
-                PoolMode::Average { count_include_pad, divisor_override } => {
-                    avg_pool::dispatch(window, count_include_pad, divisor_override.unwrap_or(0), input, output)
+                PoolMode::Max { pad_value, .. } => {
+                    max_pool::dispatch(window, pad_value, input, output, indices, self.caps.class)
                 }
+                PoolMode::Average { count_include_pad, divisor_override } => avg_pool::dispatch(
+                    window,
+                    count_include_pad,
+                    divisor_override.unwrap_or(0),
+                    [input, output],
+                    self.caps.class,
+                ),
                 PoolMode::Lp { p } => lp_pool::dispatch(window, p, input, output),
             }
         };

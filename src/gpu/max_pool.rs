@@ -2,15 +2,16 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use super::program::{Dispatch, Params, Slot, WORKGROUP, strip_rows, workgroups_for};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
 kernel!(
     "max_pool", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, MAX_RULE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, TAP_RANGE, CLASSIFY, MAX_RULE],
     read: ["input"],
     write: ["output", "indices"],
-    constants: ["WORKGROUP", "HAS_PAD_VALUE", "HAS_INDICES"],
+    constants: ["WORKGROUP", "ROWS", "DILATED", "HAS_PAD_VALUE", "HAS_INDICES"],
     precondition: "none",
 );
 
@@ -20,7 +21,11 @@ pub(super) fn dispatch(
     input: Slot,
     output: Slot,
     indices: Option<Slot>,
+    class: KernelClass,
 ) -> Dispatch {
+    let [d, h, w] = window.output;
+    let rows = strip_rows(class);
+    let dilated = window.dilation != [1; 3];
     let indices_slot = indices.unwrap_or(Slot::UNUSED);
     let params = WindowParams {
         input: input.view,
@@ -31,9 +36,9 @@ pub(super) fn dispatch(
     };
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), pad_value.is_some().into(), indices.is_some().into()],
+        vec![WORKGROUP.into(), rows.into(), dilated.into(), pad_value.is_some().into(), indices.is_some().into()],
         Params::Window(Box::new(params)),
         vec![input.operand, output.operand, indices_slot.operand],
-        workgroups_for((window.batch * window.c_out * window.output_len()) as u64),
+        workgroups_for((window.batch * window.c_out * d * h.div_ceil(rows as usize) * w) as u64),
     )
 }

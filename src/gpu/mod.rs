@@ -9,6 +9,7 @@ mod bound;
 pub mod catalog;
 mod context;
 mod deform_backward;
+mod iterations;
 pub(crate) mod lower;
 mod open;
 pub mod params;
@@ -65,6 +66,7 @@ pub use bound::{Bindings, Bound};
 #[cfg(feature = "bench")]
 pub(crate) use context::empty_pipeline_cache;
 pub use context::{Context, capabilities_of, optional_features, required_features, required_limits};
+pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
 #[cfg(feature = "bench")]
 pub(crate) use open::Prepared;

@@ -130,6 +130,15 @@ impl Dispatch {
         Dispatch { variant: Variant { kernel, constants }, params, operands, workgroups }
     }
 
+    /// Value of a constant, 1 for `true`.
+    pub(crate) fn constant(&self, name: &str) -> Option<u64> {
+        let place = self.variant.kernel.constants.iter().position(|&constant| constant == name)?;
+        Some(match self.variant.constants[place] {
+            Constant::U32(value) => value.into(),
+            Constant::Bool(value) => value.into(),
+        })
+    }
+
     /// Whether it reads one range of the workspace and writes another.
     pub(crate) fn reads_and_writes_workspace(&self) -> bool {
         let touches = |access: Access| {
@@ -382,6 +391,15 @@ pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -
     let sizes = [64, 32, 16, 8];
     let best = covered(8);
     sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
+}
+
+/// Outputs below one another that one invocation of a pooling kernel computes. Dividing an index costs a software
+/// rasteriser as much as a tap does, so they share it; a GPU hides it behind its loads and wants the invocations.
+pub(crate) fn strip_rows(class: KernelClass) -> u32 {
+    match class {
+        KernelClass::Gpu => 1,
+        KernelClass::Cpu => 4,
+    }
 }
 
 /// How many elements the lanes of a subgroup load for each other, where they can.

@@ -362,6 +362,11 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
         Pool::average(1, 3, [9, 7], [2, 4]).padding([1, 2]).stride([3, 2]).mode(average(false, None)).into(),
     );
     add("avg_pool3d divisor", Pool::average(1, 2, [4, 5, 6], [2, 2, 2]).mode(average(true, Some(4))).into());
+    add("avg_pool2d dilated", Pool::average(1, 2, [9, 11], [3, 2]).dilation([2, 3]).padding(1).stride([1, 2]).into());
+    add(
+        "avg_pool3d dilated exclude",
+        Pool::average(1, 2, [6, 7, 8], [2, 3, 2]).dilation([3, 2, 1]).padding(1).mode(average(false, None)).into(),
+    );
     add("global average", Pool::global(2, 5, [16, 16], average(false, None)).into());
     add("global average 1d", Pool::global(1, 3, [300], average(true, None)).into());
     add("lp_pool2d p 2", Pool::lp(1, 3, [9, 8], [3, 2], 2.0).stride([1, 2]).into());

@@ -1,0 +1,162 @@
+//! How many loop iterations one invocation of a dispatch takes at most.
+//!
+//! Some drivers end every loop of an invocation once all its loops together took a fixed number of iterations, and
+//! report nothing ([`Capabilities::max_loop_iterations`](crate::Capabilities::max_loop_iterations)): what would exceed
+//! it must not be launched.
+
+use super::params::{GemmParams, WindowParams};
+use super::program::{Dispatch, Params};
+
+/// More than all loops of fixed length in one invocation take: trees over a workgroup, tiles of outputs.
+const FIXED: u64 = 128;
+/// As in `shaders/lib/cells.wgsl` and `shaders/lib/radix.wgsl`.
+const CHUNK: u64 = 256;
+const N_DIGITS: u64 = 64;
+const RUN: u64 = 64;
+/// Multiplications of `shaders/lib/lp_norm.wgsl`.
+const MAX_POWER: u64 = 64;
+
+/// Iterations of nested loops, outermost first. Leaving a loop counts as an iteration.
+fn nest(extents: &[u64]) -> u64 {
+    let mut entered = 1_u64;
+    let mut sum = 0_u64;
+    for &extent in extents {
+        sum = sum.saturating_add(entered.saturating_mul(extent.saturating_add(1)));
+        entered = entered.saturating_mul(extent);
+    }
+    sum
+}
+
+fn axes(values: [u32; 3]) -> [u64; 3] {
+    values.map(u64::from)
+}
+
+fn product(values: [u32; 3]) -> u64 {
+    values.iter().fold(1, |product, &n| product.saturating_mul(n.into()))
+}
+
+/// An upper bound; `None` for a kernel that it does not know.
+pub fn iterations(dispatch: &Dispatch) -> Option<u64> {
+    let looped = match &dispatch.params {
+        Params::Window(params) => window(dispatch, params)?,
+        Params::Gemm(params) => gemm(dispatch, params)?,
+    };
+    Some(looped.saturating_add(FIXED))
+}
+
+fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
+    let k = u64::from(params.slice.min(params.k));
+    let runs = if dispatch.constant("SLICED") == Some(1) { k / u64::from(params.run.max(1)) + 2 } else { 1 };
+    Some(match dispatch.variant.kernel.stem {
+        "gemm_regtile" | "gemm_regtile_vec4" | "gemm_subgroup" => nest(&[runs]) + k + runs,
+        "gemm_tiled" => {
+            let (threads, block_k) = (dispatch.constant("THREADS")?, dispatch.constant("BLOCK_K")?);
+            let staged = 8 * block_k / threads;
+            let blocks = k.div_ceil(block_k) + 1;
+            nest(&[blocks]) + blocks * (2 * (staged + 1) + block_k + 1)
+        }
+        _ => return None,
+    })
+}
+
+fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
+    let batch = u64::from(params.batch);
+    let groups = u64::from(params.groups.max(1));
+    let c_in = u64::from(params.c_in) / groups;
+    let c_out = u64::from(params.c_out) / groups;
+    let offset_channels = u64::from(params.c_in / params.offset_groups.max(1));
+    let [kd, kh, kw] = axes(params.kernel_size);
+    let taps = product(params.kernel_size);
+    let [od, oh, ow] = axes(params.output_size);
+    let positions = product(params.output_size);
+    let lanes = dispatch.constant("WORKGROUP").unwrap_or(1).max(1);
+    // Windows along an axis that an element lies in.
+    let around = |axis: usize| {
+        let reach = u64::from(params.kernel_size[axis].saturating_sub(1)) * u64::from(params.dilation[axis]);
+        (reach / u64::from(params.stride[axis].max(1)) + 1).min(u64::from(params.output_size[axis]))
+    };
+    let windows = [around(0), around(1), around(2)];
+    let n_windows = windows.iter().product::<u64>();
+    let powers = if params.value >= 1.0 { params.value.min(MAX_POWER as f32) as u64 + 1 } else { 1 };
+    Some(match dispatch.variant.kernel.stem {
+        "activation_grad" | "depth_to_space" | "space_to_depth" | "scale" | "im2col" | "deform_conv2d_cells" => 0,
+        "avg_pool" | "max_pool" => nest(&[dispatch.constant("ROWS")?, kd, kh, kw]),
+        "col2im" => nest(&[kd, kh, kw]),
+        "lp_pool" => nest(&[kd, kh, kw, powers]) + 3 * powers,
+        "avg_pool_grad_input" | "max_pool_grad_input" => nest(&windows),
+        "lp_pool_grad_input" => nest(&windows) + n_windows * (powers + 1),
+        "pool_reduce" => nest(&[product(params.input_size).div_ceil(lanes), powers]) + 3 * powers,
+        "conv_direct" | "conv_regtile" | "conv_transpose_gather" => nest(&[kd, kh, kw, c_in]),
+        "conv_subgroup" => {
+            let step = dispatch.constant("STEP")?;
+            nest(&[kd, kh, kw, c_in / step]) + taps * (c_in % step + 1)
+        }
+        "conv2d_depthwise" => nest(&[kw, kh]),
+        "conv2d_dilated" => {
+            let constant = |name| dispatch.constant(name);
+            let (tile_h, tile_w, staged) = (constant("TILE_H")?, constant("TILE_W")?, constant("CHANNELS")?);
+            let patch = (tile_h + kh - 1) * (tile_w + kw - 1);
+            let rounds = c_in.div_ceil(staged);
+            rounds * (2 + (staged * patch).div_ceil(tile_h * tile_w) + 1 + nest(&[staged, kh, kw]))
+        }
+        "conv2d_depthwise_grad_weight" => u64::from(params.count) / (lanes / kw.max(1)).max(1) + 2 + lanes,
+        "conv_transpose2d_depthwise" => {
+            let searched = |axis: usize, kernel: u64| {
+                dispatch.constant(["TAP_STEP_Y", "TAP_STEP_X"][axis]).map(|n| n.min(kernel) + 1)
+            };
+            let phases = u64::from(params.stride[2]).min(ow);
+            let taps_y = kh.div_ceil(dispatch.constant("TAP_STEP_Y")?.max(1));
+            let taps_x = kw.div_ceil(dispatch.constant("TAP_STEP_X")?.max(1));
+            searched(0, kh)? + phases * searched(1, kw)? + nest(&[phases, c_in, taps_x, taps_y])
+        }
+        "conv_transpose_phases" => {
+            // Every axis searches the step and the first tap, and then visits one tap in so many.
+            let gcd = |axis: usize| crate::geometry::gcd(params.stride[axis] as usize, params.dilation[axis] as usize);
+            let step = |axis: usize| u64::from(params.stride[axis]) / gcd(axis).max(1) as u64;
+            let visited = |axis: usize| u64::from(params.kernel_size[axis]).div_ceil(step(axis).max(1));
+            let searched = |axis: usize| 2 * (step(axis).min(params.kernel_size[axis].into()) + 1);
+            (0..3).map(searched).sum::<u64>() + nest(&[visited(0), visited(1), visited(2), c_in])
+        }
+        "conv_grad_weight" => nest(&[batch, positions.div_ceil(lanes)]),
+        "grad_bias" => nest(&[batch, positions.div_ceil(lanes)]),
+        "sum_slices" => nest(&[batch.div_ceil(16), 16]) + batch,
+        "padding_grad" => {
+            let readers = |axis: usize| match dispatch.constant("PADDING_MODE") {
+                Some(2) => 1 + u64::from(params.pad_begin[axis]) + u64::from(params.pad_end[axis]),
+                _ => 3,
+            };
+            nest(&[readers(0), readers(1), readers(2)])
+        }
+        "spatial_separable2d_direct" => nest(&[kw, kh]),
+        "locally_connected2d_direct" => nest(&[taps, c_in]),
+        "locally_connected2d_grad_input" => nest(&[taps, c_out]),
+        "locally_connected2d_grad_weight" => nest(&[batch]),
+        // Channels of a group may begin in the middle of an offset group, hence one more stretch.
+        "deform_conv2d_direct" => {
+            let stretches = c_in / offset_channels.max(1) + 2;
+            nest(&[taps, stretches]) + taps * (c_in + stretches)
+        }
+        "deform_conv2d_im2col" | "deform_conv2d_grad_sampling" | "deform_conv2d_scatter" => nest(&[offset_channels]),
+        "deform_conv2d_cell_starts" => 33,
+        "deform_conv2d_cell_sums" => 33 + CHUNK + 1,
+        // All points may lie in the cells around one pixel.
+        "deform_conv2d_grad_input" => (taps * od * oh * ow).div_ceil(CHUNK) + 4 * 3,
+        "radix_histogram" => N_DIGITS + 1 + RUN + 1,
+        "radix_scan" => 2 * ((N_DIGITS * u64::from(params.c_out).div_ceil(RUN)).div_ceil(lanes) + 1),
+        "radix_scatter" => RUN + 1,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaving_a_loop_counts() {
+        assert_eq!(nest(&[]), 0);
+        assert_eq!(nest(&[5]), 6);
+        assert_eq!(nest(&[2, 3]), 3 + 2 * 4);
+        assert_eq!(nest(&[u64::MAX, u64::MAX]), u64::MAX);
+    }
+}
