@@ -3,13 +3,39 @@
 // The adjoint of im2col as a gather: one invocation computes one element of the image and reads the columns that reach
 // it. `input_size` is the image, `output_size` the grid of windows, both as in the im2col that it undoes. Also stage two
 // of the transposed convolution by GEMM, hence the epilogue.
+//
+// An element sees every tap_step-th tap of an axis from a first one on, tap_step = stride / gcd(stride, dilation), or none;
+// each of them reads the same number of windows before the one before it. With UNIT_STRIDE it sees all.
 // Dispatch: ceil(batch * c_in * image positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, FLIP_KERNEL.
+// Prelude: WORKGROUP, FLIP_KERNEL, UNIT_STRIDE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
+
+// Taps of one axis that an element sees.
+struct Seen {
+    // Smallest one; the kernel's extent or more where there is none.
+    first: u32,
+    // Window that it reads, which may not exist.
+    window: i32,
+    // Windows between one tap and the next.
+    step: i32,
+}
+
+fn seen(anchor: i32, stride: u32, dilation: u32, tap_step: u32, kernel: u32) -> Seen {
+    if UNIT_STRIDE {
+        return Seen(0u, anchor, i32(dilation));
+    }
+    let end = min(tap_step, kernel);
+    var tap = 0u;
+    while tap < end && (anchor - i32(tap * dilation)) % i32(stride) != 0 {
+        tap++;
+    }
+    let window = (anchor - i32(min(tap, kernel - 1u) * dilation)) / i32(stride);
+    return Seen(select(kernel, tap, tap < end), window, i32(dilation / (stride / tap_step)));
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -28,27 +54,36 @@ fn main(
     }
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
-    let stride = vec3<i32>(params.stride);
     let windows = vec3<i32>(params.output_size);
     let anchor = vec3<i32>(p + params.pad_begin);
+    let seen_d = seen(anchor.x, params.stride.x, params.dilation.x, params.tap_step_d, kernel.x);
+    let seen_h = seen(anchor.y, params.stride.y, params.dilation.y, params.tap_step_h, kernel.y);
+    let seen_w = seen(anchor.z, params.stride.z, params.dilation.z, params.tap_step_w, kernel.z);
+    let columns = view_index(params.input, n, c * n_taps, vec3<u32>(0u));
 
     var sum = 0.0;
-    for (var kd = 0u; kd < kernel.x; kd++) {
-        for (var kh = 0u; kh < kernel.y; kh++) {
-            for (var kw = 0u; kw < kernel.z; kw++) {
-                let reach = anchor - vec3<i32>(vec3<u32>(kd, kh, kw) * params.dilation);
-                let o = reach / stride;
-                if any(reach < vec3<i32>(0)) || any(o * stride != reach) || any(o >= windows) {
-                    continue;
-                }
+    var od = seen_d.window;
+    for (var kd = seen_d.first; kd < kernel.x; kd += params.tap_step_d) {
+        let inside_d = od >= 0 && od < windows.x;
+        var oh = seen_h.window;
+        for (var kh = seen_h.first; kh < kernel.y; kh += params.tap_step_h) {
+            let inside_h = inside_d && oh >= 0 && oh < windows.y;
+            let row = (od * windows.y + oh) * windows.z;
+            var ow = seen_w.window;
+            for (var kw = seen_w.first; kw < kernel.z; kw += params.tap_step_w) {
                 var tap = (kd * kernel.y + kh) * kernel.z + kw;
                 if FLIP_KERNEL {
                     tap = n_taps - 1u - tap;
                 }
-                let l = (u32(o.x) * params.output_size.y + u32(o.y)) * params.output_size.z + u32(o.z);
-                sum += input[view_index(params.input, n, c * n_taps + tap, vec3<u32>(0u, 0u, l))];
+                let inside = inside_h && ow >= 0 && ow < windows.z;
+                // A window that does not exist reads the first one and drops it.
+                let column = columns + tap * params.input.c + u32(select(0, row + ow, inside)) * params.input.w;
+                sum += select(0.0, input[column], inside);
+                ow -= seen_w.step;
             }
+            oh -= seen_h.step;
         }
+        od -= seen_d.step;
     }
     write_output(n, c, p, sum);
 }

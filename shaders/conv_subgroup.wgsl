@@ -1,10 +1,13 @@
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
-// One invocation computes 12 output channels x 4 output positions in registers, as `conv_regtile` does 8 x 4. Where every
-// load of a lane costs a load of its own, as on a CPU, weights that all lanes share are what costs most: here each lane of
-// a subgroup loads those of another input channel, STEP channels at once, and broadcasts hand them around.
-// Dispatch: batch * groups * ceil(c_out_per_group / 12) * ceil(positions / (4 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, STEP (4 or 8, no more than a subgroup has lanes).
+// One invocation computes TILE_CO output channels x 4 output positions. Where every load of a lane costs a load of its own,
+// as on a CPU, loads cost more than what is computed from them: each lane of a subgroup loads the weights of another input
+// channel, STEP channels at once, and broadcasts hand them around, so that TILE_CO + 4 * STEP loads feed 4 * STEP * TILE_CO
+// multiply-adds. A row of sums takes all STEP products before the next one does: it stays in registers meanwhile, though
+// the whole tile does not fit.
+// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(positions / (4 * WORKGROUP)) workgroups, folded.
+// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up
+// to 32).
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -12,7 +15,6 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-const TILE_CO: u32 = 12u;
 const TILE_POSITIONS: u32 = 4u;
 
 struct Source {
@@ -41,8 +43,14 @@ fn load_positions(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
     return select(vec4<f32>(), vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]), inside);
 }
 
-fn load_weights(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]);
+// Channel j of a chunk that `left` channels are left of. Behind the last one the first is read, and dropped.
+fn load_channel(j: u32, left: u32, at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
+    let exists = j < left;
+    return load_positions(at + select(0u, j * params.input.c, exists), inside & vec4<bool>(exists));
+}
+
+fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {
+    return select(vec4<f32>(), vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]), exists);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -70,7 +78,6 @@ fn main(
     }
 
     let channels = params.c_in / params.groups;
-    let whole = channels - channels % STEP;
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
     let co = group * co_per_group + co_tile * TILE_CO;
@@ -78,11 +85,17 @@ fn main(
     // Rows of the weight beyond the last channel repeat it; their sums are never stored.
     let row = channels * n_taps;
     let last = vec4<u32>(n_co - 1u);
-    let rows_low = (co + min(vec4<u32>(0u, 1u, 2u, 3u), last)) * row;
-    let rows_mid = (co + min(vec4<u32>(4u, 5u, 6u, 7u), last)) * row;
-    let rows_high = (co + min(vec4<u32>(8u, 9u, 10u, 11u), last)) * row;
+    let four = vec4<u32>(0u, 1u, 2u, 3u);
+    let rows_0 = (co + min(four, last)) * row;
+    let rows_1 = (co + min(four + 4u, last)) * row;
+    let rows_2 = (co + min(four + 8u, last)) * row;
+    let rows_3 = (co + min(four + 12u, last)) * row;
+    let rows_4 = (co + min(four + 16u, last)) * row;
+    let rows_5 = (co + min(four + 20u, last)) * row;
+    let rows_6 = (co + min(four + 24u, last)) * row;
+    let rows_7 = (co + min(four + 28u, last)) * row;
     // The channel of a chunk whose weights this lane loads.
-    let lane = subgroup_lane % STEP * n_taps;
+    let lane = subgroup_lane % STEP;
 
     let first = position_tile * WORKGROUP * TILE_POSITIONS + local_ix;
     let origin_0 = window_origin(min(first, n_positions - 1u));
@@ -91,9 +104,14 @@ fn main(
     let origin_3 = window_origin(min(first + 3u * WORKGROUP, n_positions - 1u));
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
 
-    var low = mat4x4<f32>();
-    var mid = mat4x4<f32>();
-    var high = mat4x4<f32>();
+    var sum_0 = mat4x4<f32>();
+    var sum_1 = mat4x4<f32>();
+    var sum_2 = mat4x4<f32>();
+    var sum_3 = mat4x4<f32>();
+    var sum_4 = mat4x4<f32>();
+    var sum_5 = mat4x4<f32>();
+    var sum_6 = mat4x4<f32>();
+    var sum_7 = mat4x4<f32>();
     for (var kd = 0u; kd < kernel.x; kd++) {
         for (var kh = 0u; kh < kernel.y; kh++) {
             for (var kw = 0u; kw < kernel.z; kw++) {
@@ -108,55 +126,34 @@ fn main(
                 if FLIP_KERNEL {
                     tap = n_taps - 1u - tap;
                 }
-                var weight_ix = tap;
-                for (var ci = 0u; ci < whole; ci += STEP) {
-                    let w_low = load_weights(rows_low + (weight_ix + lane));
-                    let w_mid = load_weights(rows_mid + (weight_ix + lane));
-                    let w_high = load_weights(rows_high + (weight_ix + lane));
-                    let x_0 = load_positions(at, inside);
-                    low = outer_add(low, x_0, subgroupBroadcast(w_low, 0u));
-                    mid = outer_add(mid, x_0, subgroupBroadcast(w_mid, 0u));
-                    high = outer_add(high, x_0, subgroupBroadcast(w_high, 0u));
-                    let x_1 = load_positions(at + params.input.c, inside);
-                    low = outer_add(low, x_1, subgroupBroadcast(w_low, 1u));
-                    mid = outer_add(mid, x_1, subgroupBroadcast(w_mid, 1u));
-                    high = outer_add(high, x_1, subgroupBroadcast(w_high, 1u));
-                    let x_2 = load_positions(at + 2u * params.input.c, inside);
-                    low = outer_add(low, x_2, subgroupBroadcast(w_low, 2u));
-                    mid = outer_add(mid, x_2, subgroupBroadcast(w_mid, 2u));
-                    high = outer_add(high, x_2, subgroupBroadcast(w_high, 2u));
-                    let x_3 = load_positions(at + 3u * params.input.c, inside);
-                    low = outer_add(low, x_3, subgroupBroadcast(w_low, 3u));
-                    mid = outer_add(mid, x_3, subgroupBroadcast(w_mid, 3u));
-                    high = outer_add(high, x_3, subgroupBroadcast(w_high, 3u));
+                for (var ci = 0u; ci < channels; ci += STEP) {
+                    let left = channels - ci;
+                    let x_low = mat4x4<f32>(
+                        load_positions(at, inside),
+                        load_channel(1u, left, at, inside),
+                        load_channel(2u, left, at, inside),
+                        load_channel(3u, left, at, inside),
+                    );
+                    var x_high = mat4x4<f32>();
                     if STEP > 4u {
-                        let x_4 = load_positions(at + 4u * params.input.c, inside);
-                        low = outer_add(low, x_4, subgroupBroadcast(w_low, 4u));
-                        mid = outer_add(mid, x_4, subgroupBroadcast(w_mid, 4u));
-                        high = outer_add(high, x_4, subgroupBroadcast(w_high, 4u));
-                        let x_5 = load_positions(at + 5u * params.input.c, inside);
-                        low = outer_add(low, x_5, subgroupBroadcast(w_low, 5u));
-                        mid = outer_add(mid, x_5, subgroupBroadcast(w_mid, 5u));
-                        high = outer_add(high, x_5, subgroupBroadcast(w_high, 5u));
-                        let x_6 = load_positions(at + 6u * params.input.c, inside);
-                        low = outer_add(low, x_6, subgroupBroadcast(w_low, 6u));
-                        mid = outer_add(mid, x_6, subgroupBroadcast(w_mid, 6u));
-                        high = outer_add(high, x_6, subgroupBroadcast(w_high, 6u));
-                        let x_7 = load_positions(at + 7u * params.input.c, inside);
-                        low = outer_add(low, x_7, subgroupBroadcast(w_low, 7u));
-                        mid = outer_add(mid, x_7, subgroupBroadcast(w_mid, 7u));
-                        high = outer_add(high, x_7, subgroupBroadcast(w_high, 7u));
+                        x_high = mat4x4<f32>(
+                            load_channel(4u, left, at, inside),
+                            load_channel(5u, left, at, inside),
+                            load_channel(6u, left, at, inside),
+                            load_channel(7u, left, at, inside),
+                        );
                     }
-                    weight_ix += STEP * n_taps;
+                    let held = lane < left;
+                    let weight_ix = (ci + select(0u, lane, held)) * n_taps + tap;
+                    sum_0 = outer_add(sum_0, x_low, x_high, load_weights(rows_0 + weight_ix, held));
+                    if TILE_CO > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_weights(rows_1 + weight_ix, held)); }
+                    if TILE_CO > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_weights(rows_2 + weight_ix, held)); }
+                    if TILE_CO > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_weights(rows_3 + weight_ix, held)); }
+                    if TILE_CO > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_weights(rows_4 + weight_ix, held)); }
+                    if TILE_CO > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_weights(rows_5 + weight_ix, held)); }
+                    if TILE_CO > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_weights(rows_6 + weight_ix, held)); }
+                    if TILE_CO > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_weights(rows_7 + weight_ix, held)); }
                     at += STEP * params.input.c;
-                }
-                for (var ci = whole; ci < channels; ci++) {
-                    let x = load_positions(at, inside);
-                    low = outer_add(low, x, load_weights(rows_low + weight_ix));
-                    mid = outer_add(mid, x, load_weights(rows_mid + weight_ix));
-                    high = outer_add(high, x, load_weights(rows_high + weight_ix));
-                    weight_ix += n_taps;
-                    at += params.input.c;
                 }
             }
         }
@@ -167,10 +164,17 @@ fn main(
             break;
         }
         let p = unravel(position, params.output_size);
-        write_tile(n, co, min(n_co, 8u), p, tile_column(low, i), tile_column(mid, i));
-        if n_co > 8u {
-            let quad = tile_column(high, i);
-            write_tile(n, co + 8u, n_co - 8u, p, quad, quad);
+        let q_0 = tile_column(sum_0, i);
+        let q_1 = tile_column(sum_1, i);
+        let q_2 = tile_column(sum_2, i);
+        let q_3 = tile_column(sum_3, i);
+        let q_4 = tile_column(sum_4, i);
+        let q_5 = tile_column(sum_5, i);
+        let q_6 = tile_column(sum_6, i);
+        let q_7 = tile_column(sum_7, i);
+        for (var done = 0u; done < n_co; done += 4u) {
+            let quad = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
+            write_tile(n, co + done, min(n_co - done, 4u), p, quad, quad);
         }
     }
 }

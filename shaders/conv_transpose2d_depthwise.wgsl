@@ -7,8 +7,7 @@
 // neighbours take the same branches. Where consecutive taps of a residue move by one input row (SLIDE), four registers
 // slide up the column and each tap row costs one load instead of four.
 // Dispatch: ceil(batch * c_out * min(sh, h_out) * ceil(ceil(h_out / sh) / 4) * ceil(w_out / sw) / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, FLIP_KERNEL, SLIDE, TAP_STEP_Y, TAP_STEP_X.
-// TAP_STEP = stride / gcd(stride, dilation): distance of the taps that one residue sees.
+// Prelude: WORKGROUP, FLIP_KERNEL, SLIDE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -80,12 +79,12 @@ fn main(
     let kernel_w = params.kernel_size.z;
     let n_taps = kernel_h * kernel_w;
     let reach_y = i32(residue + params.pad_begin.y);
-    let first_y = first_tap(reach_y, params.dilation.y, stride.x, TAP_STEP_Y, kernel_h);
+    let first_y = first_tap(reach_y, params.dilation.y, stride.x, params.tap_step_h, kernel_h);
     // Exact, where there is such a tap at all.
     let start_y = i32(first) + (reach_y - i32(first_y * params.dilation.y)) / i32(stride.x);
     // Input rows and columns between consecutive taps of a residue.
-    let move_y = i32(params.dilation.y / (stride.x / TAP_STEP_Y));
-    let move_x = i32(params.dilation.z / (stride.y / TAP_STEP_X));
+    let move_y = i32(params.dilation.y / (stride.x / params.tap_step_h));
+    let move_x = i32(params.dilation.z / (stride.y / params.tap_step_w));
 
     for (var phase = 0u; phase < stride.y; phase++) {
         let ox = column * stride.y + phase;
@@ -93,19 +92,19 @@ fn main(
             break;
         }
         let reach_x = i32(phase + params.pad_begin.z);
-        let first_x = first_tap(reach_x, params.dilation.z, stride.y, TAP_STEP_X, kernel_w);
+        let first_x = first_tap(reach_x, params.dilation.z, stride.y, params.tap_step_w, kernel_w);
         let start_x = i32(column) + (reach_x - i32(first_x * params.dilation.z)) / i32(stride.y);
         var sum = vec4<f32>();
         for (var m = 0u; m < channels; m++) {
             let ci = co * channels + m;
             let plane = view_index(params.input, n, ci, vec3<u32>(0u));
             var x = start_x;
-            for (var kw = first_x; kw < kernel_w; kw += TAP_STEP_X) {
+            for (var kw = first_x; kw < kernel_w; kw += params.tap_step_w) {
                 let inside_x = x >= 0 && x < i32(params.input_size.z);
                 let input_column = plane + u32(select(0, x, inside_x)) * params.input.w;
                 var y = start_y;
                 var rows = four_rows(input_column, y, inside_x);
-                for (var kh = first_y; kh < kernel_h; kh += TAP_STEP_Y) {
+                for (var kh = first_y; kh < kernel_h; kh += params.tap_step_h) {
                     var tap = kh * kernel_w + kw;
                     if FLIP_KERNEL {
                         tap = n_taps - 1u - tap;

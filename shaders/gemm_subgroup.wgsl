@@ -1,11 +1,11 @@
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// One invocation computes 12 rows x 4 columns in registers; b is read four columns at a time. Each lane of a subgroup loads
-// the elements of a of another k, STEP at once, and broadcasts hand them around: STEP vec4s of b and 12 elements of a feed
-// 48 * STEP multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of a lane
-// costs a load of its own.
-// Dispatch: batch * groups * ceil(m / 12) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes).
+// One invocation computes TILE_M rows x 4 columns; b is read four columns at a time. Each lane of a subgroup loads the
+// elements of a of another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: STEP vec4s of b and
+// TILE_M elements of a feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU
+// adapters, where every load of a lane costs a load of its own.
+// Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
+// Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32).
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
@@ -13,10 +13,14 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-const TILE_M: u32 = 12u;
+fn load_rows(at: vec4<u32>, exists: bool) -> vec4<f32> {
+    return select(vec4<f32>(), vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]), exists);
+}
 
-fn load_rows(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]);
+// Row j of a chunk of b that `left` rows are left of. Behind the last one the first is read, and dropped.
+fn load_b(j: u32, left: u32, at: u32, b_row: u32) -> vec4<f32> {
+    let exists = j < left;
+    return select(vec4<f32>(), b[at + select(0u, j * b_row, exists)], exists);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -47,17 +51,28 @@ fn main(
     let k_first = select(0u, batch * params.slice, SLICED);
     let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
     let a_start = params.a_base + group * params.a_group + row * params.a_row;
-    let rows_low = a_start + min(vec4<u32>(0u, 1u, 2u, 3u), last) * params.a_row;
-    let rows_mid = a_start + min(vec4<u32>(4u, 5u, 6u, 7u), last) * params.a_row;
-    let rows_high = a_start + min(vec4<u32>(8u, 9u, 10u, 11u), last) * params.a_row;
+    let four = vec4<u32>(0u, 1u, 2u, 3u);
+    let rows_0 = a_start + min(four, last) * params.a_row;
+    let rows_1 = a_start + min(four + 4u, last) * params.a_row;
+    let rows_2 = a_start + min(four + 8u, last) * params.a_row;
+    let rows_3 = a_start + min(four + 12u, last) * params.a_row;
+    let rows_4 = a_start + min(four + 16u, last) * params.a_row;
+    let rows_5 = a_start + min(four + 20u, last) * params.a_row;
+    let rows_6 = a_start + min(four + 24u, last) * params.a_row;
+    let rows_7 = a_start + min(four + 28u, last) * params.a_row;
     // The k of a chunk whose elements of a this lane loads.
-    let lane = subgroup_lane % STEP * params.a_column;
+    let lane = subgroup_lane % STEP;
     let b_row = params.b_row / 4u;
     let b_start = (params.b_base + batch * params.b_batch + group * params.b_group) / 4u + min(quad, n_quads - 1u);
 
-    var low = mat4x4<f32>();
-    var mid = mat4x4<f32>();
-    var high = mat4x4<f32>();
+    var sum_0 = mat4x4<f32>();
+    var sum_1 = mat4x4<f32>();
+    var sum_2 = mat4x4<f32>();
+    var sum_3 = mat4x4<f32>();
+    var sum_4 = mat4x4<f32>();
+    var sum_5 = mat4x4<f32>();
+    var sum_6 = mat4x4<f32>();
+    var sum_7 = mat4x4<f32>();
     var k = k_first;
     while k < k_end {
         var run_end = k_end;
@@ -69,55 +84,38 @@ fn main(
             a_ix = run * params.a_run + k % params.run * params.a_column;
             b_ix += run * (params.b_run / 4u) + k % params.run * b_row;
         }
-        for (; k + STEP <= run_end; k += STEP) {
-            let a_low = load_rows(rows_low + (a_ix + lane));
-            let a_mid = load_rows(rows_mid + (a_ix + lane));
-            let a_high = load_rows(rows_high + (a_ix + lane));
-            let b_0 = b[b_ix];
-            low = outer_add(low, b_0, subgroupBroadcast(a_low, 0u));
-            mid = outer_add(mid, b_0, subgroupBroadcast(a_mid, 0u));
-            high = outer_add(high, b_0, subgroupBroadcast(a_high, 0u));
-            let b_1 = b[b_ix + b_row];
-            low = outer_add(low, b_1, subgroupBroadcast(a_low, 1u));
-            mid = outer_add(mid, b_1, subgroupBroadcast(a_mid, 1u));
-            high = outer_add(high, b_1, subgroupBroadcast(a_high, 1u));
-            let b_2 = b[b_ix + 2u * b_row];
-            low = outer_add(low, b_2, subgroupBroadcast(a_low, 2u));
-            mid = outer_add(mid, b_2, subgroupBroadcast(a_mid, 2u));
-            high = outer_add(high, b_2, subgroupBroadcast(a_high, 2u));
-            let b_3 = b[b_ix + 3u * b_row];
-            low = outer_add(low, b_3, subgroupBroadcast(a_low, 3u));
-            mid = outer_add(mid, b_3, subgroupBroadcast(a_mid, 3u));
-            high = outer_add(high, b_3, subgroupBroadcast(a_high, 3u));
+        for (; k < run_end; k += STEP) {
+            let left = run_end - k;
+            let x_low = mat4x4<f32>(
+                b[b_ix],
+                load_b(1u, left, b_ix, b_row),
+                load_b(2u, left, b_ix, b_row),
+                load_b(3u, left, b_ix, b_row),
+            );
+            var x_high = mat4x4<f32>();
             if STEP > 4u {
-                let b_4 = b[b_ix + 4u * b_row];
-                low = outer_add(low, b_4, subgroupBroadcast(a_low, 4u));
-                mid = outer_add(mid, b_4, subgroupBroadcast(a_mid, 4u));
-                high = outer_add(high, b_4, subgroupBroadcast(a_high, 4u));
-                let b_5 = b[b_ix + 5u * b_row];
-                low = outer_add(low, b_5, subgroupBroadcast(a_low, 5u));
-                mid = outer_add(mid, b_5, subgroupBroadcast(a_mid, 5u));
-                high = outer_add(high, b_5, subgroupBroadcast(a_high, 5u));
-                let b_6 = b[b_ix + 6u * b_row];
-                low = outer_add(low, b_6, subgroupBroadcast(a_low, 6u));
-                mid = outer_add(mid, b_6, subgroupBroadcast(a_mid, 6u));
-                high = outer_add(high, b_6, subgroupBroadcast(a_high, 6u));
-                let b_7 = b[b_ix + 7u * b_row];
-                low = outer_add(low, b_7, subgroupBroadcast(a_low, 7u));
-                mid = outer_add(mid, b_7, subgroupBroadcast(a_mid, 7u));
-                high = outer_add(high, b_7, subgroupBroadcast(a_high, 7u));
+                x_high = mat4x4<f32>(
+                    load_b(4u, left, b_ix, b_row),
+                    load_b(5u, left, b_ix, b_row),
+                    load_b(6u, left, b_ix, b_row),
+                    load_b(7u, left, b_ix, b_row),
+                );
             }
+            let held = lane < left;
+            let a_at = a_ix + select(0u, lane, held) * params.a_column;
+            sum_0 = outer_add(sum_0, x_low, x_high, load_rows(rows_0 + a_at, held));
+            if TILE_M > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_rows(rows_1 + a_at, held)); }
+            if TILE_M > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_rows(rows_2 + a_at, held)); }
+            if TILE_M > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_rows(rows_3 + a_at, held)); }
+            if TILE_M > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_rows(rows_4 + a_at, held)); }
+            if TILE_M > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_rows(rows_5 + a_at, held)); }
+            if TILE_M > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_rows(rows_6 + a_at, held)); }
+            if TILE_M > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_rows(rows_7 + a_at, held)); }
             a_ix += STEP * params.a_column;
             b_ix += STEP * b_row;
         }
-        for (; k < run_end; k++) {
-            let b_k = b[b_ix];
-            low = outer_add(low, b_k, load_rows(rows_low + a_ix));
-            mid = outer_add(mid, b_k, load_rows(rows_mid + a_ix));
-            high = outer_add(high, b_k, load_rows(rows_high + a_ix));
-            a_ix += params.a_column;
-            b_ix += b_row;
-        }
+        // The last chunk of a run may have gone beyond it.
+        k = run_end;
     }
     let co = group * params.m + row;
     for (var i = 0u; i < 4u; i++) {
@@ -126,10 +124,17 @@ fn main(
             break;
         }
         let p = unravel(column, params.output_size);
-        write_tile(batch, co, min(n_rows, 8u), p, tile_column(low, i), tile_column(mid, i));
-        if n_rows > 8u {
-            let rows = tile_column(high, i);
-            write_tile(batch, co + 8u, n_rows - 8u, p, rows, rows);
+        let q_0 = tile_column(sum_0, i);
+        let q_1 = tile_column(sum_1, i);
+        let q_2 = tile_column(sum_2, i);
+        let q_3 = tile_column(sum_3, i);
+        let q_4 = tile_column(sum_4, i);
+        let q_5 = tile_column(sum_5, i);
+        let q_6 = tile_column(sum_6, i);
+        let q_7 = tile_column(sum_7, i);
+        for (var done = 0u; done < n_rows; done += 4u) {
+            let rows = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
+            write_tile(batch, co + done, min(n_rows - done, 4u), p, rows, rows);
         }
     }
 }

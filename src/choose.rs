@@ -25,6 +25,8 @@ pub enum Algorithm {
     Dilated,
     /// Columns in the workspace, then a matrix product.
     Im2colGemm,
+    /// A matrix product whose columns are gathered as they are staged: no workspace.
+    ImplicitGemm,
     /// A 1x1 convolution is a matrix product; no workspace.
     PointwiseGemm,
     /// Transposed: one dense convolution per residue modulo the stride.
@@ -47,12 +49,13 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 14] = [
+    pub const ALL: [Algorithm; 15] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
         Algorithm::Dilated,
         Algorithm::Im2colGemm,
+        Algorithm::ImplicitGemm,
         Algorithm::PointwiseGemm,
         Algorithm::Phases,
         Algorithm::GemmCol2im,
@@ -72,6 +75,7 @@ impl Algorithm {
             Algorithm::Depthwise => "depthwise",
             Algorithm::Dilated => "dilated",
             Algorithm::Im2colGemm => "im2col-gemm",
+            Algorithm::ImplicitGemm => "implicit-gemm",
             Algorithm::PointwiseGemm => "pointwise-gemm",
             Algorithm::Phases => "phases",
             Algorithm::GemmCol2im => "gemm-col2im",
@@ -98,6 +102,7 @@ impl Algorithm {
                 Algorithm::Depthwise,
                 Algorithm::Dilated,
                 Algorithm::PointwiseGemm,
+                Algorithm::ImplicitGemm,
                 Algorithm::Im2colGemm,
             ],
             Problem::ConvTranspose(_) => {
@@ -132,6 +137,7 @@ impl Algorithm {
                 Algorithm::Depthwise,
                 Algorithm::Dilated,
                 Algorithm::PointwiseGemm,
+                Algorithm::ImplicitGemm,
                 Algorithm::Im2colGemm,
                 Algorithm::SplitKGemm,
             ],
@@ -300,9 +306,7 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
                 }
                 KernelClass::Gpu => {
                     order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
-                    order.push((Algorithm::Im2colGemm, "enough channels to fill a GEMM tile"));
-                    order.push((Algorithm::Dilated, "columns do not fit: a dense tile per lattice"));
-                    order.push((Algorithm::RegisterTiled, "columns do not fit: the direct sum in register tiles"));
+                    order.push((Algorithm::ImplicitGemm, "enough channels to fill a GEMM tile"));
                 }
             }
         }
@@ -375,7 +379,7 @@ fn gradient_preferences(
             order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             if class == KernelClass::Gpu && !thin {
                 order.push((Algorithm::PointwiseGemm, "1x1: grad_output is the matrix"));
-                order.push((Algorithm::Im2colGemm, "grad_input is a convolution with enough channels for a GEMM"));
+                order.push((Algorithm::ImplicitGemm, "grad_input is a convolution with enough channels for a GEMM"));
             }
             order.push((Algorithm::RegisterTiled, "grad_input is a convolution: register tiles"));
             order.push((Algorithm::SplitKGemm, "grad_weight as a matrix product, its sum in slices"));

@@ -67,7 +67,7 @@ fn both_classes_are_explained_without_an_adapter() {
         let served = told["devices"].as_array().unwrap();
         let classes: Vec<&str> = served.iter().map(|served| served["class"].as_str().unwrap()).collect();
         assert_eq!(classes, ["GPU", "CPU"]);
-        assert_eq!(served[0]["chosen"]["algorithm"], "im2col-gemm");
+        assert_eq!(served[0]["chosen"]["algorithm"], "implicit-gemm");
         assert_eq!(served[1]["chosen"]["algorithm"], "register-tiled");
     }
     sandbox.run_with("explain --layer resnet50/conv1 --device 0", &NO_ADAPTERS).refused(4, "libvulkan1");

@@ -33,9 +33,10 @@ struct WindowParams {
     count: u32,
     // factor of what the result's buffer held before
     beta: f32,
-    reserved0: u32,
-    reserved1: u32,
-    reserved2: u32,
+    // stride / gcd(stride, dilation): distance of the taps that one output of a transposed window sees
+    tap_step_d: u32,
+    tap_step_h: u32,
+    tap_step_w: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: WindowParams;

@@ -237,6 +237,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_grad_weight::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
+        &conv_implicit_gemm::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
         &conv_transpose_gather::KERNEL,
         &conv_transpose_phases::KERNEL,

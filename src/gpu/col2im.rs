@@ -11,7 +11,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "FLIP_KERNEL"],
+    constants: ["WORKGROUP", "FLIP_KERNEL", "UNIT_STRIDE"],
     precondition: "none",
 );
 
@@ -40,10 +40,11 @@ pub(super) fn dispatch(window: &Window, flip_kernel: bool, columns: Slot, tail: 
         beta: tail.beta,
         ..WindowParams::new(window)
     };
+    let unit_stride = window.stride == [1; 3];
     let elements = (window.batch * window.c_in * window.input_len()) as u64;
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), flip_kernel.into()],
+        vec![WORKGROUP.into(), flip_kernel.into(), unit_stride.into()],
         Params::Window(Box::new(params.with_epilogue(&tail.epilogue))),
         vec![columns.operand, tail.bias.operand, tail.residual.operand, image.operand],
         workgroups_for(elements),

@@ -27,6 +27,7 @@ pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
 }
 
 pub(super) fn dispatch(task: &ConvTask) -> Dispatch {
+    let task = &task.upright();
     let w = &task.window;
     let invocations = w.batch * w.c_out * w.output[1].div_ceil(TILE_Y) * w.output[2];
     let slide = w.stride[1] == w.dilation[1];

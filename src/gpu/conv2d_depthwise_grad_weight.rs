@@ -2,7 +2,7 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, padding_code};
+use super::program::{Dispatch, Params, Slot, padding_code, upright, upright_slot};
 use crate::geometry::Window;
 use crate::problem::PaddingMode;
 
@@ -37,8 +37,15 @@ pub(super) fn applies(w: &Window) -> Result<(), String> {
     Ok(())
 }
 
+/// A row that is taken for a column, where the kernel's rows may be as many.
+fn standing(w: &Window) -> Option<Window> {
+    upright(w).filter(|upright| upright.kernel[1] <= MAX_KERNEL[0])
+}
+
 /// Items of a slice, and how many slices there are.
 pub(super) fn slices(w: &Window) -> (usize, usize) {
+    let upright = standing(w);
+    let w = upright.as_ref().unwrap_or(w);
     let items = w.batch * w.output[1].div_ceil(TILE_Y) * w.output[2];
     let lanes = WORKGROUP as usize / w.kernel[2];
     let most = items.div_ceil(lanes * FEWEST_ITEMS);
@@ -55,6 +62,11 @@ pub(super) fn dispatch(
     beta: f32,
 ) -> Dispatch {
     let (each, count) = slices(window);
+    let upright = standing(window);
+    let (window, input, grad_output) = match &upright {
+        Some(upright) => (upright, upright_slot(input), upright_slot(grad_output)),
+        None => (window, input, grad_output),
+    };
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,

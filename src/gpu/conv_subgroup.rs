@@ -1,7 +1,7 @@
 //! Launcher of `shaders/conv_subgroup.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{ConvTask, Dispatch, broadcast_step, padding_code, workgroup_along};
+use super::program::{ConvTask, Dispatch, broadcast_step, broadcast_tile, padding_code, workgroup_along};
 use crate::capabilities::Capabilities;
 
 kernel!(
@@ -9,12 +9,11 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, WRITE_TILE, OUTER],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "STEP"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "STEP", "TILE_CO"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
 );
 
-/// Output channels and positions of one invocation, as in the shader.
-const TILE_CO: u64 = 12;
+/// Positions of one invocation, as in the shader.
 const TILE_POSITIONS: u32 = 4;
 
 pub(super) fn applies(task: &ConvTask, caps: &Capabilities) -> bool {
@@ -24,10 +23,12 @@ pub(super) fn applies(task: &ConvTask, caps: &Capabilities) -> bool {
 pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
     let w = &task.window;
     let workgroup = workgroup_along(w.output_len(), TILE_POSITIONS, caps.class);
-    let co_tiles = (w.c_out_per_group() as u64).div_ceil(TILE_CO);
+    let tile_co = broadcast_tile(w.c_out_per_group());
+    let co_tiles = (w.c_out_per_group() as u64).div_ceil(tile_co.into());
     let position_tiles = (w.output_len() as u64).div_ceil(u64::from(TILE_POSITIONS * workgroup));
     let workgroups = (w.batch * w.groups) as u64 * co_tiles * position_tiles;
     let step = broadcast_step(caps).unwrap_or(4);
-    let constants = vec![workgroup.into(), padding_code(task.padding_mode), task.flip_kernel.into(), step.into()];
+    let constants =
+        vec![workgroup.into(), padding_code(task.padding_mode), task.flip_kernel.into(), step.into(), tile_co.into()];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)
 }

@@ -1,6 +1,6 @@
 //! Launcher of `shaders/conv_transpose2d_depthwise.wgsl`.
 
-use super::catalog::{Constant, kernel};
+use super::catalog::kernel;
 use super::program::{ConvTask, Dispatch, WORKGROUP, workgroups_for};
 use crate::geometry::gcd;
 
@@ -9,7 +9,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "FLIP_KERNEL", "SLIDE", "TAP_STEP_Y", "TAP_STEP_X"],
+    constants: ["WORKGROUP", "FLIP_KERNEL", "SLIDE"],
     precondition: "one or two spatial axes, one output channel per group",
 );
 
@@ -28,13 +28,13 @@ pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
 }
 
 pub(super) fn dispatch(task: &ConvTask) -> Dispatch {
+    let task = &task.upright();
     let w = &task.window;
     let [_, stride_h, stride_w] = w.stride;
     let tiles = w.output[1].div_ceil(stride_h).div_ceil(TILE_Y);
     let invocations = w.batch * w.c_out * stride_h.min(w.output[1]) * tiles * w.output[2].div_ceil(stride_w);
     let common = |axis: usize| gcd(w.stride[axis], w.dilation[axis]);
-    let step = |axis: usize| Constant::U32((w.stride[axis] / common(axis)) as u32);
     let slide = w.dilation[1] == common(1);
-    let constants = vec![WORKGROUP.into(), task.flip_kernel.into(), slide.into(), step(1), step(2)];
+    let constants = vec![WORKGROUP.into(), task.flip_kernel.into(), slide.into()];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups_for(invocations as u64))
 }

@@ -1,7 +1,7 @@
 //! Launcher of `shaders/gemm_subgroup.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{Dispatch, GemmTask, broadcast_step, workgroup_along};
+use super::program::{Dispatch, GemmTask, broadcast_step, broadcast_tile, workgroup_along};
 use crate::capabilities::Capabilities;
 
 kernel!(
@@ -9,12 +9,11 @@ kernel!(
     parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WRITE_TILE, OUTER],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "SLICED", "STEP"],
+    constants: ["WORKGROUP", "SLICED", "STEP", "TILE_M"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; rows of b start at multiples of four elements, columns are dense",
 );
 
-/// Rows and columns of one invocation, as in the shader.
-const TILE_M: u64 = 12;
+/// Columns of one invocation, as in the shader.
 const TILE_N: u32 = 4;
 
 pub(super) fn applies(task: &GemmTask, caps: &Capabilities) -> bool {
@@ -23,10 +22,11 @@ pub(super) fn applies(task: &GemmTask, caps: &Capabilities) -> bool {
 
 pub(super) fn dispatch(task: &GemmTask, caps: &Capabilities) -> Dispatch {
     let workgroup = workgroup_along(task.n, TILE_N, caps.class);
-    let row_tiles = (task.m as u64).div_ceil(TILE_M);
+    let tile_m = broadcast_tile(task.m);
+    let row_tiles = (task.m as u64).div_ceil(tile_m.into());
     let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
     let step = broadcast_step(caps).unwrap_or(4);
-    let constants = vec![workgroup.into(), task.slices.is_some().into(), step.into()];
+    let constants = vec![workgroup.into(), task.slices.is_some().into(), step.into(), tile_m.into()];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)
 }

@@ -48,7 +48,9 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
     let k = u64::from(params.slice.min(params.k));
     let runs = if dispatch.constant("SLICED") == Some(1) { k / u64::from(params.run.max(1)) + 2 } else { 1 };
     Some(match dispatch.variant.kernel.stem {
-        "gemm_regtile" | "gemm_regtile_vec4" | "gemm_subgroup" => nest(&[runs]) + k + runs,
+        "gemm_regtile" | "gemm_regtile_vec4" => nest(&[runs]) + k + runs,
+        // The last chunk of each run may be cut short.
+        "gemm_subgroup" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
         "gemm_tiled" => {
             let (threads, block_k) = (dispatch.constant("THREADS")?, dispatch.constant("BLOCK_K")?);
             let staged = 8 * block_k / threads;
@@ -81,7 +83,8 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
     Some(match dispatch.variant.kernel.stem {
         "activation_grad" | "depth_to_space" | "space_to_depth" | "scale" | "im2col" | "deform_conv2d_cells" => 0,
         "avg_pool" | "max_pool" => nest(&[dispatch.constant("ROWS")?, kd, kh, kw]),
-        "col2im" => nest(&[kd, kh, kw]),
+        // Every axis searches its first tap.
+        "col2im" => nest(&[kd, kh, kw]) + kd + kh + kw + 3,
         "lp_pool" => nest(&[kd, kh, kw, powers]) + 3 * powers,
         "avg_pool_grad_input" | "max_pool_grad_input" => nest(&windows),
         "lp_pool_grad_input" => nest(&windows) + n_windows * (powers + 1),
@@ -89,7 +92,11 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "conv_direct" | "conv_regtile" | "conv_transpose_gather" => nest(&[kd, kh, kw, c_in]),
         "conv_subgroup" => {
             let step = dispatch.constant("STEP")?;
-            nest(&[kd, kh, kw, c_in / step]) + taps * (c_in % step + 1)
+            nest(&[kd, kh, kw, c_in.div_ceil(step)])
+        }
+        "conv_implicit_gemm" => {
+            let depth = dispatch.constant("BLOCK_K")?;
+            nest(&[(c_in * taps).div_ceil(depth), depth])
         }
         "conv2d_depthwise" => nest(&[kw, kh]),
         "conv2d_dilated" => {
@@ -101,13 +108,12 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         }
         "conv2d_depthwise_grad_weight" => u64::from(params.count) / (lanes / kw.max(1)).max(1) + 2 + lanes,
         "conv_transpose2d_depthwise" => {
-            let searched = |axis: usize, kernel: u64| {
-                dispatch.constant(["TAP_STEP_Y", "TAP_STEP_X"][axis]).map(|n| n.min(kernel) + 1)
-            };
+            let [step_y, step_x] = [params.tap_step_h, params.tap_step_w].map(|step| u64::from(step.max(1)));
+            let searched = step_y.min(kh) + 1;
             let phases = u64::from(params.stride[2]).min(ow);
-            let taps_y = kh.div_ceil(dispatch.constant("TAP_STEP_Y")?.max(1));
-            let taps_x = kw.div_ceil(dispatch.constant("TAP_STEP_X")?.max(1));
-            searched(0, kh)? + phases * searched(1, kw)? + nest(&[phases, c_in, taps_x, taps_y])
+            let taps_y = kh.div_ceil(step_y);
+            let taps_x = kw.div_ceil(step_x);
+            searched + phases * (step_x.min(kw) + 1) + nest(&[phases, c_in, taps_x, taps_y])
         }
         "conv_transpose_phases" => {
             // Every axis searches the step and the first tap, and then visits one tap in so many.

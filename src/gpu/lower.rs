@@ -6,10 +6,10 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
 use super::{
-    avg_pool, col2im, conv_direct, conv_regtile, conv_subgroup, conv_transpose_gather, conv_transpose_phases,
-    conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
-    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col, locally_connected2d_direct,
-    lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_transpose_gather,
+    conv_transpose_phases, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
+    deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col,
+    locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -291,6 +291,7 @@ impl Lowering<'_> {
             }
             Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
             Algorithm::Im2colGemm => return self.im2col_gemm(task),
+            Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
             _ => conv_direct::dispatch(task),
         };
         self.program.dispatches.push(dispatch);

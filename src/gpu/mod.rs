@@ -25,6 +25,7 @@ mod conv2d_depthwise_grad_weight;
 mod conv2d_dilated;
 mod conv_direct;
 mod conv_grad_weight;
+mod conv_implicit_gemm;
 mod conv_regtile;
 mod conv_subgroup;
 mod conv_transpose2d_depthwise;

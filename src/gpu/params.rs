@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::geometry::Window;
+use crate::geometry::{Window, gcd};
 use crate::problem::{Activation, Epilogue};
 use crate::tensor::{Layout, TensorSpec};
 
@@ -123,18 +123,19 @@ pub struct WindowParams {
     pub count: u32,
     /// Factor of what the result's buffer held before.
     pub beta: f32,
-    /// Fills the struct to a multiple of 16 bytes.
-    pub reserved0: u32,
-    /// Likewise.
-    pub reserved1: u32,
-    /// Likewise.
-    pub reserved2: u32,
+    /// Distance of the taps that one output of a transposed window sees, along the depth: stride / gcd(stride, dilation).
+    pub tap_step_d: u32,
+    /// Along the rows.
+    pub tap_step_h: u32,
+    /// Along the columns.
+    pub tap_step_w: u32,
 }
 
 impl WindowParams {
     /// The window's part; views, epilogue and extras are the launcher's.
     pub fn new(window: &Window) -> Self {
         let axes = |values: [usize; 3]| values.map(|v| v as u32);
+        let step = |axis: usize| (window.stride[axis] / gcd(window.stride[axis], window.dilation[axis])) as u32;
         WindowParams {
             input_size: axes(window.input),
             batch: window.batch as u32,
@@ -147,6 +148,9 @@ impl WindowParams {
             dilation: axes(window.dilation),
             pad_begin: axes(window.pad_begin),
             pad_end: axes(window.pad_end),
+            tap_step_d: step(0),
+            tap_step_h: step(1),
+            tap_step_w: step(2),
             ..WindowParams::default()
         }
     }
@@ -298,9 +302,9 @@ pub fn window_fields() -> Vec<(&'static str, usize)> {
         value,
         count,
         beta,
-        reserved0,
-        reserved1,
-        reserved2
+        tap_step_d,
+        tap_step_h,
+        tap_step_w
     )
 }
 

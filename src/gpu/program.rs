@@ -218,7 +218,42 @@ pub(crate) struct ConvTask {
     pub beta: f32,
 }
 
+/// Stands a row of an image up as a column: the depthwise kernels slide down columns. `None` where there are rows.
+pub(crate) fn upright(w: &Window) -> Option<Window> {
+    if [w.input[1], w.kernel[1], w.output[1]] != [1; 3] {
+        return None;
+    }
+    let turned = |[d, h, w]: [usize; 3]| [d, w, h];
+    Some(Window {
+        input: turned(w.input),
+        kernel: turned(w.kernel),
+        stride: turned(w.stride),
+        dilation: turned(w.dilation),
+        pad_begin: turned(w.pad_begin),
+        pad_end: turned(w.pad_end),
+        output: turned(w.output),
+        ..w.clone()
+    })
+}
+
+/// The slot of a tensor whose row is taken for a column.
+pub(crate) fn upright_slot(slot: Slot) -> Slot {
+    Slot { view: View { h: slot.view.w, w: slot.view.h, ..slot.view }, ..slot }
+}
+
 impl ConvTask {
+    /// The same task, its row stood up as a column where there is but one.
+    pub fn upright(&self) -> ConvTask {
+        let Some(window) = upright(&self.window) else { return self.clone() };
+        ConvTask {
+            window,
+            input: upright_slot(self.input),
+            residual: upright_slot(self.residual),
+            output: upright_slot(self.output),
+            ..self.clone()
+        }
+    }
+
     /// The uniform, complete.
     pub fn params(&self) -> Params {
         let params = WindowParams {
@@ -409,6 +444,14 @@ pub(crate) fn broadcast_step(caps: &Capabilities) -> Option<u32> {
         Some(4..) => Some(4),
         _ => None,
     }
+}
+
+/// Rows of a register tile four columns wide whose row factors are loaded by eight lanes for each other. For eight
+/// products a tile loads 32 vectors of columns and as many of rows as it has; the multiply-adds cost about half as much
+/// as the latter.
+pub(crate) fn broadcast_tile(rows: usize) -> u32 {
+    let cost = |&tile: &u32| rows.div_ceil(tile as usize) * (64 + 3 * tile as usize);
+    [8, 16, 24, 32].into_iter().min_by_key(cost).unwrap_or(32)
 }
 
 /// Invocations of a workgroup that sums `elements` by a tree: a power of two.
