@@ -46,6 +46,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Context, Gpu};
 use crate::problem::Problem;
+use crate::timing::Stopwatch;
 pub use crate::timing::{Clock, ClockKind, Summary};
 
 /// How to time.
@@ -109,7 +110,7 @@ pub struct Tuned {
     pub algorithm: Algorithm,
     /// What [`choose`](crate::choose) picks without timing anything.
     pub heuristic: Algorithm,
-    /// What measured.
+    /// What measures.
     pub clock: ClockKind,
     /// Every algorithm that applies, in the order in which the library prefers them.
     pub timings: Vec<Timing>,
@@ -287,7 +288,7 @@ impl Tuner {
         let (algorithm, clock, timings) = match algorithms[..] {
             [only] => {
                 let outcome = Outcome::NotTimed { reason: "no other algorithm applies".into() };
-                (only, ClockKind::Wall, vec![Timing { algorithm: only, outcome }])
+                (only, Stopwatch::new(gpu, settings.clock).kind(), vec![Timing { algorithm: only, outcome }])
             }
             _ => measure::measure(gpu, &geometry, options, settings, &algorithms)?,
         };
