@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{applicable, open};
 use wgconv::gpu::{Context, Gpu, Plan};
@@ -341,7 +342,9 @@ fn writers_at_the_same_time_lose_nothing() {
         let gpu = open();
         let tuner = Tuner::open(path).unwrap();
         // All begin together.
+        let patience = Instant::now() + Duration::from_secs(60);
         while !Path::new(path).with_extension("go").exists() {
+            assert!(Instant::now() < patience, "nobody says go");
             std::thread::yield_now();
         }
         shuffles(writer.parse().unwrap()).for_each(|problem| assert!(!tune(&tuner, &gpu, &problem).cached));
@@ -358,7 +361,7 @@ fn writers_at_the_same_time_lose_nothing() {
     let gpu = open();
     // Two threads share a tuner, a third has one of its own.
     let (shared, own) = (Tuner::open(&path).unwrap(), Tuner::open(&path).unwrap());
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     fs::write(path.with_extension("go"), "").unwrap();
     std::thread::scope(|scope| {
         for (writer, tuner) in [(2, &shared), (3, &shared), (4, &own)] {

@@ -230,3 +230,62 @@ fn ends_a_line(file: &mut File) -> std::io::Result<bool> {
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::key::DeviceKey;
+    use super::*;
+    use crate::capabilities::Capabilities;
+    use crate::problem::{DepthToSpace, Problem};
+
+    fn entry(batch: usize) -> Entry {
+        let problem: Problem = DepthToSpace::new(batch, 4, [2, 2], 2).into();
+        let device = DeviceKey {
+            name: "none".into(),
+            vendor: 0,
+            device: 0,
+            backend: "vulkan".into(),
+            driver: String::new(),
+            driver_info: String::new(),
+            capabilities: Capabilities::cpu(),
+        };
+        let key = Key {
+            operation: problem.op_name(),
+            problem,
+            element: "f32".into(),
+            layouts: Default::default(),
+            shared_buffers: false,
+            runtime_checks: false,
+            workspace_limit: None,
+            nondeterministic: false,
+            device,
+            wgconv: String::new(),
+            shaders: String::new(),
+        };
+        let timings = vec![Timing { algorithm: Algorithm::Direct, outcome: Outcome::Slow { once_ms: 0.5 } }];
+        Entry { schema: SCHEMA.into(), key, algorithm: Algorithm::Direct, clock: ClockKind::Wall, timings }
+    }
+
+    #[test]
+    fn threads_that_do_nothing_but_append_lose_nothing() {
+        const THREADS: usize = 8;
+        const ENTRIES: usize = 250;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tune.jsonl");
+        let start = std::sync::Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (start, path) = (&start, &path);
+                scope.spawn(move || {
+                    start.wait();
+                    (0..ENTRIES).for_each(|i| append(path, &entry(1 + thread * ENTRIES + i)).unwrap());
+                });
+            }
+        });
+        let loaded = load(&path).unwrap();
+        assert_eq!(loaded.warnings, []);
+        let mut batches: Vec<usize> = loaded.entries.iter().map(|entry| entry.key.problem.batch()).collect();
+        batches.sort_unstable();
+        assert_eq!(batches, (1..=THREADS * ENTRIES).collect::<Vec<_>>());
+    }
+}
