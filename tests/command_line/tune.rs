@@ -149,7 +149,6 @@ fn bench_uses_what_was_tuned() {
 #[test]
 fn requests_that_make_no_sense_are_refused() {
     let sandbox = sandbox();
-    let here = "--cache t.jsonl";
     for (line, words) in [
         ("--suite lenet", "--suite = lenet: it must be all, alexnet"),
         ("--layer nonesuch", "--layer = nonesuch"),
@@ -163,7 +162,7 @@ fn requests_that_make_no_sense_are_refused() {
         ("--cache mine.json/t.jsonl", "mine.json/t.jsonl: "),
         ("--list --cache .", "it is a folder"),
     ] {
-        let cache = if line.contains("--cache") { "" } else { here };
+        let cache = if line.contains("--cache") { "" } else { "--cache t.jsonl" };
         sandbox.run(&format!("tune {cache} {line}")).refused(2, words);
     }
     assert!(!sandbox.exists("t.jsonl"));

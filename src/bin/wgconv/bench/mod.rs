@@ -36,6 +36,7 @@ Examples:
   wgconv bench --operation deform_conv2d --pass forward,grad_offset,grad_mask
   wgconv bench --large --batch gpu --out h.json      what a GPU should be given
   wgconv bench --suite mine.json                     a suite of your own, see benches/shapes/README.md
+  wgconv bench --tuned                               what `wgconv tune` found, instead of the library's choice
   wgconv bench --list
 
 Every result is compared with the f64 reference first; a row whose check fails says `wrong` instead of a time, and the \
