@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The two classes of machine that want differently built kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum KernelClass {
     /// Many cores behind a memory that wants coalescing: tiles in workgroup memory and registers.
     Gpu,
@@ -14,6 +15,7 @@ pub enum KernelClass {
 /// Limits and class of a device. `Capabilities::of` in [`gpu`](crate::gpu) reads them off a device; the constructors
 /// here serve where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Capabilities {
     /// Which kernels suit it.
     pub class: KernelClass,

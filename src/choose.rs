@@ -88,6 +88,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether it computes the same bits every time on one device.
+    pub fn is_deterministic(self) -> bool {
+        self != Algorithm::AtomicScatter
+    }
+
     /// The algorithm of that name.
     pub fn parse(name: &str) -> Option<Algorithm> {
         Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)

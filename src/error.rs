@@ -77,6 +77,14 @@ pub enum Error {
         /// The rule that it breaks.
         rule: String,
     },
+    /// A file that cannot be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it, or what the system says.
+        reason: String,
+    },
     /// No adapter, no device, a lost device, or a failed readback.
     #[error("{0}")]
     Device(String),
@@ -102,9 +110,11 @@ impl Error {
     /// The class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Invalid { .. } | Error::Shape { .. } | Error::Layout { .. } | Error::Binding { .. } => {
-                ErrorKind::Invalid
-            }
+            Error::Invalid { .. }
+            | Error::Shape { .. }
+            | Error::Layout { .. }
+            | Error::Binding { .. }
+            | Error::File { .. } => ErrorKind::Invalid,
             Error::Algorithm { .. } | Error::Unsupported { .. } | Error::Limit { .. } => ErrorKind::Unsupported,
             Error::Device(_) => ErrorKind::Device,
         }

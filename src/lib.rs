@@ -15,6 +15,10 @@ mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;
 mod tensor;
+#[cfg(any(feature = "bench", feature = "tune"))]
+mod timing;
+#[cfg(feature = "tune")]
+pub mod tune;
 
 pub use capabilities::{Capabilities, KernelClass};
 pub use choose::{Algorithm, Candidate, Choice, Options, candidates, choose};

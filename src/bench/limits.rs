@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::clock::{Clock, Stopwatch};
 use super::record::{Peak, PeakKind};
-use super::statistics::Summary;
 use crate::capabilities::KernelClass;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::timing::{Clock, Stopwatch, Summary};
 
 const SAMPLES: usize = 5;
 /// Milliseconds of a sample.

@@ -4,19 +4,16 @@
 //! A number is recorded only with the proof that the result was right: [`Session`] compares every result with the f64
 //! reference first, and in every later round demands the same bits again.
 
-mod clock;
 mod compare;
 mod limits;
 mod record;
 mod session;
-mod statistics;
 
-pub use clock::{Clock, Stopwatch};
 pub use compare::{Change, Comparison, Verdict, compare};
 pub use limits::measure_peaks;
 pub use record::{
-    Bound, ClockKind, Device, Host, Machine, Pass, Peak, PeakKind, Record, Row, SCHEMA, Settings, Side, Software,
-    Status,
+    Bound, Device, Host, Machine, Pass, Peak, PeakKind, Record, Row, SCHEMA, Settings, Side, Software, Status,
 };
 pub use session::{Expected, Item, RowNames, Session};
-pub use statistics::Summary;
+
+pub use crate::timing::{Clock, ClockKind, Stopwatch, Summary};

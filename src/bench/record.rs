@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::Summary;
 use crate::problem::{Gradient, Problem};
 use crate::tensor::TensorName;
+use crate::timing::{ClockKind, Summary};
 
 /// Name and version of the format. A change that old readers would misread gets a new number.
 pub const SCHEMA: &str = "wgconv-bench/1";
@@ -126,26 +126,6 @@ impl Device {
     pub fn bandwidth(&self) -> Option<f64> {
         let of = |kind| self.peak(kind).map(|peak| peak.per_second);
         [of(PeakKind::Read), of(PeakKind::Copy)].into_iter().flatten().max_by(f64::total_cmp)
-    }
-}
-
-/// What measured durations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockKind {
-    /// Timestamps of the device around a pass.
-    Timestamp,
-    /// The host's clock from submission to completion.
-    Wall,
-}
-
-impl ClockKind {
-    /// `timestamp` or `wall`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ClockKind::Timestamp => "timestamp",
-            ClockKind::Wall => "wall",
-        }
     }
 }
 

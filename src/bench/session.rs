@@ -5,15 +5,14 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::clock::{Clock, Stopwatch};
-use super::record::{Bound, ClockKind, Peak, PeakKind, Row, Settings, Status};
-use super::statistics::Summary;
+use super::record::{Bound, Peak, PeakKind, Row, Settings, Status};
 use crate::choose::{Algorithm, Options};
 use crate::error::Result;
 use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
 use crate::reference::{self, Outcome};
 use crate::tensor::{Inputs, TensorName};
+use crate::timing::{Clock, ClockKind, Stopwatch, Summary};
 
 /// Most executions in a sample, and most sets of buffers.
 const MAX_REPEATS: usize = 2000;

@@ -69,7 +69,7 @@ pub(crate) use context::empty_pipeline_cache;
 pub use context::{Context, capabilities_of, optional_features, required_features, required_limits};
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
-#[cfg(feature = "bench")]
+#[cfg(any(feature = "bench", feature = "tune"))]
 pub(crate) use open::Prepared;
 pub use open::{Gpu, Outputs, Select};
 pub use plan::Plan;

@@ -143,6 +143,12 @@ impl Gpu {
         Ok(Gpu { info: adapter.get_info(), queue, context: Context::new(&device), trouble })
     }
 
+    /// A device that the application opened, with its queue, for tuning and for the convenience of [`Gpu::run`]. Installs no error handler: what wgpu reports out of band goes to the application's own.
+    pub fn from_device(context: &Context, queue: &wgpu::Queue) -> Gpu {
+        let info = context.device().adapter_info();
+        Gpu { info, queue: queue.clone(), context: context.clone(), trouble: Arc::default() }
+    }
+
     /// The same device seen through other capabilities: another kernel class, tighter limits.
     #[must_use]
     pub fn with_capabilities(self, capabilities: Capabilities) -> Gpu {
@@ -237,7 +243,7 @@ impl Gpu {
     }
 
     /// Another set of buffers with the same contents, on the same workspace.
-    #[cfg(feature = "bench")]
+    #[cfg(any(feature = "bench", feature = "tune"))]
     pub(crate) fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -327,12 +333,12 @@ fn layout_of(plan: &Plan, spec: &TensorSpec) -> Layout {
 pub(crate) struct Prepared {
     pub bound: Bound,
     pub buffers: BTreeMap<TensorName, wgpu::Buffer>,
-    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "another binding needs it"))]
-    workspace: Option<wgpu::Buffer>,
+    #[cfg_attr(not(any(feature = "bench", feature = "tune")), expect(dead_code, reason = "another binding needs it"))]
+    pub workspace: Option<wgpu::Buffer>,
 }
 
 impl Prepared {
-    fn bind(
+    pub(crate) fn bind(
         plan: &Plan,
         buffers: BTreeMap<TensorName, wgpu::Buffer>,
         workspace: Option<wgpu::Buffer>,

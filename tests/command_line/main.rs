@@ -9,3 +9,4 @@ mod pages;
 mod report;
 mod support;
 mod tools;
+mod tune;

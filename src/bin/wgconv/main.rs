@@ -21,6 +21,7 @@ mod picture;
 mod report;
 mod request;
 mod run;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Read records of bench: tables, plots on a page, comparison with a baseline
     Report(report::ReportArgs),
+    /// Time the algorithms of layers and remember the fastest
+    Tune(tune::TuneArgs),
     /// Say what a problem costs and how it would be computed
     Explain(explain::ExplainArgs),
     /// The laboratory: how a deformable convolution learns
@@ -101,6 +104,7 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Check(args) => check::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Report(args) => report::run(args),
         Command::Deform(args) => deform::run(args),
         // Its attributes are not in the derived arguments.

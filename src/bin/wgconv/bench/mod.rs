@@ -1,10 +1,11 @@
 //! `wgconv bench`: verified measurements of known layers.
 
 mod machine;
+mod selection;
 mod suite;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,15 +14,17 @@ use serde_json::{Value, json};
 use wgconv::bench::{
     Clock, Expected, Item, Machine, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
 };
+use wgconv::tune::Tuner;
 use wgconv::{Geometry, Options, Problem, choose};
 
-use crate::backend::{self, Adapter, Backend, Method, Wanted};
+use crate::backend::{Adapter, Method};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
 pub use machine::Load;
+pub use selection::{Layer, Selection, passes};
 use suite::Suite;
-pub use suite::{known_operation, layer};
+pub use suite::{expect_memory, known_operation, layer};
 pub use table::{say_devices, say_rows};
 
 #[derive(Debug, Args)]
@@ -33,6 +36,7 @@ Examples:
   wgconv bench --operation deform_conv2d --pass forward,grad_offset,grad_mask
   wgconv bench --large --batch gpu --out h.json      what a GPU should be given
   wgconv bench --suite mine.json                     a suite of your own, see benches/shapes/README.md
+  wgconv bench --tuned                               what `wgconv tune` found, instead of the library's choice
   wgconv bench --list
 
 Every result is compared with the f64 reference first; a row whose check fails says `wrong` instead of a time, and the \
@@ -42,33 +46,14 @@ operations per multiply-add of the direct algorithm, whatever the algorithm does
 is the share of min(peak, intensity x bandwidth) that is reached, with the side that bounds it. Ctrl-C ends the run \
 and keeps what was measured. docs/benchmarking.md tells what makes a timing trustworthy.")]
 pub struct BenchArgs {
-    /// all, some of those that --list names, or .json files
-    #[arg(long, value_name = "NAME", default_value = "all", value_delimiter = ',')]
-    suite: Vec<String>,
-    /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
-    layer: Option<String>,
-    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    operation: Vec<String>,
-    /// forward, backward (every gradient in one plan), grad_input, grad_weight and so on, or all
-    #[arg(long, value_name = "PASS", default_value = "forward,backward", value_delimiter = ',')]
-    pass: Vec<String>,
-    /// Also the layers that are too much for a software rasteriser
-    #[arg(long)]
-    large: bool,
-    /// Images: a number, `suite` as the suite says, or `gpu` for the number that the suite recommends for GPUs
-    #[arg(long, value_name = "N", default_value = "suite")]
-    batch: suite::Batch,
-    /// auto, all, a number or a part of a name (see `wgconv devices`)
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Wanted,
-    /// Only adapters of this backend
-    #[arg(long, value_name = "BACKEND")]
-    backend: Option<BackendName>,
+    #[command(flatten)]
+    selection: Selection,
     /// auto for the chosen one, all that apply, or one by name
     #[arg(long, value_name = "NAME", default_value = "auto")]
     algorithm: Method,
+    /// Use the algorithms of a file of `wgconv tune` where the library would choose; without a name its usual file
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    tuned: Option<Option<PathBuf>>,
     /// Visits to every row, spread over the run, so that the machine's drift is in the spread
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
@@ -102,25 +87,9 @@ pub struct BenchArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BackendName {
-    Vulkan,
-    Metal,
-    Dx12,
-    Gl,
-    Webgpu,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ClockName {
     Auto,
     Wall,
-}
-
-/// A layer of a suite, ready to be measured.
-struct Layer {
-    suite: String,
-    name: String,
-    geometry: Geometry,
 }
 
 /// A device under test.
@@ -136,25 +105,24 @@ struct Entry {
     bench: usize,
     pass: Pass,
     chosen: bool,
+    /// Whether a file says what is forced.
+    tuned: bool,
     item: Item,
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    let suites = select(args)?;
+    let suites = args.selection.suites(args.list)?;
     if args.list {
         list(&suites, args.json)?;
         return Ok(());
     }
-    if args.device == Wanted::Reference {
-        return Err(Failure::invalid("--device = reference: only adapters are measured"));
-    }
-    let passes = passes(&args.pass)?;
-    // Every layer is judged before the first one is measured.
-    let layers = layers(&suites, args)?;
+    let passes = args.selection.passes()?;
+    let layers = args.selection.layers(&suites)?;
     if let Some(path) = &args.out {
         files::expect_writable(path)?;
     }
-    let adapters = adapters(args)?;
+    let tuner = args.tuner()?;
+    let adapters = args.selection.adapters()?;
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for (index, adapter) in adapters.iter().enumerate() {
         benches.push(Bench { adapter, id: index.to_string(), peaks: Vec::new() });
@@ -200,7 +168,12 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         }
         bar.finish_and_clear();
     }
-    let mut entries = entries(&layers, &benches, &passes, args.algorithm);
+    let mut entries = entries(&layers, &benches, &passes, args.algorithm, tuner.as_ref());
+    if let Some(tuner) = &tuner {
+        let tuned = entries.iter().filter(|entry| entry.tuned).count();
+        let file = tuner.path().unwrap_or(Path::new("-")).display();
+        tell!("{tuned} of {} rows use {file}", entries.len());
+    }
     let sessions: Vec<Session<'_>> =
         benches.iter().map(|bench| Session::new(&bench.adapter.gpu, &settings, clock)).collect();
     record.interrupted = measure(&layers, &sessions, &mut entries, &settings, &stop);
@@ -237,8 +210,21 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     verdict(&record)
 }
 
+impl BenchArgs {
+    /// That of `--tuned`.
+    fn tuner(&self) -> Result<Option<Tuner>> {
+        match &self.tuned {
+            None => Ok(None),
+            Some(_) if self.algorithm != Method::Auto => {
+                Err(Failure::invalid("--tuned: it needs --algorithm auto, which leaves a choice"))
+            }
+            Some(path) => crate::tune::open(path.as_deref()).map(Some),
+        }
+    }
+}
+
 /// Set by the first Ctrl-C; the second one ends the program.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
@@ -249,39 +235,6 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     })
     .map_err(|error| Failure::device(format!("Ctrl-C cannot be caught: {error}")))?;
     Ok(stop)
-}
-
-/// The suites and layers that the arguments name.
-fn select(args: &BenchArgs) -> Result<Vec<Suite>> {
-    let mut suites = Vec::new();
-    for name in &args.suite {
-        suites.extend(suite::named(name)?);
-    }
-    let wanted = args.layer.as_ref().map(|text| text.to_lowercase());
-    let operations: Vec<String> = args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
-    for operation in &operations {
-        suite::known_operation(operation)?;
-    }
-    for suite in &mut suites {
-        let name = suite.name.clone();
-        let mut kept = Vec::new();
-        for layer in std::mem::take(&mut suite.layers) {
-            let full = format!("{name}/{}", layer.name).to_lowercase();
-            let of_operation = operations.is_empty() || operations.contains(&layer.operation()?);
-            let of_size = args.large || args.list || !layer.large;
-            if of_operation && of_size && wanted.as_ref().is_none_or(|text| full.contains(text)) {
-                kept.push(layer);
-            }
-        }
-        suite.layers = kept;
-    }
-    suites.retain(|suite| !suite.layers.is_empty());
-    if suites.is_empty() {
-        let hint = if args.large { "" } else { " (large ones are left out without --large)" };
-        let text = args.layer.as_deref().unwrap_or_default();
-        return Err(Failure::invalid(format!("--layer = {text}: no layer has this in its name{hint}")));
-    }
-    Ok(suites)
 }
 
 fn list(suites: &[Suite], as_json: bool) -> Result<()> {
@@ -312,78 +265,23 @@ fn list(suites: &[Suite], as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Those of these names; `all` names every one.
-pub fn passes(names: &[String]) -> Result<Vec<Pass>> {
-    if names.iter().any(|name| name == "all") {
-        let gradients = wgconv::TensorName::ALL.into_iter().map(Pass::Gradient);
-        return Ok([Pass::Forward, Pass::Backward].into_iter().chain(gradients).collect());
-    }
-    let parse = |name: &String| {
-        let rule = || {
-            Failure::invalid(format!(
-                "--pass = {name}: it must be forward, backward, all, or grad_ and the name of a tensor, as in grad_weight"
-            ))
-        };
-        Pass::parse(&name.to_lowercase().replace('-', "_")).ok_or_else(rule)
-    };
-    names.iter().map(parse).collect()
-}
-
-fn layers(suites: &[Suite], args: &BenchArgs) -> Result<Vec<Layer>> {
-    let mut layers: Vec<Layer> = Vec::new();
-    for suite in suites {
-        for layer in &suite.layers {
-            let geometry = layer.geometry(args.batch).map_err(|failure| failure.of(suite.full_name(layer)))?;
-            layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
-        }
-    }
-    Ok(layers)
-}
-
-fn adapters(args: &BenchArgs) -> Result<Vec<Adapter>> {
-    // A backend alone picks among all adapters.
-    let wanted = match (&args.device, args.backend) {
-        (Wanted::Auto, Some(_)) => &Wanted::All,
-        (device, _) => device,
-    };
-    let mut adapters: Vec<Adapter> = backend::open_all(wanted)?
-        .into_iter()
-        .filter_map(|device| match device {
-            Backend::Adapter(adapter) => Some(*adapter),
-            Backend::Reference => None,
-        })
-        .collect();
-    if let Some(name) = args.backend {
-        let backend = match name {
-            BackendName::Vulkan => wgpu::Backend::Vulkan,
-            BackendName::Metal => wgpu::Backend::Metal,
-            BackendName::Dx12 => wgpu::Backend::Dx12,
-            BackendName::Gl => wgpu::Backend::Gl,
-            BackendName::Webgpu => wgpu::Backend::BrowserWebGpu,
-        };
-        let all: Vec<String> = adapters.iter().map(|adapter| adapter.gpu.description()).collect();
-        adapters.retain(|adapter| adapter.gpu.info().backend == backend);
-        if adapters.is_empty() {
-            let rule = format!("--backend = {backend}: there are {}", all.join("; "));
-            return Err(Failure::device(rule));
-        }
-        if args.device == Wanted::Auto {
-            adapters.truncate(1);
-        }
-    }
-    Ok(adapters)
-}
-
 /// Every row in the order in which they are visited.
-fn entries(layers: &[Layer], benches: &[Bench<'_>], passes: &[Pass], method: Method) -> Vec<Entry> {
+fn entries(
+    layers: &[Layer],
+    benches: &[Bench<'_>],
+    passes: &[Pass],
+    method: Method,
+    tuner: Option<&Tuner>,
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (layer, Layer { geometry, .. }) in layers.iter().enumerate() {
         for &pass in passes {
             let Some(problem) = pass.of(geometry.problem()) else { continue };
             for (bench, Bench { adapter, .. }) in benches.iter().enumerate() {
-                for (options, chosen) in ways(&problem, adapter, method) {
+                for (options, chosen) in ways(&problem, adapter, method, tuner) {
+                    let tuned = tuner.is_some() && options.algorithm.is_some();
                     let item = Item::new(problem.clone(), options);
-                    entries.push(Entry { layer, bench, pass, chosen, item });
+                    entries.push(Entry { layer, bench, pass, chosen, tuned, item });
                 }
             }
         }
@@ -392,14 +290,17 @@ fn entries(layers: &[Layer], benches: &[Bench<'_>], passes: &[Pass], method: Met
 }
 
 /// What to force, one after the other, and whether the library would choose it; nothing forced leaves the choice to it.
-fn ways(problem: &Problem, adapter: &Adapter, method: Method) -> Vec<(Options, bool)> {
+fn ways(problem: &Problem, adapter: &Adapter, method: Method, tuner: Option<&Tuner>) -> Vec<(Options, bool)> {
     let auto = Options::default();
     let forced = |algorithm| Options { algorithm: Some(algorithm), ..Options::default() };
     let Ok(geometry) = Geometry::new(problem) else { return vec![(auto, true)] };
     let capabilities = adapter.gpu.capabilities();
     let chosen = choose(&geometry, capabilities, &auto).ok().map(|choice| choice.algorithm);
     match method {
-        Method::Auto => vec![(auto, true)],
+        Method::Auto => match tuner.and_then(|tuner| tuner.lookup(adapter.gpu.context(), problem, &auto)) {
+            Some(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
+            None => vec![(auto, true)],
+        },
         Method::One(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
         Method::All => {
             let candidates = wgconv::candidates(&geometry, capabilities, &auto);

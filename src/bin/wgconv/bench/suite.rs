@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::Value;
+use wgconv::tune::sample_inputs;
 use wgconv::{Error, Geometry, Inputs, Problem, TensorName};
 
 use crate::attributes::Attributes;
@@ -209,41 +210,21 @@ pub fn all() -> Result<Vec<Suite>> {
 /// Most input elements of a layer; together they take a GiB.
 const MOST_ELEMENTS: u64 = 1 << 28;
 
-/// The same numbers on every run and machine: offsets of up to two pixels in steps of 1/1024, masks from 0 to 1,
-/// everything else from -1 to 1.
+/// Numbers for a layer, unless they would fill the memory.
 pub fn data(geometry: &Geometry) -> Result<Inputs> {
-    let inputs = geometry.tensors().iter().filter(|spec| spec.access == wgconv::Access::Read);
-    let elements: u64 = inputs.clone().map(|spec| spec.len() as u64).sum();
+    expect_memory(geometry)?;
+    Ok(sample_inputs(geometry))
+}
+
+/// Refuses layers whose data would fill the memory.
+pub fn expect_memory(geometry: &Geometry) -> Result<()> {
+    let inputs = geometry.tensors().iter().filter(|spec| spec.access != wgconv::Access::Write);
+    let elements: u64 = inputs.map(|spec| spec.len() as u64).sum();
     if elements > MOST_ELEMENTS {
         let rule = format!("inputs = {elements} elements: at most {MOST_ELEMENTS} are measured");
         return Err(Failure::unsupported(rule));
     }
-    let data = inputs
-        .enumerate()
-        .map(|(i, spec)| {
-            let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (i as u64 + 1));
-            let value = |_| match spec.name {
-                TensorName::Offset => f32::from(random.bits(12) as i16 - 2048) / 1024.0,
-                TensorName::Mask => random.bits(16) as f32 / 65536.0,
-                _ => random.bits(16) as f32 / 32768.0 - 1.0,
-            };
-            (spec.name, (0..spec.len()).map(value).collect())
-        })
-        .collect();
-    Ok(data)
-}
-
-/// Marsaglia's xorshift64.
-struct Random(u64);
-
-impl Random {
-    /// The upper bits are the better ones.
-    fn bits(&mut self, count: u32) -> u16 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> (64 - count)) as u16
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What is said about a list of samples.
 
+use serde::{Deserialize, Serialize};
+
 /// Order statistics of samples.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Smallest.
     pub min: f64,

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::record::ClockKind;
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
@@ -14,6 +15,26 @@ pub enum Clock {
     Auto,
     /// The wall clock from submission to completion, whatever the device has.
     Wall,
+}
+
+/// What measured durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockKind {
+    /// Timestamps of the device around a pass.
+    Timestamp,
+    /// The host's clock from submission to completion.
+    Wall,
+}
+
+impl ClockKind {
+    /// `timestamp` or `wall`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClockKind::Timestamp => "timestamp",
+            ClockKind::Wall => "wall",
+        }
+    }
 }
 
 /// Times compute passes on a device: by timestamps at the beginning and the end of the pass, or by the wall clock from
@@ -92,7 +113,7 @@ impl<'a> Stopwatch<'a> {
     }
 
     /// Milliseconds on the wall clock from the submission of what was recorded to its completion.
-    pub(super) fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
+    pub(crate) fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
         let commands = encoder.finish();
         self.gpu.wait()?;
         let start = Instant::now();

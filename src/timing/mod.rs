@@ -1,0 +1,7 @@
+//! How long the device takes, and what is said about a list of samples: what measuring and tuning share.
+
+mod clock;
+mod statistics;
+
+pub use clock::{Clock, ClockKind, Stopwatch};
+pub use statistics::Summary;
