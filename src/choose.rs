@@ -276,17 +276,23 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
     match geometry.problem() {
         Problem::Conv(_) => {
             let thin = window.is_some_and(|w| w.c_out_per_group() < 8 || w.c_in_per_group() * w.kernel_len() < 16);
-            order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
+            let few = |w: &Window| few_inputs([w.c_in_per_group(), w.c_out_per_group()], w.kernel_len());
+            if broadcasts && window.is_some_and(few) {
+                order.push((
+                    Algorithm::Im2colGemm,
+                    "few input channels and many output channels: a long sum over columns",
+                ));
+            }
+            // With more, tiles of output channels share what they load.
+            if window.is_some_and(|w| w.c_out_per_group() < 8) {
+                order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
+            }
             match class {
                 // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns pay only for
-                // large windows over few channels.
+                // few channels.
                 KernelClass::Cpu if broadcasts => {
                     if window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
                         order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
-                    }
-                    let few = |w: &Window| w.c_in_per_group() < 4 && w.c_in_per_group() * w.kernel_len() >= 128;
-                    if window.is_some_and(|w| few(w) && w.c_out_per_group() >= 48) {
-                        order.push((Algorithm::Im2colGemm, "few channels and a large window: a long sum over columns"));
                     }
                     order.push((Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other"));
                 }
@@ -352,6 +358,12 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
     order
 }
 
+/// Whether a window over few channels per group is worth columns where lanes load weights for each other: the register
+/// tile loads for input channels that are not there.
+fn few_inputs([inputs, outputs]: [usize; 2], n_taps: usize) -> bool {
+    inputs < 8 && inputs * n_taps >= 16 && outputs >= 32
+}
+
 /// Likewise for a backward pass.
 fn gradient_preferences(
     p: &Gradient,
@@ -381,6 +393,14 @@ fn gradient_preferences(
         }
         Problem::ConvTranspose(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8);
+            // grad_input is a convolution from the layer's output channels to its input channels.
+            let few = |w: &Window| few_inputs([w.c_out_per_group(), w.c_in_per_group()], w.kernel_len());
+            if broadcasts && geometry.window().is_some_and(few) {
+                order.push((
+                    Algorithm::Im2colGemm,
+                    "few input channels and many output channels: a long sum over columns",
+                ));
+            }
             order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             if class == KernelClass::Gpu && !thin {
                 order.push((Algorithm::PointwiseGemm, "1x1: grad_output is the matrix"));

@@ -85,7 +85,8 @@ impl Comparison {
 /// A row changed where its median moved by more than `threshold` (0.05 is five percent, the default; on a CPU adapter it
 /// is ten) beyond the median of what the machine's own peaks moved, and the spreads of the two do not meet. Peaks of different
 /// adapters or backends say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the
-/// highest of quartiles and medians of rounds.
+/// highest of quartiles and medians of rounds; a row that moved by less than either of its spreads is wide is not called
+/// changed.
 pub fn compare(before: &Record, after: &Record, threshold: Option<f64>) -> Comparison {
     let same_device = pair_devices(before, after);
     let mut machine = BTreeMap::new();
@@ -184,9 +185,10 @@ fn judge(before: &Row, after: &Row, threshold: f64) -> (Verdict, Option<f64>) {
         (Some(a), Some(b), true, true) => {
             let ratio = b / a;
             let ([low_a, high_a], [low_b, high_b]) = (spread(before), spread(after));
-            let verdict = if ratio > 1.0 + threshold && low_b > high_a {
+            let steady = (b - a).abs() > (high_a - low_a).max(high_b - low_b);
+            let verdict = if ratio > 1.0 + threshold && low_b > high_a && steady {
                 Verdict::Slower
-            } else if ratio < 1.0 / (1.0 + threshold) && high_b < low_a {
+            } else if ratio < 1.0 / (1.0 + threshold) && high_b < low_a && steady {
                 Verdict::Faster
             } else {
                 Verdict::NoChange
@@ -329,6 +331,16 @@ mod tests {
         let comparison = compare(&before, &after, Some(0.05));
         assert_eq!(verdicts(&comparison), [Verdict::NoChange]);
         assert!(comparison.changes[0].ratio.unwrap() > 1.1);
+    }
+
+    #[test]
+    fn a_row_that_wavered_more_than_it_moved_is_no_change() {
+        let wavering = |low: f64, high: f64| one_device(vec![row("a", "direct", [[low, low], [high, high]])]);
+        let after = one_device(vec![steady("a", "direct", 0.8)]);
+        let verdict = |before| verdicts(&compare(&before, &after, Some(0.05)))[0];
+        // Both medians are far from 0.8, and neither spread meets it.
+        assert_eq!(verdict(wavering(0.85, 1.25)), Verdict::NoChange);
+        assert_eq!(verdict(wavering(1.15, 1.25)), Verdict::Faster);
     }
 
     #[test]
