@@ -85,8 +85,8 @@ impl Comparison {
 /// A row changed where its median moved by more than `threshold` (0.05 is five percent, the default; on a CPU adapter it
 /// is ten) beyond the median of what the machine's own peaks moved, and the spreads of the two do not meet. Peaks of different
 /// adapters or backends say nothing about drift and leave the threshold as it is. A spread reaches from the lowest to the
-/// highest of quartiles and medians of rounds; a row that moved by less than either of its spreads is wide is not called
-/// changed.
+/// highest of quartiles and medians of rounds; a row that moved by less than its quartiles lie apart, before or after, is
+/// not called changed.
 pub fn compare(before: &Record, after: &Record, threshold: Option<f64>) -> Comparison {
     let same_device = pair_devices(before, after);
     let mut machine = BTreeMap::new();
@@ -185,7 +185,7 @@ fn judge(before: &Row, after: &Row, threshold: f64) -> (Verdict, Option<f64>) {
         (Some(a), Some(b), true, true) => {
             let ratio = b / a;
             let ([low_a, high_a], [low_b, high_b]) = (spread(before), spread(after));
-            let steady = (b - a).abs() > (high_a - low_a).max(high_b - low_b);
+            let steady = (b - a).abs() > quartile_range(before).max(quartile_range(after));
             let verdict = if ratio > 1.0 + threshold && low_b > high_a && steady {
                 Verdict::Slower
             } else if ratio < 1.0 / (1.0 + threshold) && high_b < low_a && steady {
@@ -199,6 +199,10 @@ fn judge(before: &Row, after: &Row, threshold: f64) -> (Verdict, Option<f64>) {
         (.., false, true) => (Verdict::Fixed, None),
         _ => (Verdict::NotMeasured, None),
     }
+}
+
+fn quartile_range(row: &Row) -> f64 {
+    row.summary_ms.map_or(0.0, |summary| summary.upper_quartile - summary.lower_quartile)
 }
 
 /// From the lowest to the highest of quartiles and medians of rounds.

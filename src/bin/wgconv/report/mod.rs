@@ -29,7 +29,7 @@ Examples:
 
 The first record is the baseline that every other one is compared with. A row is slower or faster where its median \
 moved by more than --threshold beyond the median of what the peaks of the same adapter moved, and the spreads \
-of the two do not meet and are narrower than the difference; a spread reaches from the lowest to the highest of \
+of the two do not meet and the quartiles of each lie less far apart than the medians; a spread reaches from the lowest to the highest of \
 quartiles and medians of rounds. Rows are \
 the same where suite, layer, pass, problem, algorithm, adapter and backend are; where each record has one device, \
 these two are compared.

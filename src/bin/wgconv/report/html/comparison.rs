@@ -50,7 +50,7 @@ fn section(report: &Report, index: usize, comparison: &Comparison, first: usize)
         "<section class=\"comparison\"><h2>{} {} <span class=\"against\">against</span> {} {}</h2>\
          <p class=\"lead\">{mean}</p><ul class=\"counts\">{counts}</ul>{notes}{}\
          <p class=\"hint\">A row counts as slower or faster where its median moved by more than its threshold and \
-         the spreads do not meet and are narrower than the difference. A threshold is {} beyond the median of what the peaks of the same adapter moved.</p>\
+         the spreads do not meet and the quartiles of each lie less far apart than the medians. A threshold is {} beyond the median of what the peaks of the same adapter moved.</p>\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison\">\
          <table class=\"changes\"><thead><tr>\
          <th scope=\"col\">Verdict</th><th scope=\"col\" title=\"Median after over median before\">Ratio</th>\
