@@ -361,7 +361,8 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
 /// Whether a window over few channels per group is worth columns where lanes load weights for each other: the register
 /// tile loads for input channels that are not there.
 fn few_inputs([inputs, outputs]: [usize; 2], n_taps: usize) -> bool {
-    inputs < 8 && inputs * n_taps >= 16 && outputs >= 32
+    let long = inputs * n_taps;
+    inputs < 8 && (long >= 16 && outputs >= 48 || long >= 128 && outputs >= 32)
 }
 
 /// Likewise for a backward pass.
