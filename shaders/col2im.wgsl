@@ -28,13 +28,9 @@ fn seen(anchor: i32, stride: u32, dilation: u32, tap_step: u32, kernel: u32) -> 
     if UNIT_STRIDE {
         return Seen(0u, anchor, i32(dilation));
     }
-    let end = min(tap_step, kernel);
-    var tap = 0u;
-    while tap < end && (anchor - i32(tap * dilation)) % i32(stride) != 0 {
-        tap++;
-    }
-    let window = (anchor - i32(min(tap, kernel - 1u) * dilation)) / i32(stride);
-    return Seen(select(kernel, tap, tap < end), window, i32(dilation / (stride / tap_step)));
+    let first = first_tap(anchor, dilation, stride, tap_step, kernel);
+    let window = (anchor - i32(min(first, kernel - 1u) * dilation)) / i32(stride);
+    return Seen(first, window, i32(dilation / (stride / tap_step)));
 }
 
 @compute @workgroup_size(WORKGROUP)

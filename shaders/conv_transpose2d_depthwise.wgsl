@@ -17,17 +17,6 @@
 
 const TILE_Y: u32 = 4u;
 
-// Smallest tap that a residue sees. One of the first `step` taps, unless the kernel ends before it: then the result is at
-// least `kernel`, and no loop over the kernel begins.
-fn first_tap(reach: i32, dilation: u32, stride: u32, step: u32, kernel: u32) -> u32 {
-    let end = min(step, kernel);
-    var tap = 0u;
-    while tap < end && (reach - i32(tap * dilation)) % i32(stride) != 0 {
-        tap++;
-    }
-    return select(kernel, tap, tap < end);
-}
-
 // The element of the column at `column` in row y, zero outside.
 fn load(column: u32, y: i32, inside_x: bool) -> f32 {
     let last = i32(params.input_size.y) - 1;

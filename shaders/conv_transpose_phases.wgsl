@@ -15,25 +15,6 @@
 
 const TILE_CO: u32 = 8u;
 
-struct AxisTaps {
-    first: u32,
-    step: u32,
-}
-
-// Taps of one axis that reach `phase`; `first` is the kernel's extent when there is none. A step beyond the kernel is cut
-// to its extent, so that no distance exceeds that of the taps.
-fn axis_taps(phase: u32, stride: u32, dilation: u32, kernel: u32) -> AxisTaps {
-    var step = 1u;
-    while step < kernel && step * dilation % stride != 0u {
-        step++;
-    }
-    var first = 0u;
-    while first < min(step, kernel) && first * dilation % stride != phase {
-        first++;
-    }
-    return AxisTaps(select(first, kernel, first >= step), step);
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -70,9 +51,9 @@ fn main(
     let phase = (phase_start + params.pad_begin) % stride;
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
-    let taps_d = axis_taps(phase.x, stride.x, params.dilation.x, kernel.x);
-    let taps_h = axis_taps(phase.y, stride.y, params.dilation.y, kernel.y);
-    let taps_w = axis_taps(phase.z, stride.z, params.dilation.z, kernel.z);
+    let first_d = first_tap(i32(phase.x), params.dilation.x, stride.x, params.tap_step_d, kernel.x);
+    let first_h = first_tap(i32(phase.y), params.dilation.y, stride.y, params.tap_step_h, kernel.y);
+    let first_w = first_tap(i32(phase.z), params.dilation.z, stride.z, params.tap_step_w, kernel.z);
 
     let first_co = co_tile * TILE_CO;
     let n_co = min(co_per_group - first_co, TILE_CO);
@@ -86,9 +67,9 @@ fn main(
 
     var low = vec4<f32>();
     var high = vec4<f32>();
-    for (var kd = taps_d.first; kd < kernel.x; kd += taps_d.step) {
-        for (var kh = taps_h.first; kh < kernel.y; kh += taps_h.step) {
-            for (var kw = taps_w.first; kw < kernel.z; kw += taps_w.step) {
+    for (var kd = first_d; kd < kernel.x; kd += params.tap_step_d) {
+        for (var kh = first_h; kh < kernel.y; kh += params.tap_step_h) {
+            for (var kw = first_w; kw < kernel.z; kw += params.tap_step_w) {
                 let reach = anchor - vec3<i32>(vec3<u32>(kd, kh, kw) * params.dilation);
                 // Exact where reach >= 0: the taps were chosen so.
                 let i = reach / vec3<i32>(stride);

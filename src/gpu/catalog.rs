@@ -48,6 +48,7 @@ parts! {
     CELLS = "cells";
     OUTER = "outer";
     TAP_RANGE = "tap_range";
+    FIRST_TAP = "first_tap";
 }
 
 /// Which uniform a kernel reads at binding 0.

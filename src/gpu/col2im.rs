@@ -8,7 +8,7 @@ use crate::problem::Epilogue;
 
 kernel!(
     "col2im", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "UNIT_STRIDE"],

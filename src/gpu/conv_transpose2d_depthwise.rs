@@ -6,7 +6,7 @@ use crate::geometry::gcd;
 
 kernel!(
     "conv_transpose2d_depthwise", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "SLIDE"],

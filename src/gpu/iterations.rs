@@ -13,6 +13,8 @@ const FIXED: u64 = 128;
 const CHUNK: u64 = 256;
 const N_DIGITS: u64 = 64;
 const RUN: u64 = 64;
+/// As in `shaders/sum_slices.wgsl`.
+const SLICES: u64 = 16;
 /// Multiplications of `shaders/lib/lp_norm.wgsl`.
 const MAX_POWER: u64 = 64;
 
@@ -35,7 +37,8 @@ fn product(values: [u32; 3]) -> u64 {
     values.iter().fold(1, |product, &n| product.saturating_mul(n.into()))
 }
 
-/// An upper bound; `None` for a kernel that it does not know.
+/// An upper bound of the iterations that all loops of one invocation take together, leaving a loop included; `None` for a
+/// kernel that it does not know. Allocates nothing.
 pub fn iterations(dispatch: &Dispatch) -> Option<u64> {
     let looped = match &dispatch.params {
         Params::Window(params) => window(dispatch, params)?,
@@ -116,16 +119,16 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             searched + phases * (step_x.min(kw) + 1) + nest(&[phases, c_in, taps_x, taps_y])
         }
         "conv_transpose_phases" => {
-            // Every axis searches the step and the first tap, and then visits one tap in so many.
-            let gcd = |axis: usize| crate::geometry::gcd(params.stride[axis] as usize, params.dilation[axis] as usize);
-            let step = |axis: usize| u64::from(params.stride[axis]) / gcd(axis).max(1) as u64;
-            let visited = |axis: usize| u64::from(params.kernel_size[axis]).div_ceil(step(axis).max(1));
-            let searched = |axis: usize| 2 * (step(axis).min(params.kernel_size[axis].into()) + 1);
-            (0..3).map(searched).sum::<u64>() + nest(&[visited(0), visited(1), visited(2), c_in])
+            // Every axis searches its first tap and then visits one in so many.
+            let steps = [params.tap_step_d, params.tap_step_h, params.tap_step_w];
+            let axis = |axis: usize| (u64::from(params.kernel_size[axis]), u64::from(steps[axis].max(1)));
+            let searched = (0..3).map(axis).map(|(kernel, step)| step.min(kernel) + 1).sum::<u64>();
+            let [d, h, w] = [axis(0), axis(1), axis(2)].map(|(kernel, step)| kernel.div_ceil(step));
+            searched + nest(&[d, h, w, c_in])
         }
         "conv_grad_weight" => nest(&[batch, positions.div_ceil(lanes)]),
         "grad_bias" => nest(&[batch, positions.div_ceil(lanes)]),
-        "sum_slices" => nest(&[batch.div_ceil(16), 16]) + batch,
+        "sum_slices" => nest(&[batch.div_ceil(SLICES), SLICES]) + batch,
         "padding_grad" => {
             let readers = |axis: usize| match dispatch.constant("PADDING_MODE") {
                 Some(2) => 1 + u64::from(params.pad_begin[axis]) + u64::from(params.pad_end[axis]),
