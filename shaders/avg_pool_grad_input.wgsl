@@ -4,19 +4,10 @@
 // forward pass: params.count where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
 // inside the declared padding too.
 // Dispatch: ceil(batch * channels * input positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, COUNT_PADDING.
+// Prelude: WORKGROUP, DILATED, COUNT_PADDING.
 
 @group(0) @binding(1) var<storage, read> grad_output: array<f32>;
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
-
-// Taps of one axis, from the window's start on, that lie in low..high.
-fn taps_within(start: i32, low: i32, high: i32, dilation: i32, kernel: i32) -> i32 {
-    // The sums exceed 31 bits.
-    let step = u32(dilation);
-    let first = i32((u32(max(low - start, 0)) + step - 1u) / step);
-    let end = i32((u32(max(high - start, 0)) + step - 1u) / step);
-    return max(min(end, kernel) - first, 0);
-}
 
 fn divisor(o: vec3<i32>) -> u32 {
     if params.count != 0u {
@@ -29,11 +20,11 @@ fn divisor(o: vec3<i32>) -> u32 {
         low -= vec3<i32>(params.pad_begin);
         high += vec3<i32>(params.pad_end);
     }
-    let dilation = vec3<i32>(params.dilation);
-    let kernel = vec3<i32>(params.kernel_size);
-    return u32(taps_within(start.x, low.x, high.x, dilation.x, kernel.x)
-        * taps_within(start.y, low.y, high.y, dilation.y, kernel.y)
-        * taps_within(start.z, low.z, high.z, dilation.z, kernel.z));
+    let dilation = params.dilation;
+    let kernel = params.kernel_size;
+    return range_length(tap_range(start.x, low.x, high.x, dilation.x, kernel.x))
+        * range_length(tap_range(start.y, low.y, high.y, dilation.y, kernel.y))
+        * range_length(tap_range(start.z, low.z, high.z, dilation.z, kernel.z));
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -124,17 +124,6 @@ fn main(
             break;
         }
         let p = unravel(column, params.output_size);
-        let q_0 = tile_column(sum_0, i);
-        let q_1 = tile_column(sum_1, i);
-        let q_2 = tile_column(sum_2, i);
-        let q_3 = tile_column(sum_3, i);
-        let q_4 = tile_column(sum_4, i);
-        let q_5 = tile_column(sum_5, i);
-        let q_6 = tile_column(sum_6, i);
-        let q_7 = tile_column(sum_7, i);
-        for (var done = 0u; done < n_rows; done += 4u) {
-            let rows = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
-            write_tile(batch, co + done, min(n_rows - done, 4u), p, rows, rows);
-        }
+        write_column(batch, co, n_rows, p, i, sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, WORKGROUP, strip_rows, workgroups_for};
+use super::program::{Dispatch, Params, Slot, WORKGROUP, strips};
 use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
@@ -23,8 +23,7 @@ pub(super) fn dispatch(
     [input, output]: [Slot; 2],
     class: KernelClass,
 ) -> Dispatch {
-    let [d, h, w] = window.output;
-    let rows = strip_rows(class);
+    let (rows, workgroups) = strips(window, class);
     let dilated = window.dilation != [1; 3];
     let params =
         WindowParams { input: input.view, output: output.view, count: divisor as u32, ..WindowParams::new(window) };
@@ -33,6 +32,6 @@ pub(super) fn dispatch(
         vec![WORKGROUP.into(), rows.into(), dilated.into(), count_padding.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, output.operand],
-        workgroups_for((window.batch * window.c_out * d * h.div_ceil(rows as usize) * w) as u64),
+        workgroups,
     )
 }

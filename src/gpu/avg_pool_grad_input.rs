@@ -7,10 +7,10 @@ use crate::geometry::Window;
 
 kernel!(
     "avg_pool_grad_input", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, WINDOWS_OF],
+    parts: [VIEW, WINDOW_PARAMS, GRID, WINDOWS_OF, TAP_RANGE],
     read: ["grad_output"],
     write: ["grad_input"],
-    constants: ["WORKGROUP", "COUNT_PADDING"],
+    constants: ["WORKGROUP", "DILATED", "COUNT_PADDING"],
     precondition: "none",
 );
 
@@ -30,9 +30,10 @@ pub(super) fn dispatch(
         beta,
         ..WindowParams::new(window)
     };
+    let dilated = window.dilation != [1; 3];
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), count_padding.into()],
+        vec![WORKGROUP.into(), dilated.into(), count_padding.into()],
         Params::Window(Box::new(params)),
         vec![grad_output.operand, grad_input.operand],
         workgroups_for((window.batch * window.c_in * window.input_len()) as u64),

@@ -1,7 +1,7 @@
 //! Launcher of `shaders/conv_implicit_gemm.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{ConvTask, Dispatch, padding_code};
+use super::program::{ConvTask, Dispatch, padding_code, wants_large_tile};
 
 kernel!(
     "conv_implicit_gemm", Window,
@@ -15,8 +15,6 @@ kernel!(
 /// Invocations per side and depth of a staged panel: a 128 x 128 tile and a 64 x 64 one.
 const LARGE: (u32, u32) = (16, 8);
 const SMALL: (u32, u32) = (8, 8);
-/// The large tile halves the traffic per multiply-add but leaves most of a big GPU idle below about this many tiles.
-const ENOUGH_LARGE_TILES: u64 = 128;
 
 pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
     let w = &task.window;
@@ -25,8 +23,7 @@ pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
         let block = 8 * u64::from(threads);
         w.groups as u64 * (w.c_out_per_group() as u64).div_ceil(block) * columns.div_ceil(block)
     };
-    let large = max_invocations >= LARGE.0 * LARGE.0 && w.c_out_per_group() > 64 && tiles(LARGE) >= ENOUGH_LARGE_TILES;
-    let shape = if large { LARGE } else { SMALL };
+    let shape = if wants_large_tile(w.c_out_per_group(), tiles(LARGE), max_invocations) { LARGE } else { SMALL };
     Dispatch::new(
         &KERNEL,
         vec![shape.0.into(), shape.1.into(), padding_code(task.padding_mode), task.flip_kernel.into()],

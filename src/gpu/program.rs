@@ -428,13 +428,24 @@ pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -
     sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
 }
 
-/// Outputs below one another that one invocation of a pooling kernel computes. Dividing an index costs a software
-/// rasteriser as much as a tap does, so they share it; a GPU hides it behind its loads and wants the invocations.
-pub(crate) fn strip_rows(class: KernelClass) -> u32 {
-    match class {
+/// Outputs below one another that one invocation of a pooling kernel computes, and the workgroups that cover all. Dividing an
+/// index costs a software rasteriser as much as a tap does, so they share it; a GPU hides it behind its loads and wants
+/// the invocations.
+pub(crate) fn strips(w: &Window, class: KernelClass) -> (u32, u64) {
+    let rows: u32 = match class {
         KernelClass::Gpu => 1,
         KernelClass::Cpu => 4,
-    }
+    };
+    let [depth, height, width] = w.output;
+    let invocations = w.batch * w.c_out * depth * height.div_ceil(rows as usize) * width;
+    (rows, workgroups_for(invocations as u64))
+}
+
+/// Whether 256 invocations should share a 128 x 128 tile of a matrix product, of which there would be `tiles`. It halves
+/// the traffic per multiply-add but leaves most of a big GPU idle below about this many.
+pub(crate) fn wants_large_tile(rows: usize, tiles: u64, max_invocations: u32) -> bool {
+    const ENOUGH: u64 = 128;
+    max_invocations >= 256 && rows > 64 && tiles >= ENOUGH
 }
 
 /// How many elements the lanes of a subgroup load for each other, where they can.
