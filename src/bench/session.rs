@@ -12,11 +12,7 @@ use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
 use crate::reference::{self, Outcome};
 use crate::tensor::{Inputs, TensorName};
-use crate::timing::{Clock, ClockKind, Stopwatch, Summary};
-
-/// Most executions in a sample, and most sets of buffers.
-const MAX_REPEATS: usize = 2000;
-const MAX_BUFFER_SETS: usize = 64;
+use crate::timing::{Clock, ClockKind, Stopwatch, Summary, buffer_sets, repeats};
 
 /// What must come of a problem, by the f64 reference.
 pub struct Expected {
@@ -273,14 +269,12 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let bytes: u64 = prepared.buffers.values().map(wgpu::Buffer::size).sum();
-        let sets = self.settings.rotate_bytes.div_ceil(bytes.max(1)) as usize;
-        let mut sets = sets.clamp(1, MAX_BUFFER_SETS);
         if first {
-            let once = self.sample(&[&prepared], 0, 1)?;
-            item.repeats = ((self.settings.sample_ms / once.max(1e-6)).ceil() as usize).clamp(1, MAX_REPEATS);
+            item.repeats = repeats(self.settings.sample_ms, self.stopwatch.rotate(&[&prepared], 0, 1)?);
         }
         // No more than a round executes.
-        sets = sets.min(item.repeats * self.settings.samples.max(1));
+        let executions = item.repeats * self.settings.samples.max(1);
+        let sets = buffer_sets(self.settings.rotate_bytes, bytes).min(executions);
         let mut all = vec![prepared];
         while all.len() < sets {
             let another = self.gpu.prepare_like(&plan, &all[0])?;
@@ -293,11 +287,11 @@ impl<'a> Session<'a> {
         }
         let all: Vec<&Prepared> = all.iter().collect();
         // Clocks and caches settle.
-        self.sample(&all, 0, item.repeats)?;
+        self.stopwatch.rotate(&all, 0, item.repeats)?;
         let mut next = 0;
         let mut samples = Vec::with_capacity(self.settings.samples);
         for _ in 0..self.settings.samples.max(1) {
-            samples.push(self.sample(&all, next, item.repeats)?);
+            samples.push(self.stopwatch.rotate(&all, next, item.repeats)?);
             next = (next + item.repeats) % all.len();
         }
         // What was timed is what was verified.
@@ -343,16 +337,6 @@ impl<'a> Session<'a> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         prepared.bound.encode(&mut encoder);
         self.stopwatch.wall(encoder)
-    }
-
-    /// Milliseconds of one of `repeats` executions that rotate through sets of buffers.
-    fn sample(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
-        let ms = self.stopwatch.time(|pass| {
-            for i in 0..repeats {
-                sets[(first + i) % sets.len()].bound.encode_in_pass(pass);
-            }
-        })?;
-        Ok(ms / repeats as f64)
     }
 
     /// Microseconds of the host to record one execution, without submitting it.

@@ -5,7 +5,21 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Prepared};
+
+/// Most executions in a sample.
+pub(crate) const MAX_REPEATS: usize = 2000;
+
+/// Executions that fill a sample of `sample_ms` when one takes `once_ms`.
+pub(crate) fn repeats(sample_ms: f64, once_ms: f64) -> usize {
+    ((sample_ms / once_ms.max(1e-6)).ceil() as usize).clamp(1, MAX_REPEATS)
+}
+
+/// Copies of `bytes` of tensors that together exceed `rotate_bytes`, so that none is found in a cache.
+pub(crate) fn buffer_sets(rotate_bytes: u64, bytes: u64) -> usize {
+    const MAX_BUFFER_SETS: u64 = 64;
+    rotate_bytes.div_ceil(bytes.max(1)).clamp(1, MAX_BUFFER_SETS) as usize
+}
 
 /// Which clock to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,6 +124,16 @@ impl<'a> Stopwatch<'a> {
             }
             None => self.wall(encoder),
         }
+    }
+
+    /// Milliseconds of one of `repeats` executions in a pass, which rotate through sets of buffers from the `first` on.
+    pub(crate) fn rotate(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
+        let ms = self.time(|pass| {
+            for i in 0..repeats {
+                sets[(first + i) % sets.len()].bound.encode_in_pass(pass);
+            }
+        })?;
+        Ok(ms / repeats as f64)
     }
 
     /// Milliseconds on the wall clock from the submission of what was recorded to its completion.

@@ -4,4 +4,5 @@ mod clock;
 mod statistics;
 
 pub use clock::{Clock, ClockKind, Stopwatch};
+pub(crate) use clock::{MAX_REPEATS, buffer_sets, repeats};
 pub use statistics::Summary;

@@ -7,11 +7,7 @@ use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Gpu, Outputs, Plan, Prepared};
-use crate::timing::{ClockKind, Stopwatch, Summary};
-
-/// Most executions in a sample, and most sets of buffers.
-const MAX_REPEATS: usize = 2000;
-const MAX_BUFFER_SETS: usize = 64;
+use crate::timing::{ClockKind, MAX_REPEATS, Stopwatch, Summary, buffer_sets, repeats};
 
 /// Largest distance of two results over the length of one of them. Far beyond what rounding does, far below what a kernel
 /// does that a driver broke.
@@ -56,7 +52,7 @@ pub(super) fn measure(
         keeps_up
     });
     for entrant in &mut entrants {
-        entrant.repeats = ((settings.sample_ms / entrant.once_ms.max(1e-6)).ceil() as usize).clamp(1, MAX_REPEATS);
+        entrant.repeats = repeats(settings.sample_ms, entrant.once_ms);
     }
     share_buffers(gpu, settings, &mut entrants)?;
     for round in 0..settings.rounds {
@@ -147,10 +143,7 @@ fn enter(
 
 /// Milliseconds of one of `count` executions; of more where they are too short for the clock.
 fn execute(stopwatch: &Stopwatch<'_>, prepared: &Prepared, count: usize) -> Result<f64> {
-    let time = |count: usize| {
-        let ms = stopwatch.time(|pass| (0..count).for_each(|_| prepared.bound.encode_in_pass(pass)))?;
-        Ok(ms / count as f64)
-    };
+    let time = |count: usize| stopwatch.rotate(&[prepared], 0, count);
     time(count).or_else(|_| time(count.saturating_mul(64).min(MAX_REPEATS)))
 }
 
@@ -180,7 +173,7 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
     let workspace = workspaces.max_by_key(wgpu::Buffer::size);
     let Some(first) = entrants.first() else { return Ok(()) };
     let bytes: u64 = first.sets[0].buffers.values().map(wgpu::Buffer::size).sum();
-    let count = settings.rotate_bytes.div_ceil(bytes.max(1)).clamp(1, MAX_BUFFER_SETS as u64) as usize;
+    let count = buffer_sets(settings.rotate_bytes, bytes);
     let mut all = vec![first.sets[0].buffers.clone()];
     while all.len() < count.min(executions) {
         // Fewer do where there is no memory for more.
@@ -198,17 +191,13 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
 
 /// Warms up and takes the samples of a round.
 fn visit(stopwatch: &Stopwatch<'_>, settings: &TuneSettings, entrant: &mut Entrant) -> Result<()> {
+    let sets: Vec<&Prepared> = entrant.sets.iter().collect();
     for sample in 0..=settings.samples {
-        let Entrant { sets, next, repeats, .. } = &*entrant;
-        let ms = stopwatch.time(|pass| {
-            for i in 0..*repeats {
-                sets[(next + i) % sets.len()].bound.encode_in_pass(pass);
-            }
-        })?;
-        entrant.next = (next + repeats) % sets.len();
+        let ms = stopwatch.rotate(&sets, entrant.next, entrant.repeats)?;
+        entrant.next = (entrant.next + entrant.repeats) % sets.len();
         // Clocks and caches settle in the first.
         if sample > 0 {
-            entrant.samples_ms.push(ms / entrant.repeats as f64);
+            entrant.samples_ms.push(ms);
         }
     }
     Ok(())
