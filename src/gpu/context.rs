@@ -74,7 +74,7 @@ pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Lim
     }
 }
 
-/// `LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa, in 22.3 and in 25.
+/// Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; measured with 22.3 (`tests/driver_limits.rs`).
 const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
 
 /// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
