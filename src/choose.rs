@@ -29,6 +29,10 @@ pub enum Algorithm {
     ImplicitGemm,
     /// A 1x1 convolution is a matrix product; no workspace.
     PointwiseGemm,
+    /// Winograd's minimal filtering F(2x2, 3x3): 16 products instead of 36 for four outputs.
+    WinogradF2,
+    /// F(4x4, 3x3): 36 products instead of 144 for sixteen outputs, at a larger error.
+    WinogradF4,
     /// Transposed: one dense convolution per residue modulo the stride.
     Phases,
     /// Transposed: a matrix product into columns, then their sum.
@@ -49,7 +53,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 15] = [
+    pub const ALL: [Algorithm; 17] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
@@ -57,6 +61,8 @@ impl Algorithm {
         Algorithm::Im2colGemm,
         Algorithm::ImplicitGemm,
         Algorithm::PointwiseGemm,
+        Algorithm::WinogradF2,
+        Algorithm::WinogradF4,
         Algorithm::Phases,
         Algorithm::GemmCol2im,
         Algorithm::TwoPass,
@@ -77,6 +83,8 @@ impl Algorithm {
             Algorithm::Im2colGemm => "im2col-gemm",
             Algorithm::ImplicitGemm => "implicit-gemm",
             Algorithm::PointwiseGemm => "pointwise-gemm",
+            Algorithm::WinogradF2 => "winograd-f2",
+            Algorithm::WinogradF4 => "winograd-f4",
             Algorithm::Phases => "phases",
             Algorithm::GemmCol2im => "gemm-col2im",
             Algorithm::TwoPass => "two-pass",
@@ -91,6 +99,15 @@ impl Algorithm {
     /// Whether it computes the same bits every time on one device.
     pub fn is_deterministic(self) -> bool {
         self != Algorithm::AtomicScatter
+    }
+
+    /// The least accuracy that it is good for: [`Options::accuracy`] must ask for no more.
+    pub fn accuracy(self) -> Accuracy {
+        match self {
+            Algorithm::WinogradF2 => Accuracy::Standard,
+            Algorithm::WinogradF4 => Accuracy::Relaxed,
+            _ => Accuracy::Strict,
+        }
     }
 
     /// The algorithm of that name.
@@ -109,6 +126,8 @@ impl Algorithm {
                 Algorithm::PointwiseGemm,
                 Algorithm::ImplicitGemm,
                 Algorithm::Im2colGemm,
+                Algorithm::WinogradF2,
+                Algorithm::WinogradF4,
             ],
             Problem::ConvTranspose(_) => {
                 &[Algorithm::Direct, Algorithm::Depthwise, Algorithm::Phases, Algorithm::GemmCol2im]
@@ -160,11 +179,53 @@ impl fmt::Display for Algorithm {
     }
 }
 
+/// How large the rounding errors of a plan may be. The classes are those of `docs/numerics.md`, whose bounds the tests
+/// demand; u is 2^-24.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Accuracy {
+    /// Every output is within (K + 2)·u·Σ|a||b| of the exact sum of its K products, whatever the data.
+    Strict,
+    /// On data of one scale no larger than a plain sum's error, on any data bounded by the largest values of the
+    /// neighbourhood instead of by the output's own products: adds Winograd F(2x2, 3x3).
+    #[default]
+    Standard,
+    /// On data of one scale a few times a plain sum's error: adds Winograd F(4x4, 3x3).
+    Relaxed,
+}
+
+impl Accuracy {
+    /// Every class, the most accurate first.
+    pub const ALL: [Accuracy; 3] = [Accuracy::Strict, Accuracy::Standard, Accuracy::Relaxed];
+
+    /// `strict`, `standard` or `relaxed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accuracy::Strict => "strict",
+            Accuracy::Standard => "standard",
+            Accuracy::Relaxed => "relaxed",
+        }
+    }
+
+    /// The class of that name.
+    pub fn parse(name: &str) -> Option<Accuracy> {
+        Accuracy::ALL.into_iter().find(|accuracy| accuracy.name() == name)
+    }
+}
+
+impl fmt::Display for Accuracy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// What a plan is to do beside its problem.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options {
     /// Use this algorithm or fail; `None` lets [`choose`] decide.
     pub algorithm: Option<Algorithm>,
+    /// How large the rounding errors may be.
+    pub accuracy: Accuracy,
     /// Compile the shaders with wgpu's bounds checks and loop bounding. Off by default: sizes are validated when
     /// binding and data-dependent indices are clamped in the shader.
     pub runtime_checks: bool,
@@ -181,6 +242,13 @@ impl Options {
     #[must_use]
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
+        self
+    }
+
+    /// With rounding errors of a class.
+    #[must_use]
+    pub fn accuracy(mut self, accuracy: Accuracy) -> Self {
+        self.accuracy = accuracy;
         self
     }
 

@@ -21,7 +21,7 @@ mod timing;
 pub mod tune;
 
 pub use capabilities::{Capabilities, KernelClass};
-pub use choose::{Algorithm, Candidate, Choice, Options, candidates, choose};
+pub use choose::{Accuracy, Algorithm, Candidate, Choice, Options, candidates, choose};
 pub use error::{Error, ErrorKind, Result};
 pub use geometry::{
     Cost, DeformCost, Geometry, LayerShape, MAX_MATRIX_LEN, Matrix, OverlapCounts, ReceptiveField, SeparableCost,

@@ -10,8 +10,7 @@ use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags,
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
-    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, Options, PaddingMode, Pool, PoolMode, Problem,
-    SpatialSeparable2d,
+    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -67,7 +66,7 @@ fn variants() -> BTreeMap<String, Variant> {
             let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
             for capabilities in [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups) {
                 let capabilities = Capabilities { f32_atomics: true, ..capabilities };
-                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &Options::default()) else {
+                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &common::relaxed()) else {
                     continue;
                 };
                 for dispatch in &lowered.whole.dispatches {

@@ -49,6 +49,7 @@ parts! {
     OUTER = "outer";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
+    WINOGRAD = "winograd";
 }
 
 /// Which uniform a kernel reads at binding 0.
@@ -236,9 +237,9 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv2d_dilated::KERNEL,
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
+        &conv_implicit_gemm::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
-        &conv_implicit_gemm::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
         &conv_transpose_gather::KERNEL,
         &conv_transpose_phases::KERNEL,
@@ -273,5 +274,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &space_to_depth::KERNEL,
         &spatial_separable2d_direct::KERNEL,
         &sum_slices::KERNEL,
+        &winograd_input::KERNEL,
+        &winograd_output::KERNEL,
+        &winograd_weight::KERNEL,
     ]
 }

@@ -84,7 +84,13 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
     let n_windows = windows.iter().product::<u64>();
     let powers = if params.value >= 1.0 { params.value.min(MAX_POWER as f32) as u64 + 1 } else { 1 };
     Some(match dispatch.variant.kernel.stem {
-        "activation_grad" | "depth_to_space" | "space_to_depth" | "scale" | "im2col" | "deform_conv2d_cells" => 0,
+        "activation_grad"
+        | "depth_to_space"
+        | "space_to_depth"
+        | "scale"
+        | "im2col"
+        | "deform_conv2d_cells"
+        | "winograd_weight" => 0,
         "avg_pool" | "max_pool" => nest(&[dispatch.constant("ROWS")?, kd, kh, kw]),
         // Every axis searches its first tap.
         "col2im" => nest(&[kd, kh, kw]) + kd + kh + kw + 3,
@@ -129,6 +135,11 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "conv_grad_weight" => nest(&[batch, positions.div_ceil(lanes)]),
         "grad_bias" => nest(&[batch, positions.div_ceil(lanes)]),
         "sum_slices" => nest(&[batch.div_ceil(SLICES), SLICES]) + batch,
+        "winograd_input" => nest(&[dispatch.constant("CHANNELS")?]),
+        "winograd_output" => {
+            let tile = dispatch.constant("TILE")?;
+            nest(&[dispatch.constant("CHANNELS")?, tile * tile])
+        }
         "padding_grad" => {
             let readers = |axis: usize| match dispatch.constant("PADDING_MODE") {
                 Some(2) => 1 + u64::from(params.pad_begin[axis]) + u64::from(params.pad_end[axis]),

@@ -291,11 +291,19 @@ impl Lowering<'_> {
             }
             Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
             Algorithm::Im2colGemm => return self.im2col_gemm(task),
+            Algorithm::WinogradF2 | Algorithm::WinogradF4 => return self.winograd_conv(task, algorithm),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
             _ => conv_direct::dispatch(task),
         };
         self.program.dispatches.push(dispatch);
         Ok(())
+    }
+
+    fn winograd_conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        if self.options.accuracy < algorithm.accuracy() {
+            return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
+        }
+        self.winograd(task, if algorithm == Algorithm::WinogradF4 { 4 } else { 2 })
     }
 
     fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {

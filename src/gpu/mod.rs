@@ -15,6 +15,7 @@ mod open;
 pub mod params;
 mod plan;
 pub mod program;
+mod winograd;
 
 mod activation_grad;
 mod avg_pool;
@@ -62,6 +63,9 @@ mod scale;
 mod space_to_depth;
 mod spatial_separable2d_direct;
 mod sum_slices;
+mod winograd_input;
+mod winograd_output;
+mod winograd_weight;
 
 pub use bound::{Bindings, Bound};
 #[cfg(feature = "bench")]

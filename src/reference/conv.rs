@@ -4,13 +4,16 @@ use rayon::prelude::*;
 
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, tensor, winograd};
+use crate::choose::Algorithm;
 use crate::error::Result;
 use crate::problem::Conv;
 use crate::tensor::TensorName;
 
+/// The bounds are those of any plain sum, or of the algorithm where it is no plain sum.
+///
 /// `y[n,co,o] = Σ_{ci,k} x[n, g·C + ci, o·stride - padding + k·dilation] · w[co,ci,k]`, C input channels per group.
-pub(super) fn conv(p: &Conv, inputs: &Inputs) -> Result<Outcome> {
+pub(super) fn conv(p: &Conv, inputs: &Inputs, algorithm: Option<Algorithm>) -> Result<Outcome> {
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
     let out = window.map(|axis| axis.windows());
     let kernel = p.kernel.to_3d(1);
@@ -34,7 +37,12 @@ pub(super) fn conv(p: &Conv, inputs: &Inputs) -> Result<Outcome> {
         }
         sum
     };
-    let sums = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
+    let mut sums: Vec<Sum> = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
+    match algorithm {
+        Some(Algorithm::WinogradF2) => winograd::widen(p, 2, inputs, &mut sums)?,
+        Some(Algorithm::WinogradF4) => winograd::widen(p, 4, inputs, &mut sums)?,
+        _ => {}
+    }
     let shape = activations(p.batch, p.c_out, &out[3 - p.input.rank()..]);
     finish(shape, sums, &p.epilogue, &[p.c_out], |i| i / out_len % p.c_out, inputs)
 }

@@ -11,6 +11,7 @@ mod rearrange;
 mod separable;
 mod sum;
 mod window;
+mod winograd;
 
 pub use deform::{Corner, bilinear, bilinear_corners};
 pub use gradient::{activation_derivative, gradients};
@@ -18,6 +19,7 @@ pub use sum::activate;
 
 pub use crate::tensor::Inputs;
 
+use crate::choose::Algorithm;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::problem::Problem;
@@ -84,10 +86,21 @@ impl Outcome {
 /// # Ok::<(), wgconv::Error>(())
 /// ```
 pub fn run(problem: &Problem, inputs: &Inputs) -> Result<Outcome> {
+    outcome_by(problem, inputs, None)
+}
+
+/// Computes a problem and what `algorithm` may err by: the values of [`run`], and wider bounds where the algorithm is no
+/// plain sum of the problem's products. Winograd's adds and subtracts neighbours first, so that its bound depends on the
+/// largest values around an output and not on the output's own products alone.
+pub fn run_by(problem: &Problem, inputs: &Inputs, algorithm: Algorithm) -> Result<Outcome> {
+    outcome_by(problem, inputs, Some(algorithm))
+}
+
+fn outcome_by(problem: &Problem, inputs: &Inputs, algorithm: Option<Algorithm>) -> Result<Outcome> {
     // Refuses what has no meaning, so that the loops need no checks. Its extents are not used.
     Geometry::new(problem)?;
     match problem {
-        Problem::Conv(p) => conv::conv(p, inputs),
+        Problem::Conv(p) => conv::conv(p, inputs, algorithm),
         Problem::ConvTranspose(p) => conv_transpose::conv_transpose(p, inputs),
         Problem::DeformConv2d(p) => deform::deform_conv2d(p, inputs),
         Problem::LocallyConnected2d(p) => locally_connected::locally_connected2d(p, inputs),

@@ -254,6 +254,7 @@ mod tests {
             problem,
             element: "f32".into(),
             layouts: Default::default(),
+            accuracy: Default::default(),
             shared_buffers: false,
             runtime_checks: false,
             workspace_limit: None,

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Capabilities;
-use crate::choose::{Algorithm, Options};
+use crate::choose::{Accuracy, Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Context, catalog};
@@ -25,6 +25,8 @@ pub struct Key {
     pub element: String,
     /// Layouts that are not contiguous.
     pub layouts: BTreeMap<TensorName, Layout>,
+    /// [`Options::accuracy`].
+    pub accuracy: Accuracy,
     /// [`Options::shared_buffers`].
     pub shared_buffers: bool,
     /// [`Options::runtime_checks`].
@@ -92,6 +94,7 @@ impl Key {
             problem: problem.clone(),
             element: "f32".into(),
             layouts: layouts.map(|(&name, layout)| (name, layout.clone())).collect(),
+            accuracy: options.accuracy,
             shared_buffers: options.shared_buffers,
             runtime_checks: options.runtime_checks,
             workspace_limit: options.workspace_limit,

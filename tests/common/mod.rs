@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
 use wgconv::{
-    Access, Algorithm, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName, candidates,
+    Access, Accuracy, Algorithm, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName, candidates,
 };
 use wgconv::{
     Activation, Capabilities, Col2im, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Im2col,
@@ -38,6 +38,11 @@ pub fn inputs(problem: &Problem, mut value: impl FnMut(TensorName) -> f32) -> In
     let geometry = Geometry::new(problem).expect("zoo problems are valid");
     let read = geometry.tensors().iter().filter(|spec| spec.access != Access::Write);
     read.map(|spec| (spec.name, (0..spec.len()).map(|_| value(spec.name)).collect())).collect()
+}
+
+/// Options under which every algorithm is a candidate.
+pub fn relaxed() -> Options {
+    Options::default().accuracy(Accuracy::Relaxed)
 }
 
 /// Small integers: every sum is exact in f32.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use wgconv::gpu::{Gpu, Select};
-use wgconv::{Algorithm, Candidate, Geometry, Inputs, Options, candidates, reference};
+use wgconv::{Accuracy, Algorithm, Candidate, Geometry, Inputs, Options, candidates, reference};
 
 use crate::console::tell;
 use crate::failure::{Failure, Result};
@@ -51,6 +51,12 @@ impl FromStr for Method {
             }),
         }
     }
+}
+
+/// What `--accuracy` asks for.
+pub fn accuracy(text: &str) -> std::result::Result<Accuracy, String> {
+    let names = Accuracy::ALL.map(Accuracy::name).join(", ");
+    Accuracy::parse(&text.to_lowercase()).ok_or_else(|| format!("it must be one of {names}"))
 }
 
 /// Most outputs that the oracle, which keeps some 70 bytes for each, is asked for.

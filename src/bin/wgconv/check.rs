@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use wgconv::{Algorithm, Geometry, Options, TensorName};
+use wgconv::{Accuracy, Algorithm, Geometry, Options, TensorName};
 
 use crate::backend::{self, Backend, Computed, Method, Wanted};
 use crate::case::{self, Case};
@@ -38,6 +38,9 @@ pub struct CheckArgs {
     /// all that apply, auto for the chosen one, or one by name
     #[arg(long, value_name = "NAME", default_value = "all")]
     algorithm: Method,
+    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
+    accuracy: Accuracy,
     /// Only this operation
     #[arg(long, value_name = "OP")]
     op: Option<String>,
@@ -206,8 +209,9 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
     for device in devices {
         let forward = &task.checked.geometry;
         let passes = [(!outputs.is_empty()).then_some(forward), backward.as_ref().map(|backward| &backward.geometry)];
-        let [forward_algorithms, backward_algorithms] = algorithms(passes, device, args.algorithm);
-        let options = |algorithm| Options { algorithm, runtime_checks: args.runtime_checks, ..Options::default() };
+        let [forward_algorithms, backward_algorithms] = algorithms(passes, device, args.algorithm, args.accuracy);
+        let (runtime_checks, accuracy) = (args.runtime_checks, args.accuracy);
+        let options = |algorithm| Options { algorithm, accuracy, runtime_checks, ..Options::default() };
         for algorithm in forward_algorithms {
             match device.run(forward, &options(algorithm), &task.inputs) {
                 Ok(computed) => {
@@ -240,7 +244,12 @@ fn named(algorithm: Option<Algorithm>) -> &'static str {
 
 /// What to force for each pass that is there, one after the other; `None` leaves the choice to the library. An algorithm
 /// that was asked for by name is forced on the passes that have it.
-fn algorithms(passes: [Option<&Geometry>; 2], device: &Backend, method: Method) -> [Vec<Option<Algorithm>>; 2] {
+fn algorithms(
+    passes: [Option<&Geometry>; 2],
+    device: &Backend,
+    method: Method,
+    accuracy: Accuracy,
+) -> [Vec<Option<Algorithm>>; 2] {
     let has = |geometry: &Geometry, algorithm| Algorithm::of(geometry.problem()).contains(&algorithm);
     passes.map(|pass| {
         let Some(geometry) = pass else { return Vec::new() };
@@ -251,7 +260,7 @@ fn algorithms(passes: [Option<&Geometry>; 2], device: &Backend, method: Method) 
                 if elsewhere && !has(geometry, algorithm) { vec![] } else { vec![Some(algorithm)] }
             }
             (_, Method::All) => {
-                let candidates = device.candidates(geometry, &Options::default());
+                let candidates = device.candidates(geometry, &Options::default().accuracy(accuracy));
                 let applicable: Vec<_> =
                     candidates.iter().filter(|c| c.verdict.is_ok()).map(|c| Some(c.algorithm)).collect();
                 // Where nothing applies, running says why.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
 use wgconv::{
-    Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d, Geometry,
-    LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, TensorName, candidates, choose,
-    convolution_matrix, deform_cost, overlap_counts, receptive_field, separable_cost,
+    Accuracy, Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d,
+    Geometry, LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, TensorName, candidates,
+    choose, convolution_matrix, deform_cost, overlap_counts, receptive_field, separable_cost,
 };
 
 use crate::attributes::{ATTRIBUTES, Attributes};
@@ -81,6 +81,9 @@ pub struct ExplainArgs {
     /// auto, a number or a part of a name; gpu or cpu for such a device with WebGPU's default limits
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
+    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
+    accuracy: Accuracy,
     /// Print everything in JSON
     #[arg(long)]
     json: bool,
@@ -129,8 +132,8 @@ struct Served {
 }
 
 impl Served {
-    fn new(geometry: &Geometry, device: String, capabilities: Capabilities) -> Served {
-        let options = Options::default();
+    fn new(geometry: &Geometry, device: String, capabilities: Capabilities, accuracy: Accuracy) -> Served {
+        let options = Options::default().accuracy(accuracy);
         let candidates = candidates(geometry, &capabilities, &options);
         let choice = choose(geometry, &capabilities, &options);
         Served { device, capabilities, candidates, choice }
@@ -149,7 +152,7 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
         overlap: overlap(geometry.problem()),
         deform: deformable_cost(geometry.problem()),
         separable: depthwise_cost(geometry.problem()),
-        devices: devices.into_iter().map(|(name, of)| Served::new(&geometry, name, of)).collect(),
+        devices: devices.into_iter().map(|(name, of)| Served::new(&geometry, name, of, args.accuracy)).collect(),
         matrix: if args.matrix { Some(matrix(&geometry, weight)?) } else { None },
         op,
         geometry,

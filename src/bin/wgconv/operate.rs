@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
-use wgconv::{PaddingMode, TensorName};
+use wgconv::{Accuracy, PaddingMode, TensorName};
 
 use crate::attributes::{ATTRIBUTES, Attributes, Form, Padding, PerAxis, json_of};
 use crate::backend::{self, Method, Wanted};
@@ -142,7 +142,7 @@ fn command(op: Op) -> Command {
     command.args(device_args())
 }
 
-fn device_args() -> [Arg; 3] {
+fn device_args() -> [Arg; 4] {
     [
         Arg::new("device")
             .long("device")
@@ -156,6 +156,12 @@ fn device_args() -> [Arg; 3] {
             .default_value("auto")
             .value_parser(value_parser!(Method))
             .help("auto or an algorithm (see `wgconv explain`)"),
+        Arg::new("accuracy")
+            .long("accuracy")
+            .value_name("CLASS")
+            .default_value("standard")
+            .value_parser(backend::accuracy)
+            .help("strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("Describe the result in JSON"),
     ]
 }
@@ -231,7 +237,8 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     }
     let device_wanted = optional::<Wanted>(matches, "device").cloned().unwrap_or(Wanted::Auto);
     let method = optional::<Method>(matches, "algorithm").copied().unwrap_or(Method::Auto);
-    let options = run::options(method, &device_wanted)?;
+    let accuracy = optional::<Accuracy>(matches, "accuracy").copied().unwrap_or_default();
+    let options = run::options(method, accuracy, &device_wanted)?;
 
     let mut arrays = BTreeMap::new();
     for &tensor in op.required().iter().chain(op.optional()) {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use wgconv::bench::Pass;
 use wgconv::gpu::Gpu;
 use wgconv::tune::{self, DeviceKey, Entry, Outcome, TuneSettings, Tuned, Tuner};
-use wgconv::{Geometry, Options};
+use wgconv::{Accuracy, Geometry, Options};
 
-use crate::backend::Adapter;
+use crate::backend::{self, Adapter};
 use crate::bench::{self, Layer, Load, Selection, stop_on_interrupt};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
@@ -36,6 +36,9 @@ pub struct TuneArgs {
     /// The file that remembers
     #[arg(long, value_name = "FILE.jsonl")]
     cache: Option<PathBuf>,
+    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
+    accuracy: Accuracy,
     /// Time again what the cache holds
     #[arg(long)]
     force: bool,
@@ -128,7 +131,9 @@ pub fn run(args: &TuneArgs) -> Result<()> {
                 let outcome = Geometry::new(&problem)
                     .map_err(Failure::from)
                     .and_then(|geometry| bench::expect_memory(&geometry))
-                    .and_then(|()| Ok(tuner.tune(gpu, &problem, &Options::default(), &settings)?));
+                    .and_then(|()| {
+                        Ok(tuner.tune(gpu, &problem, &Options::default().accuracy(args.accuracy), &settings)?)
+                    });
                 rows.push(Row { layer, pass, device, outcome });
             }
         }

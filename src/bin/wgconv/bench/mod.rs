@@ -15,9 +15,9 @@ use wgconv::bench::{
     Clock, Expected, Item, Machine, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
 };
 use wgconv::tune::Tuner;
-use wgconv::{Geometry, Options, Problem, choose};
+use wgconv::{Accuracy, Geometry, Options, Problem, choose};
 
-use crate::backend::{Adapter, Method};
+use crate::backend::{self, Adapter, Method};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -51,6 +51,9 @@ pub struct BenchArgs {
     /// auto for the chosen one, all that apply, or one by name
     #[arg(long, value_name = "NAME", default_value = "auto")]
     algorithm: Method,
+    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
+    accuracy: Accuracy,
     /// Use the algorithms of a file of `wgconv tune` where the library would choose; without a name its usual file
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     tuned: Option<Option<PathBuf>>,
@@ -168,7 +171,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         }
         bar.finish_and_clear();
     }
-    let mut entries = entries(&layers, &benches, &passes, args.algorithm, tuner.as_ref());
+    let mut entries = entries(&layers, &benches, &passes, (args.algorithm, args.accuracy), tuner.as_ref());
     if let Some(tuner) = &tuner {
         let tuned = entries.iter().filter(|entry| entry.tuned).count();
         let file = tuner.path().unwrap_or(Path::new("-")).display();
@@ -270,7 +273,7 @@ fn entries(
     layers: &[Layer],
     benches: &[Bench<'_>],
     passes: &[Pass],
-    method: Method,
+    (method, accuracy): (Method, Accuracy),
     tuner: Option<&Tuner>,
 ) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -278,7 +281,7 @@ fn entries(
         for &pass in passes {
             let Some(problem) = pass.of(geometry.problem()) else { continue };
             for (bench, Bench { adapter, .. }) in benches.iter().enumerate() {
-                for (options, chosen) in ways(&problem, adapter, method, tuner) {
+                for (options, chosen) in ways(&problem, adapter, (method, accuracy), tuner) {
                     let tuned = tuner.is_some() && options.algorithm.is_some();
                     let item = Item::new(problem.clone(), options);
                     entries.push(Entry { layer, bench, pass, chosen, tuned, item });
@@ -290,16 +293,21 @@ fn entries(
 }
 
 /// What to force, one after the other, and whether the library would choose it; nothing forced leaves the choice to it.
-fn ways(problem: &Problem, adapter: &Adapter, method: Method, tuner: Option<&Tuner>) -> Vec<(Options, bool)> {
-    let auto = Options::default();
-    let forced = |algorithm| Options { algorithm: Some(algorithm), ..Options::default() };
+fn ways(
+    problem: &Problem,
+    adapter: &Adapter,
+    (method, accuracy): (Method, Accuracy),
+    tuner: Option<&Tuner>,
+) -> Vec<(Options, bool)> {
+    let auto = Options::default().accuracy(accuracy);
+    let forced = |algorithm| auto.clone().algorithm(algorithm);
     let Ok(geometry) = Geometry::new(problem) else { return vec![(auto, true)] };
     let capabilities = adapter.gpu.capabilities();
     let chosen = choose(&geometry, capabilities, &auto).ok().map(|choice| choice.algorithm);
     match method {
         Method::Auto => match tuner.and_then(|tuner| tuner.lookup(adapter.gpu.context(), problem, &auto)) {
             Some(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
-            None => vec![(auto, true)],
+            None => vec![(auto.clone(), true)],
         },
         Method::One(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
         Method::All => {
@@ -307,7 +315,7 @@ fn ways(problem: &Problem, adapter: &Adapter, method: Method, tuner: Option<&Tun
             let applicable = candidates.iter().filter(|candidate| candidate.verdict.is_ok());
             let ways: Vec<_> = applicable.map(|c| (forced(c.algorithm), chosen == Some(c.algorithm))).collect();
             // Where nothing applies, running says why.
-            if ways.is_empty() { vec![(auto, true)] } else { ways }
+            if ways.is_empty() { vec![(auto.clone(), true)] } else { ways }
         }
     }
 }

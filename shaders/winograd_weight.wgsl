@@ -1,0 +1,63 @@
+// u[point, co, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
+//
+// One invocation transforms one filter. Step one of a Winograd convolution.
+// Dispatch: ceil(c_out * c_in_per_group / WORKGROUP) workgroups, folded.
+// Prelude: WORKGROUP, FLIP_KERNEL, TILE (outputs of a tile along an axis: 2 or 4).
+
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+
+// Stores three points from `point` on.
+fn store3(ix: u32, point: u32, values: vec3<f32>) {
+    let stride = params.output.n;
+    let at = ix + point * stride;
+    output[at] = values.x;
+    output[at + stride] = values.y;
+    output[at + 2u * stride] = values.z;
+}
+
+fn store6(ix: u32, row: u32, values: mat2x3<f32>) {
+    store3(ix, 6u * row, values[0]);
+    store3(ix, 6u * row + 3u, values[1]);
+}
+
+fn store4(ix: u32, row: u32, values: vec4<f32>) {
+    store3(ix, 4u * row, values.xyz);
+    output[ix + (4u * row + 3u) * params.output.n] = values.w;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) local_ix: u32,
+) {
+    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
+    if ix >= params.output.n {
+        return;
+    }
+    let at = 9u * ix;
+    var filter_rows = mat3x3<f32>(
+        weight[at], weight[at + 1u], weight[at + 2u],
+        weight[at + 3u], weight[at + 4u], weight[at + 5u],
+        weight[at + 6u], weight[at + 7u], weight[at + 8u],
+    );
+    if FLIP_KERNEL {
+        filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);
+    }
+    if TILE == 2u {
+        let tile = weight_tile4(filter_rows);
+        store4(ix, 0u, tile[0]);
+        store4(ix, 1u, tile[1]);
+        store4(ix, 2u, tile[2]);
+        store4(ix, 3u, tile[3]);
+    } else {
+        let tile = weight_tile6(filter_rows);
+        store6(ix, 0u, tile.r0);
+        store6(ix, 1u, tile.r1);
+        store6(ix, 2u, tile.r2);
+        store6(ix, 3u, tile.r3);
+        store6(ix, 4u, tile.r4);
+        store6(ix, 5u, tile.r5);
+    }
+}

@@ -1,0 +1,71 @@
+//! Lowering of Winograd convolutions: filters and patches are transformed, one matrix product per point of a tile
+//! multiplies them, and what it yields is transformed back.
+
+use super::lower::{Applies, Lowering};
+use super::params::View;
+use super::program::{ConvTask, GemmTask, Slot};
+use super::{winograd_input, winograd_output, winograd_weight};
+use crate::capabilities::KernelClass;
+use crate::geometry::Window;
+use crate::problem::Epilogue;
+
+/// Tiles of all images.
+pub(super) fn tiles(w: &Window, tile: u32) -> usize {
+    let [depth, height, width] = w.output;
+    w.batch * depth * height.div_ceil(tile as usize) * width.div_ceil(tile as usize)
+}
+
+/// Channels that an invocation of a transform takes. Dividing a tile's index costs a software rasteriser as much as a
+/// dozen loads; a GPU wants the invocations.
+pub(super) fn channels_at_once(class: KernelClass) -> u32 {
+    match class {
+        KernelClass::Gpu => 1,
+        KernelClass::Cpu => 8,
+    }
+}
+
+/// What keeps Winograd's algorithm from a window.
+pub(super) fn applies(w: &Window) -> Applies {
+    if w.kernel != [1, 3, 3] || w.stride != [1; 3] || [w.dilation[1], w.dilation[2]] != [1; 2] {
+        return Err("it needs a 3x3 kernel with stride 1 and dilation 1".into());
+    }
+    Ok(())
+}
+
+impl Lowering<'_> {
+    /// By tiles of `tile` x `tile` outputs.
+    pub(super) fn winograd(&mut self, task: &ConvTask, tile: u32) -> Applies {
+        let w = &task.window;
+        applies(w)?;
+        let points = (tile as usize + 2).pow(2);
+        let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
+        let n_tiles = tiles(w, tile);
+        let pitch = n_tiles.next_multiple_of(4);
+        let filters = self.reserve(&[points, w.c_out, c_in])?;
+        let patches = self.reserve(&[points, w.c_in, pitch])?;
+        let products = self.reserve(&[points, w.c_out, pitch])?;
+        self.push(winograd_weight::dispatch(task, tile, filters));
+        self.push(winograd_input::dispatch(task, tile, self.caps.class, patches));
+        // Every point of every group is a group of the product.
+        self.gemm(&GemmTask {
+            batch: 1,
+            groups: points * w.groups,
+            m: c_out,
+            n: n_tiles,
+            k: c_in,
+            a: filters,
+            a_strides: [c_out * c_in, c_in, 1],
+            b: patches,
+            b_strides: [0, c_in * pitch, pitch, 1],
+            output_size: [1, 1, n_tiles],
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: Slot { view: View { c: pitch as u32, w: 1, ..View::default() }, ..products },
+            beta: 0.0,
+            slices: None,
+        });
+        self.push(winograd_output::dispatch(task, tile, self.caps.class, products));
+        Ok(())
+    }
+}

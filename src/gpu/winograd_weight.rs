@@ -1,0 +1,27 @@
+//! Launcher of `shaders/winograd_weight.wgsl`.
+
+use super::catalog::kernel;
+use super::params::WindowParams;
+use super::program::{ConvTask, Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+
+kernel!(
+    "winograd_weight", Window,
+    parts: [VIEW, WINDOW_PARAMS, GRID, WINOGRAD],
+    read: ["weight"],
+    write: ["output"],
+    constants: ["WORKGROUP", "FLIP_KERNEL", "TILE"],
+    precondition: "a 3x3 kernel",
+);
+
+/// `filters` has an axis of points, and rows of c_in / groups for the output channels.
+pub(super) fn dispatch(task: &ConvTask, tile: u32, filters: Slot) -> Dispatch {
+    let w = &task.window;
+    let params = WindowParams { output: filters.view, ..WindowParams::new(w) };
+    Dispatch::new(
+        &KERNEL,
+        vec![WORKGROUP.into(), task.flip_kernel.into(), tile.into()],
+        Params::Window(Box::new(params)),
+        vec![task.weight, filters.operand],
+        workgroups_for((w.c_out * w.c_in_per_group()) as u64),
+    )
+}
