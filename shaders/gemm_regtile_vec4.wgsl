@@ -52,7 +52,7 @@ fn main(
     // A slice of the sum has its place in the grid instead of an image.
     let k_first = select(0u, batch * params.slice, SLICED);
     let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
-    let a_start = (params.a_base + group * params.a_group) / 4u + row * a_row;
+    let a_start = (params.a_base + batch * params.a_batch + group * params.a_group) / 4u + row * a_row;
     let rows_low = a_start + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)) * a_row;
     let rows_high = a_start + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)) * a_row;
     let b_row = params.b_row / 4u;

@@ -50,7 +50,7 @@ fn main(
     // A slice of the sum has its place in the grid instead of an image.
     let k_first = select(0u, batch * params.slice, SLICED);
     let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
-    let a_start = params.a_base + group * params.a_group + row * params.a_row;
+    let a_start = params.a_base + batch * params.a_batch + group * params.a_group + row * params.a_row;
     let four = vec4<u32>(0u, 1u, 2u, 3u);
     let rows_0 = a_start + min(four, last) * params.a_row;
     let rows_1 = a_start + min(four + 4u, last) * params.a_row;

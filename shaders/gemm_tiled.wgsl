@@ -88,7 +88,7 @@ fn main(
     // A slice of the sum has its place in the grid instead of an image.
     let k_first = select(0u, batch * params.slice, SLICED);
     let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
-    let a_start = params.a_base + group * params.a_group;
+    let a_start = params.a_base + batch * params.a_batch + group * params.a_group;
     let b_start = params.b_base + batch * params.b_batch + group * params.b_group;
     let thread_row = local_ix / THREADS;
     let thread_column = local_ix % THREADS;

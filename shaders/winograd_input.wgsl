@@ -1,4 +1,4 @@
-// v[point, ci, tile] = (B^T d B)[point] of the (TILE + 2)^2 elements d that a tile of TILE x TILE outputs of channel ci reads
+// v[ci, point, tile] = (B^T d B)[point] of the (TILE + 2)^2 elements d that a tile of TILE x TILE outputs of channel ci reads
 //
 // One invocation transforms one tile of CHANNELS channels: where it reads is the same for all of them. Tiles count through
 // all images, depths, rows and columns. Step two of a Winograd convolution.

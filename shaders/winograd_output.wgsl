@@ -1,4 +1,4 @@
-// output[n,co,o] = epilogue((A^T m A)[o]) of the (TILE + 2)^2 products m = m[point, co, tile] of the tile that o lies in
+// output[n,co,o] = epilogue((A^T m A)[o]) of the (TILE + 2)^2 products m = m[co, point, tile] of the tile that o lies in
 //
 // One invocation finishes one tile of CHANNELS channels. The last step of a Winograd convolution.
 // Dispatch: ceil(c_out / CHANNELS) * ceil(tiles / WORKGROUP) workgroups, folded.

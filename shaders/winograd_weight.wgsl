@@ -1,4 +1,4 @@
-// u[point, co, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
+// u[co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
 //
 // One invocation transforms one filter. Step one of a Winograd convolution.
 // Dispatch: ceil(c_out * c_in_per_group / WORKGROUP) workgroups, folded.
@@ -33,7 +33,8 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
 ) {
     let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    if ix >= params.output.n {
+    let c_in = params.c_in / params.groups;
+    if ix >= params.c_out * c_in {
         return;
     }
     let at = 9u * ix;
@@ -45,19 +46,20 @@ fn main(
     if FLIP_KERNEL {
         filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);
     }
+    let to = ix / c_in * params.output.c + ix % c_in;
     if TILE == 2u {
         let tile = weight_tile4(filter_rows);
-        store4(ix, 0u, tile[0]);
-        store4(ix, 1u, tile[1]);
-        store4(ix, 2u, tile[2]);
-        store4(ix, 3u, tile[3]);
+        store4(to, 0u, tile[0]);
+        store4(to, 1u, tile[1]);
+        store4(to, 2u, tile[2]);
+        store4(to, 3u, tile[3]);
     } else {
         let tile = weight_tile6(filter_rows);
-        store6(ix, 0u, tile.r0);
-        store6(ix, 1u, tile.r1);
-        store6(ix, 2u, tile.r2);
-        store6(ix, 3u, tile.r3);
-        store6(ix, 4u, tile.r4);
-        store6(ix, 5u, tile.r5);
+        store6(to, 0u, tile.r0);
+        store6(to, 1u, tile.r1);
+        store6(to, 2u, tile.r2);
+        store6(to, 3u, tile.r3);
+        store6(to, 4u, tile.r4);
+        store6(to, 5u, tile.r5);
     }
 }

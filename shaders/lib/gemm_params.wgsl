@@ -32,8 +32,8 @@ struct GemmParams {
     slice: u32,
     // factor of what the output held before
     beta: f32,
-    reserved0: u32,
-    reserved1: u32,
+    a_batch: u32,
+    reserved: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: GemmParams;

@@ -334,7 +334,7 @@ impl Lowering<'_> {
             n,
             k,
             a: grad,
-            a_strides: [grad.view.c as usize * m, grad.view.c as usize, grad_pixel as usize],
+            a_strides: [0, grad.view.c as usize * m, grad.view.c as usize, grad_pixel as usize],
             b,
             b_strides,
             output_size: [1, 1, n],

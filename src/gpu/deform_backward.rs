@@ -147,7 +147,7 @@ impl Lowering<'_> {
             n: w.output_len(),
             k: w.c_out_per_group(),
             a: Slot { operand: Operand::Tensor(TensorName::Weight), ..Slot::UNUSED },
-            a_strides: [w.c_out_per_group() * rows, 1, rows],
+            a_strides: [0, w.c_out_per_group() * rows, 1, rows],
             b: grad,
             b_strides: [grad.view.n as usize, c * w.c_out_per_group(), c, pixel],
             output_size: [1, 1, w.output_len()],

@@ -18,12 +18,12 @@ const TILE_M: u64 = 8;
 const TILE_N: u32 = 4;
 
 pub(super) fn applies(task: &GemmTask) -> bool {
-    let [a_group, a_row, a_column] = task.a_strides;
+    let [a_batch, a_group, a_row, a_column] = task.a_strides;
     let [slice, a_run] = task.slices.map_or([0; 2], |Slices { slice, run_strides: [a_run, _], .. }| [slice, a_run]);
     let a_base = task.a.view.base as usize;
     task.b_has_quads()
         && a_column == 1
-        && [a_base, a_group, a_row, a_run, task.k, task.run(), slice].iter().all(|n| n % 4 == 0)
+        && [a_base, a_batch, a_group, a_row, a_run, task.k, task.run(), slice].iter().all(|n| n % 4 == 0)
 }
 
 pub(super) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {

@@ -237,10 +237,10 @@ pub struct GemmParams {
     pub slice: u32,
     /// Factor of what the output held before.
     pub beta: f32,
+    /// Distance of batches in a.
+    pub a_batch: u32,
     /// Fills the struct to a multiple of 16 bytes.
-    pub reserved0: u32,
-    /// Likewise.
-    pub reserved1: u32,
+    pub reserved: u32,
 }
 
 impl GemmParams {
@@ -340,8 +340,8 @@ pub fn gemm_fields() -> Vec<(&'static str, usize)> {
         run,
         slice,
         beta,
-        reserved0,
-        reserved1
+        a_batch,
+        reserved
     )
 }
 

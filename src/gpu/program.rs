@@ -286,8 +286,8 @@ pub(crate) struct GemmTask {
     pub n: usize,
     pub k: usize,
     pub a: Slot,
-    /// Distance of groups, rows and columns of a.
-    pub a_strides: [usize; 3],
+    /// Distance of batches, groups, rows and columns of a.
+    pub a_strides: [usize; 4],
     pub b: Slot,
     /// Distance of batches, groups, rows and columns of b.
     pub b_strides: [usize; 4],
@@ -335,7 +335,7 @@ impl GemmTask {
 
     pub fn params(&self) -> Params {
         let slices = self.slices.unwrap_or(Slices { slice: self.k, run: self.k, run_strides: [0; 2] });
-        let [a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
+        let [a_batch, a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
         let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
         let params = GemmParams {
             output: self.output.view,
@@ -346,6 +346,7 @@ impl GemmTask {
             n: self.n as u32,
             k: self.k as u32,
             groups: self.groups as u32,
+            a_batch,
             a_group,
             a_row,
             a_column,

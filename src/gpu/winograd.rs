@@ -41,27 +41,34 @@ impl Lowering<'_> {
         let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
         let n_tiles = tiles(w, tile);
         let pitch = n_tiles.next_multiple_of(4);
-        let filters = self.reserve(&[points, w.c_out, c_in])?;
-        let patches = self.reserve(&[points, w.c_in, pitch])?;
-        let products = self.reserve(&[points, w.c_out, pitch])?;
+        // What belongs to a channel lies together: the stores of a transform would meet in few sets of a cache if points lay
+        // whole matrices apart.
+        let filters = self.reserve(&[w.c_out, points, c_in])?;
+        let patches = self.reserve(&[w.c_in, points, pitch])?;
+        let products = self.reserve(&[w.c_out, points, pitch])?;
+        let by_channel = |slot: Slot, row: usize| Slot {
+            view: View { n: row as u32, c: (points * row) as u32, w: 1, ..View::default() },
+            ..slot
+        };
+        let filters = by_channel(filters, c_in);
+        let (patches, products) = (by_channel(patches, pitch), by_channel(products, pitch));
         self.push(winograd_weight::dispatch(task, tile, filters));
         self.push(winograd_input::dispatch(task, tile, self.caps.class, patches));
-        // Every point of every group is a group of the product.
         self.gemm(&GemmTask {
-            batch: 1,
-            groups: points * w.groups,
+            batch: points,
+            groups: w.groups,
             m: c_out,
             n: n_tiles,
             k: c_in,
             a: filters,
-            a_strides: [c_out * c_in, c_in, 1],
+            a_strides: [c_in, c_out * points * c_in, points * c_in, 1],
             b: patches,
-            b_strides: [0, c_in * pitch, pitch, 1],
+            b_strides: [pitch, c_in * points * pitch, points * pitch, 1],
             output_size: [1, 1, n_tiles],
             epilogue: Epilogue::default(),
             bias: Slot::UNUSED,
             residual: Slot::UNUSED,
-            output: Slot { view: View { c: pitch as u32, w: 1, ..View::default() }, ..products },
+            output: products,
             beta: 0.0,
             slices: None,
         });

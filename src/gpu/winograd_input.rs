@@ -15,7 +15,7 @@ kernel!(
     precondition: "a 3x3 kernel with stride and dilation 1",
 );
 
-/// `patches` has axes of points, input channels and tiles.
+/// `patches` has axes of input channels, points and tiles.
 pub(super) fn dispatch(task: &ConvTask, tile: u32, class: KernelClass, patches: Slot) -> Dispatch {
     let w = &task.window;
     let channels = channels_at_once(class);

@@ -15,7 +15,7 @@ kernel!(
     precondition: "a 3x3 kernel with stride and dilation 1",
 );
 
-/// `products` has axes of points, output channels and tiles.
+/// `products` has axes of output channels, points and tiles.
 pub(super) fn dispatch(task: &ConvTask, tile: u32, class: KernelClass, products: Slot) -> Dispatch {
     let w = &task.window;
     let channels = channels_at_once(class);

@@ -13,7 +13,7 @@ kernel!(
     precondition: "a 3x3 kernel",
 );
 
-/// `filters` has an axis of points, and rows of c_in / groups for the output channels.
+/// `filters` has axes of output channels, points and input channels of a group.
 pub(super) fn dispatch(task: &ConvTask, tile: u32, filters: Slot) -> Dispatch {
     let w = &task.window;
     let params = WindowParams { output: filters.view, ..WindowParams::new(w) };
