@@ -226,6 +226,11 @@ pub struct Options {
     pub algorithm: Option<Algorithm>,
     /// How large the rounding errors may be.
     pub accuracy: Accuracy,
+    /// What an algorithm derives from the weights alone is kept in a buffer of the caller's
+    /// ([`Plan::packed_size`](crate::gpu::Plan::packed_size)) and made by a step of its own
+    /// ([`Bound::encode_packing`](crate::gpu::Bound::encode_packing)), which is to be repeated when the weights change. Off,
+    /// every `encode` derives it anew.
+    pub pack_weights: bool,
     /// Compile the shaders with wgpu's bounds checks and loop bounding. Off by default: sizes are validated when
     /// binding and data-dependent indices are clamped in the shader.
     pub runtime_checks: bool,
@@ -249,6 +254,13 @@ impl Options {
     #[must_use]
     pub fn accuracy(mut self, accuracy: Accuracy) -> Self {
         self.accuracy = accuracy;
+        self
+    }
+
+    /// With weights that are packed by a step of their own.
+    #[must_use]
+    pub fn pack_weights(mut self) -> Self {
+        self.pack_weights = true;
         self
     }
 

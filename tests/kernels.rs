@@ -8,7 +8,7 @@ mod common;
 use common::{
     Run, agrees, applicable, contexts, epilogues, integers, layouts, open, random, relaxed, run_guarded, zoo,
 };
-use wgconv::gpu::{Context, Gpu};
+use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, KernelClass, Layout, Options,
@@ -94,6 +94,32 @@ fn random_data_stays_within_the_bound() {
     for (name, problem) in &zoo() {
         judge(&gpu, &contexts, name, problem, &relaxed(), &random(problem, 2), false);
     }
+}
+
+#[test]
+fn packed_weights_give_the_same_bits_and_stay() {
+    let gpu = open();
+    let mut packs = 0;
+    for context in contexts(&gpu) {
+        for (name, problem) in &zoo() {
+            for algorithm in applicable(problem, context.capabilities(), &relaxed()) {
+                let options = relaxed().algorithm(algorithm);
+                let packing = options.clone().pack_weights();
+                let plan = Plan::new(&context, problem, &packing).expect("applies without packing");
+                if plan.packed_size() == 0 {
+                    continue;
+                }
+                packs += 1;
+                let unpacked = Plan::new(&context, problem, &options).expect("applies");
+                assert!(plan.dispatch_count() < unpacked.dispatch_count(), "{name} by {algorithm}");
+                assert!(plan.workspace_size() < unpacked.workspace_size(), "{name} by {algorithm}");
+                let inputs = random(problem, 17);
+                let run = |options: &Options| run_guarded(&gpu, &context, problem, options, &inputs).output;
+                assert_eq!(run(&packing), run(&options), "{name} by {algorithm}");
+            }
+        }
+    }
+    assert!(packs > 0, "nothing packs weights");
 }
 
 #[test]

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::{Context, Pipeline};
-use super::plan::{Launch, Part};
+use super::context::Pipeline;
+use super::plan::{Launch, Plan};
 use super::program::Operand;
-use crate::choose::Options;
 use crate::error::{Error, Result};
-use crate::geometry::Geometry;
 use crate::tensor::{Access, ELEMENT_BYTES, Layout, TensorName, TensorSpec};
 
 /// Buffers for the tensors of a plan, and its workspace.
@@ -16,6 +14,7 @@ use crate::tensor::{Access, ELEMENT_BYTES, Layout, TensorName, TensorSpec};
 pub struct Bindings<'a> {
     tensors: BTreeMap<TensorName, Range<'a>>,
     workspace: Option<Range<'a>>,
+    packed: Option<Range<'a>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,10 +54,25 @@ impl<'a> Bindings<'a> {
         self.workspace = Some(Range { buffer, offset });
         self
     }
+
+    /// A buffer of at least [`Plan::packed_size`](super::Plan::packed_size) bytes from its start. What
+    /// [`Bound::encode_packing`] writes there stays: any number of bound plans of one layer may share it.
+    #[must_use]
+    pub fn packed(self, buffer: &'a wgpu::Buffer) -> Self {
+        self.packed_at(buffer, 0)
+    }
+
+    /// Likewise from a byte offset.
+    #[must_use]
+    pub fn packed_at(mut self, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
+        self.packed = Some(Range { buffer, offset });
+        self
+    }
 }
 
 /// A plan with its buffers: encode it as often as wanted. Encoding allocates nothing, submits nothing and never waits.
 pub struct Bound {
+    packing: Vec<Step>,
     steps: Vec<Step>,
 }
 
@@ -77,28 +91,29 @@ impl Bound {
 
     /// Records the operation into the caller's pass. Leaves pipeline and bind group 0 changed.
     pub fn encode_in_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for step in &self.steps {
-            pass.set_pipeline(&step.pipeline.pipeline);
-            pass.set_bind_group(0, &step.bind_group, &[]);
-            let [x, y, z] = step.grid;
-            pass.dispatch_workgroups(x, y, z);
-        }
+        record(&self.steps, pass);
     }
 
-    pub(super) fn new(
-        context: &Context,
-        geometry: &Geometry,
-        options: &Options,
-        parts: &[Part],
-        workspace_bytes: u64,
-        bindings: &Bindings<'_>,
-    ) -> Result<Bound> {
-        let binder = Binder { context, geometry, options, workspace_bytes, bindings };
+    /// Records what derives the packed weights of [`Options::pack_weights`] from the weights, in a compute pass of its own:
+    /// before the first [`Bound::encode`], and again after the weights have changed. Records nothing for a plan whose
+    /// [`Plan::packed_size`](super::Plan::packed_size) is zero.
+    pub fn encode_packing(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("wgconv packing"), timestamp_writes: None };
+        self.encode_packing_in_pass(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// Likewise into the caller's pass.
+    pub fn encode_packing_in_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
+        record(&self.packing, pass);
+    }
+
+    pub(super) fn new(plan: &Plan, bindings: &Bindings<'_>) -> Result<Bound> {
+        let binder = Binder { plan, bindings };
         binder.check()?;
-        let n_steps: usize = parts.iter().map(|part| part.count * part.launches.len()).sum();
-        let device = context.device();
+        let n_steps = plan.packing.len() + plan.dispatch_count();
+        let device = plan.context.device();
         // One uniform buffer holds the parameters of every step.
-        let slot = uniform_slot(device, parts);
+        let slot = uniform_slot(plan);
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("wgconv parameters"),
             size: slot * n_steps.max(1) as u64,
@@ -106,15 +121,21 @@ impl Bound {
             mapped_at_creation: true,
         });
         let mut contents = vec![0_u8; uniforms.size() as usize];
-        let mut steps = Vec::with_capacity(n_steps);
+        let mut offset = 0;
+        let mut step = |launch: &Launch, images: usize, first_image: usize| -> Result<Step> {
+            let (bind_group, params) = binder.bind_step(launch, images, first_image, &uniforms, offset)?;
+            contents[offset as usize..][..params.len()].copy_from_slice(&params);
+            offset += slot;
+            Ok(Step { pipeline: launch.pipeline.clone(), bind_group, grid: launch.grid })
+        };
+        let images = plan.parts.first().map_or(0, |part| part.images);
+        let packing = plan.packing.iter().map(|launch| step(launch, images, 0)).collect::<Result<Vec<_>>>()?;
+        let mut steps = Vec::with_capacity(plan.dispatch_count());
         let mut first_image = 0;
-        for part in parts {
+        for part in &plan.parts {
             for _ in 0..part.count {
                 for launch in &part.launches {
-                    let offset = slot * steps.len() as u64;
-                    let (bind_group, params) = binder.bind_step(launch, part, first_image, &uniforms, offset)?;
-                    contents[offset as usize..][..params.len()].copy_from_slice(&params);
-                    steps.push(Step { pipeline: launch.pipeline.clone(), bind_group, grid: launch.grid });
+                    steps.push(step(launch, part.images, first_image)?);
                 }
                 first_image += part.images;
             }
@@ -124,26 +145,33 @@ impl Bound {
             .map_err(|error| Error::Device(format!("the parameter buffer cannot be mapped: {error}")))?
             .copy_from_slice(&contents);
         uniforms.unmap();
-        Ok(Bound { steps })
+        Ok(Bound { packing, steps })
+    }
+}
+
+fn record(steps: &[Step], pass: &mut wgpu::ComputePass<'_>) {
+    for step in steps {
+        pass.set_pipeline(&step.pipeline.pipeline);
+        pass.set_bind_group(0, &step.bind_group, &[]);
+        let [x, y, z] = step.grid;
+        pass.dispatch_workgroups(x, y, z);
     }
 }
 
 /// Distance of two steps' parameters in the uniform buffer.
-fn uniform_slot(device: &wgpu::Device, parts: &[Part]) -> u64 {
-    let largest = parts
+fn uniform_slot(plan: &Plan) -> u64 {
+    let largest = plan
+        .packing
         .iter()
-        .flat_map(|part| &part.launches)
+        .chain(plan.parts.iter().flat_map(|part| &part.launches))
         .map(|launch| launch.dispatch.params.bytes().len() as u64)
         .max()
         .unwrap_or(0);
-    largest.next_multiple_of(u64::from(device.limits().min_uniform_buffer_offset_alignment).max(16))
+    largest.next_multiple_of(u64::from(plan.context.device().limits().min_uniform_buffer_offset_alignment).max(16))
 }
 
 struct Binder<'a> {
-    context: &'a Context,
-    geometry: &'a Geometry,
-    options: &'a Options,
-    workspace_bytes: u64,
+    plan: &'a Plan,
     bindings: &'a Bindings<'a>,
 }
 
@@ -163,13 +191,13 @@ fn binding_error(tensor: &str, field: &'static str, value: impl std::fmt::Displa
 impl Binder<'_> {
     fn check(&self) -> Result<()> {
         for name in self.bindings.tensors.keys() {
-            if self.geometry.tensor(*name).is_none() {
-                let op = self.geometry.problem().op_name();
+            if self.plan.geometry.tensor(*name).is_none() {
+                let op = self.plan.geometry.problem().op_name();
                 return Err(binding_error(name.as_str(), "buffer", "given", format!("this {op} has no such tensor")));
             }
         }
         let mut ranges = Vec::new();
-        for spec in self.geometry.tensors() {
+        for spec in self.plan.geometry.tensors() {
             let name = spec.name.as_str();
             let range = self
                 .bindings
@@ -183,14 +211,18 @@ impl Binder<'_> {
             let start = range.offset + layout.offset as u64 * ELEMENT_BYTES;
             ranges.push(Checked { name: name.into(), access: spec.access, buffer: range.buffer, start, end });
         }
-        if self.workspace_bytes > 0 {
-            let range = self.bindings.workspace.as_ref().ok_or_else(|| {
-                let rule = format!("the plan needs {} bytes of workspace", self.workspace_bytes);
-                binding_error("workspace", "buffer", "absent", rule)
-            })?;
-            let end = self.check_range("workspace", range, self.workspace_bytes)?;
-            let (name, access) = ("workspace".into(), Access::Write);
-            ranges.push(Checked { name, access, buffer: range.buffer, start: range.offset, end });
+        let scratch = [
+            ("workspace", self.plan.workspace_size(), self.bindings.workspace.as_ref()),
+            ("packed weights", self.plan.packed_size(), self.bindings.packed.as_ref()),
+        ];
+        for (name, bytes, range) in scratch {
+            if bytes > 0 {
+                let absent = || binding_error(name, "buffer", "absent", format!("the plan needs {bytes} bytes of it"));
+                let range = range.ok_or_else(absent)?;
+                let end = self.check_range(name, range, bytes)?;
+                let (name, access) = (name.into(), Access::Write);
+                ranges.push(Checked { name, access, buffer: range.buffer, start: range.offset, end });
+            }
         }
         self.check_sharing(&ranges)
     }
@@ -199,7 +231,7 @@ impl Binder<'_> {
         if !range.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
             return Err(binding_error(name, "usage", format!("{:?}", range.buffer.usage()), "it must contain STORAGE"));
         }
-        let alignment = u64::from(self.context.capabilities().storage_alignment);
+        let alignment = u64::from(self.plan.context.capabilities().storage_alignment);
         if !range.offset.is_multiple_of(alignment) {
             let rule = format!("it must be a multiple of min_storage_buffer_offset_alignment = {alignment}");
             return Err(binding_error(name, "offset", range.offset, rule));
@@ -226,7 +258,7 @@ impl Binder<'_> {
                     let rule = format!("it must not overlap {} at {}..{}", other.name, other.start, other.end);
                     return Err(binding_error(&written.name, "buffer", value, rule));
                 }
-                if !self.options.shared_buffers {
+                if !self.plan.options.shared_buffers {
                     let rule = format!(
                         "one dispatch cannot bind a buffer both read-only and writable; {} lies in it too, which \
                          Options::shared_buffers allows",
@@ -240,14 +272,14 @@ impl Binder<'_> {
     }
 
     fn layout(&self, spec: &TensorSpec) -> Layout {
-        self.options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
+        self.plan.options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
     }
 
     /// The bind group of one launch for the images from `first_image` on, and its parameters with every tensor's start.
     fn bind_step(
         &self,
         launch: &Launch,
-        part: &Part,
+        images: usize,
         first_image: usize,
         uniforms: &wgpu::Buffer,
         uniform_offset: u64,
@@ -258,7 +290,7 @@ impl Binder<'_> {
         for (spec, operand) in kernel.bindings.iter().zip(&launch.dispatch.operands) {
             let resource = match *operand {
                 Operand::Tensor(name) => {
-                    let (resource, base) = self.tensor_range(name, part.images, first_image)?;
+                    let (resource, base) = self.tensor_range(name, images, first_image)?;
                     params.set_base(spec.name, base);
                     // What all images share is summed over the parts of the batch.
                     if first_image > 0 && spec.access != Access::Read && !name.is_per_image() {
@@ -266,17 +298,10 @@ impl Binder<'_> {
                     }
                     resource
                 }
-                Operand::Workspace { offset, bytes } => {
-                    // Presence was checked.
-                    let range = self.bindings.workspace.ok_or_else(|| Error::Device("no workspace".into()))?;
-                    wgpu::BufferBinding {
-                        buffer: range.buffer,
-                        offset: range.offset + offset,
-                        size: wgpu::BufferSize::new(bytes),
-                    }
-                }
+                Operand::Workspace { offset, bytes } => scratch(self.bindings.workspace, offset, bytes)?,
+                Operand::Packed { offset, bytes } => scratch(self.bindings.packed, offset, bytes)?,
                 Operand::Unused => {
-                    wgpu::BufferBinding { buffer: self.context.unused(spec.access), offset: 0, size: None }
+                    wgpu::BufferBinding { buffer: self.plan.context.unused(spec.access), offset: 0, size: None }
                 }
             };
             resources.push(resource);
@@ -294,7 +319,7 @@ impl Binder<'_> {
                 resource: wgpu::BindingResource::Buffer(resource),
             })
             .collect();
-        let bind_group = self.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        let bind_group = self.plan.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.stem),
             layout: &launch.pipeline.layout,
             entries: &entries,
@@ -311,7 +336,7 @@ impl Binder<'_> {
     ) -> Result<(wgpu::BufferBinding<'_>, u32)> {
         // Both were checked.
         let missing = || binding_error(name.as_str(), "buffer", "absent", "the problem needs this tensor");
-        let spec = self.geometry.tensor(name).ok_or_else(missing)?;
+        let spec = self.plan.geometry.tensor(name).ok_or_else(missing)?;
         let range = self.bindings.tensors.get(&name).ok_or_else(missing)?;
         let mut layout = self.layout(spec);
         let mut shape = spec.shape.clone();
@@ -319,7 +344,7 @@ impl Binder<'_> {
             layout = layout.slice(0, first_image);
             shape[0] = images;
         }
-        let alignment = u64::from(self.context.capabilities().storage_alignment);
+        let alignment = u64::from(self.plan.context.capabilities().storage_alignment);
         let start = layout.offset as u64 * ELEMENT_BYTES;
         let aligned = start - start % alignment;
         let end = layout.span(&shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
@@ -330,4 +355,10 @@ impl Binder<'_> {
         };
         Ok((resource, ((start - aligned) / ELEMENT_BYTES) as u32))
     }
+}
+
+/// A range of a buffer whose presence was checked.
+fn scratch(range: Option<Range<'_>>, offset: u64, bytes: u64) -> Result<wgpu::BufferBinding<'_>> {
+    let Range { buffer, offset: start } = range.ok_or_else(|| Error::Device("a buffer is missing".into()))?;
+    Ok(wgpu::BufferBinding { buffer, offset: start + offset, size: wgpu::BufferSize::new(bytes) })
 }

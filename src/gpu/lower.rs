@@ -41,6 +41,14 @@ impl Lowered {
     pub fn describe(&self) -> String {
         let kernels: Vec<String> = self.whole.dispatches.iter().map(|d| d.variant.label()).collect();
         let mut text = kernels.join(" then ");
+        if self.whole.packed_bytes > 0 {
+            let packing: Vec<String> = self.whole.packing.iter().map(|d| d.variant.label()).collect();
+            text.push_str(&format!(
+                ", {} bytes of weights packed by {}",
+                self.whole.packed_bytes,
+                packing.join(" then ")
+            ));
+        }
         if self.workspace_bytes() > 0 {
             text.push_str(&format!(", {} bytes of workspace", self.workspace_bytes()));
         }
@@ -114,14 +122,17 @@ fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, opt
     if program.workspace_bytes > caps.max_buffer_bytes {
         return limit("max_buffer_size", caps.max_buffer_bytes, program.workspace_bytes);
     }
+    if program.packed_bytes > caps.max_buffer_bytes {
+        return limit("max_buffer_size", caps.max_buffer_bytes, program.packed_bytes);
+    }
     if let Some(most) = options.workspace_limit
         && program.workspace_bytes > most
     {
         return limit("workspace_limit", most, program.workspace_bytes);
     }
-    for dispatch in &program.dispatches {
+    for dispatch in program.packing.iter().chain(&program.dispatches) {
         for operand in &dispatch.operands {
-            if let Operand::Workspace { bytes, .. } = operand
+            if let Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } = operand
                 && *bytes > caps.max_binding_bytes
             {
                 return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, *bytes);
@@ -247,6 +258,25 @@ impl Lowering<'_> {
 
     pub fn reserve(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
         self.program.reserve(shape).ok_or_else(|| format!("a workspace of {shape:?} exceeds 2^31 - 1 elements"))
+    }
+
+    /// Room for what is derived from the weights alone.
+    pub fn reserve_packed(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
+        if !self.options.pack_weights {
+            return self.reserve(shape);
+        }
+        self.program
+            .reserve_packed(shape)
+            .ok_or_else(|| format!("packed weights of {shape:?} exceed 2^31 - 1 elements"))
+    }
+
+    /// A launch that derives something from the weights alone.
+    pub fn push_packing(&mut self, dispatch: Dispatch) {
+        if self.options.pack_weights {
+            self.program.packing.push(dispatch);
+        } else {
+            self.program.dispatches.push(dispatch);
+        }
     }
 
     fn task(&self, window: &Window, epilogue: Epilogue, weight: TensorName) -> ConvTask {

@@ -201,6 +201,7 @@ impl Gpu {
         self.outputs(plan, &prepared)
     }
 
+    /// Uploads the inputs and packs the weights.
     pub(crate) fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut buffers = BTreeMap::new();
@@ -228,21 +229,26 @@ impl Gpu {
             }
             buffers.insert(spec.name, buffer);
         }
-        let workspace = (plan.workspace_size() > 0).then(|| {
-            self.device().create_buffer(&wgpu::BufferDescriptor {
-                label: Some("workspace"),
-                size: plan.workspace_size(),
-                usage: wgpu::BufferUsages::STORAGE,
-                mapped_at_creation: false,
-            })
-        });
+        let scratch = |label: &'static str, size: u64| {
+            let usage = wgpu::BufferUsages::STORAGE;
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+            (size > 0).then(|| self.device().create_buffer(&descriptor))
+        };
+        let workspace = scratch("workspace", plan.workspace_size());
+        let packed = scratch("packed weights", plan.packed_size());
         if let Some(error) = pollster::block_on(out_of_memory.pop()) {
             return Err(device_error(error));
         }
-        Prepared::bind(plan, buffers, workspace)
+        let prepared = Prepared::bind(plan, buffers, workspace, packed)?;
+        if prepared.packed.is_some() {
+            let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            prepared.bound.encode_packing(&mut encoder);
+            self.queue.submit([encoder.finish()]);
+        }
+        Ok(prepared)
     }
 
-    /// Another set of buffers with the same contents, on the same workspace.
+    /// Another set of buffers with the same contents, on the same workspace and packed weights.
     #[cfg(any(feature = "bench", feature = "tune"))]
     pub(crate) fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -262,7 +268,7 @@ impl Gpu {
             Some(error) => Err(device_error(error)),
             None => {
                 self.queue.submit([encoder.finish()]);
-                Prepared::bind(plan, buffers, other.workspace.clone())
+                Prepared::bind(plan, buffers, other.workspace.clone(), other.packed.clone())
             }
         }
     }
@@ -335,6 +341,7 @@ pub(crate) struct Prepared {
     pub buffers: BTreeMap<TensorName, wgpu::Buffer>,
     #[cfg_attr(not(any(feature = "bench", feature = "tune")), expect(dead_code, reason = "another binding needs it"))]
     pub workspace: Option<wgpu::Buffer>,
+    pub packed: Option<wgpu::Buffer>,
 }
 
 impl Prepared {
@@ -342,25 +349,34 @@ impl Prepared {
         plan: &Plan,
         buffers: BTreeMap<TensorName, wgpu::Buffer>,
         workspace: Option<wgpu::Buffer>,
+        packed: Option<wgpu::Buffer>,
     ) -> Result<Prepared> {
-        let bound = bind(plan, &buffers, workspace.as_ref())?;
-        Ok(Prepared { bound, buffers, workspace })
+        let bound = bind(plan, &buffers, workspace.as_ref(), packed.as_ref())?;
+        Ok(Prepared { bound, buffers, workspace, packed })
     }
 
     /// The same buffers once more: what binding costs.
     #[cfg(feature = "bench")]
     pub(crate) fn bind_again(&self, plan: &Plan) -> Result<Bound> {
-        bind(plan, &self.buffers, self.workspace.as_ref())
+        bind(plan, &self.buffers, self.workspace.as_ref(), self.packed.as_ref())
     }
 }
 
-fn bind(plan: &Plan, buffers: &BTreeMap<TensorName, wgpu::Buffer>, workspace: Option<&wgpu::Buffer>) -> Result<Bound> {
+fn bind(
+    plan: &Plan,
+    buffers: &BTreeMap<TensorName, wgpu::Buffer>,
+    workspace: Option<&wgpu::Buffer>,
+    packed: Option<&wgpu::Buffer>,
+) -> Result<Bound> {
     let mut bindings = Bindings::new();
     for (name, buffer) in buffers {
         bindings = bindings.tensor(*name, buffer);
     }
     if let Some(workspace) = workspace {
         bindings = bindings.workspace(workspace);
+    }
+    if let Some(packed) = packed {
+        bindings = bindings.packed(packed);
     }
     plan.bind(&bindings)
 }

@@ -15,12 +15,15 @@ use crate::tensor::ELEMENT_BYTES;
 /// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync`, bound as often as wanted. Making
 /// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
 pub struct Plan {
-    context: Context,
-    geometry: Geometry,
+    pub(super) context: Context,
+    pub(super) geometry: Geometry,
     choice: Choice,
-    options: Options,
-    parts: Vec<Part>,
+    pub(super) options: Options,
+    pub(super) parts: Vec<Part>,
+    /// The launches that pack the weights.
+    pub(super) packing: Vec<Launch>,
     workspace_bytes: u64,
+    packed_bytes: u64,
 }
 
 /// The launches for `count` runs of `images` images each.
@@ -43,7 +46,11 @@ impl Plan {
         let choice = choose(&geometry, context.capabilities(), options)?;
         let lowered = lower::lower_in_parts(&geometry, choice.algorithm, context.capabilities(), options)?;
         let workspace_bytes = lowered.workspace_bytes();
-        let Lowered { images, whole, rest, n_whole } = lowered;
+        let Lowered { images, mut whole, rest, n_whole } = lowered;
+        // Every part of the batch reads the same weights.
+        let packed_bytes = whole.packed_bytes;
+        let packing = std::mem::take(&mut whole.packing).into_iter().map(|dispatch| launch(context, dispatch, options));
+        let packing = packing.collect::<Result<_>>()?;
         let compile = |images, count, program: Program| -> Result<Part> {
             let launches = program.dispatches.into_iter().map(|dispatch| launch(context, dispatch, options));
             Ok(Part { images, count, launches: launches.collect::<Result<_>>()? })
@@ -52,7 +59,8 @@ impl Plan {
         if let Some((images, program)) = rest {
             parts.push(compile(images, 1, program)?);
         }
-        Ok(Plan { context: context.clone(), geometry, choice, options: options.clone(), parts, workspace_bytes })
+        let (context, options) = (context.clone(), options.clone());
+        Ok(Plan { context, geometry, choice, options, parts, packing, workspace_bytes, packed_bytes })
     }
 
     /// The checked problem.
@@ -75,6 +83,12 @@ impl Plan {
         self.workspace_bytes
     }
 
+    /// Bytes of packed weights that [`Bindings::packed`] must provide; zero without [`Options::pack_weights`] and for
+    /// algorithms that read the weights as they are.
+    pub fn packed_size(&self) -> u64 {
+        self.packed_bytes
+    }
+
     /// Number of dispatches that one `encode` records.
     pub fn dispatch_count(&self) -> usize {
         self.parts.iter().map(|part| part.count * part.launches.len()).sum()
@@ -84,7 +98,7 @@ impl Plan {
     /// bound of what this algorithm moves if no dispatch finds another's data in a cache.
     pub fn traffic_bytes(&self) -> u64 {
         let bytes = |operand: &Operand, images: usize| match *operand {
-            Operand::Workspace { bytes, .. } => bytes,
+            Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } => bytes,
             Operand::Unused => 0,
             Operand::Tensor(name) => self.geometry.tensor(name).map_or(0, |spec| {
                 let len = spec.len() as u64 * ELEMENT_BYTES;
@@ -98,10 +112,10 @@ impl Plan {
         self.parts.iter().map(of).sum()
     }
 
-    /// The compiled kernels in order of first use, each with its constants.
+    /// The compiled kernels in order of first use, those that pack weights first, each with its constants.
     pub fn kernels(&self) -> Vec<String> {
         let mut labels = Vec::new();
-        for launch in self.parts.iter().flat_map(|part| &part.launches) {
+        for launch in self.packing.iter().chain(self.parts.iter().flat_map(|part| &part.launches)) {
             let label = launch.dispatch.variant.label();
             if !labels.contains(&label) {
                 labels.push(label);
@@ -113,7 +127,7 @@ impl Plan {
     /// Attaches buffers. Checks presence, usage, alignment, size and overlap; creates the uniform buffer and the bind
     /// groups. The buffers must outlive what is encoded, which wgpu sees to.
     pub fn bind(&self, bindings: &Bindings<'_>) -> Result<Bound> {
-        Bound::new(&self.context, &self.geometry, &self.options, &self.parts, self.workspace_bytes, bindings)
+        Bound::new(self, bindings)
     }
 }
 

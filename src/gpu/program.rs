@@ -20,6 +20,13 @@ pub enum Operand {
         /// Length.
         bytes: u64,
     },
+    /// A range of the packed weights, in bytes.
+    Packed {
+        /// Start, aligned for any device.
+        offset: u64,
+        /// Length.
+        bytes: u64,
+    },
     /// Declared by the shader but not touched by this variant.
     Unused,
 }
@@ -169,6 +176,10 @@ pub struct Program {
     pub dispatches: Vec<Dispatch>,
     /// Bytes of workspace.
     pub workspace_bytes: u64,
+    /// The launches that pack the weights, once for as long as they do not change.
+    pub packing: Vec<Dispatch>,
+    /// Bytes of packed weights.
+    pub packed_bytes: u64,
     /// Where the next reservation starts.
     next: u64,
 }
@@ -179,16 +190,19 @@ const WORKSPACE_ALIGNMENT: u64 = 256;
 impl Program {
     /// Reserves a contiguous N C spatial tensor in the workspace.
     pub(crate) fn reserve(&mut self, shape: &[usize]) -> Option<Slot> {
-        let elements = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;
-        if elements > i32::MAX as u64 {
-            return None;
-        }
-        let bytes = elements * ELEMENT_BYTES;
+        let (bytes, view) = contiguous(shape)?;
         let offset = self.next;
         self.next = (offset + bytes).next_multiple_of(WORKSPACE_ALIGNMENT);
         self.workspace_bytes = self.workspace_bytes.max(self.next);
-        let view = View::new(&crate::tensor::Layout::contiguous(shape));
         Some(Slot { operand: Operand::Workspace { offset, bytes }, view })
+    }
+
+    /// Reserves a contiguous tensor among the packed weights.
+    pub(crate) fn reserve_packed(&mut self, shape: &[usize]) -> Option<Slot> {
+        let (bytes, view) = contiguous(shape)?;
+        let offset = self.packed_bytes;
+        self.packed_bytes = (offset + bytes).next_multiple_of(WORKSPACE_ALIGNMENT);
+        Some(Slot { operand: Operand::Packed { offset, bytes }, view })
     }
 
     /// What is reserved so far; [`Program::release`] gives back what came later.
@@ -200,6 +214,13 @@ impl Program {
     pub(crate) fn release(&mut self, mark: u64) {
         self.next = mark;
     }
+}
+
+/// Bytes and view of a contiguous tensor; `None` beyond what a shader can index.
+fn contiguous(shape: &[usize]) -> Option<(u64, View)> {
+    let elements = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;
+    let view = View::new(&crate::tensor::Layout::contiguous(shape));
+    (elements <= i32::MAX as u64).then_some((elements * ELEMENT_BYTES, view))
 }
 
 /// A convolution between slots: what the launchers of plain convolutions are given.

@@ -43,7 +43,7 @@ impl Lowering<'_> {
         let pitch = n_tiles.next_multiple_of(4);
         // What belongs to a channel lies together: the stores of a transform would meet in few sets of a cache if points lay
         // whole matrices apart.
-        let filters = self.reserve(&[w.c_out, points, c_in])?;
+        let filters = self.reserve_packed(&[w.c_out, points, c_in])?;
         let patches = self.reserve(&[w.c_in, points, pitch])?;
         let products = self.reserve(&[w.c_out, points, pitch])?;
         let by_channel = |slot: Slot, row: usize| Slot {
@@ -52,7 +52,7 @@ impl Lowering<'_> {
         };
         let filters = by_channel(filters, c_in);
         let (patches, products) = (by_channel(patches, pitch), by_channel(products, pitch));
-        self.push(winograd_weight::dispatch(task, tile, filters));
+        self.push_packing(winograd_weight::dispatch(task, tile, filters));
         self.push(winograd_input::dispatch(task, tile, self.caps.class, patches));
         self.gemm(&GemmTask {
             batch: points,

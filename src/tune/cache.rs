@@ -255,6 +255,7 @@ mod tests {
             element: "f32".into(),
             layouts: Default::default(),
             accuracy: Default::default(),
+            pack_weights: false,
             shared_buffers: false,
             runtime_checks: false,
             workspace_limit: None,

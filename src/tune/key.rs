@@ -27,6 +27,8 @@ pub struct Key {
     pub layouts: BTreeMap<TensorName, Layout>,
     /// [`Options::accuracy`].
     pub accuracy: Accuracy,
+    /// [`Options::pack_weights`].
+    pub pack_weights: bool,
     /// [`Options::shared_buffers`].
     pub shared_buffers: bool,
     /// [`Options::runtime_checks`].
@@ -95,6 +97,7 @@ impl Key {
             element: "f32".into(),
             layouts: layouts.map(|(&name, layout)| (name, layout.clone())).collect(),
             accuracy: options.accuracy,
+            pack_weights: options.pack_weights,
             shared_buffers: options.shared_buffers,
             runtime_checks: options.runtime_checks,
             workspace_limit: options.workspace_limit,

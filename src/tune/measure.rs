@@ -128,7 +128,9 @@ fn enter(
             }
             // One copy of the tensors serves all.
             let sets = match entrants.first() {
-                Some(first) => vec![Prepared::bind(&plan, first.sets[0].buffers.clone(), prepared.workspace)?],
+                Some(first) => {
+                    vec![Prepared::bind(&plan, first.sets[0].buffers.clone(), prepared.workspace, prepared.packed)?]
+                }
                 None => vec![prepared],
             };
             Ok(Entrant { algorithm, plan, once_ms, repeats: 1, sets, next: 0, samples_ms: Vec::new() })
@@ -183,7 +185,9 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
         }
     }
     for entrant in entrants {
-        let bind = |buffers: &_| Prepared::bind(&entrant.plan, Clone::clone(buffers), workspace.clone());
+        let packed = entrant.sets[0].packed.clone();
+        let bind =
+            |buffers: &_| Prepared::bind(&entrant.plan, Clone::clone(buffers), workspace.clone(), packed.clone());
         entrant.sets = all.iter().map(bind).collect::<Result<_>>()?;
     }
     Ok(())

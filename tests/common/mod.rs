@@ -161,12 +161,16 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
     let workspace = (create(&workspace), workspace);
 
     let offset = alignment as u64 * 4;
-    let mut bindings = Bindings::new().workspace_at(&workspace.0, offset);
+    let packed_words = plan.packed_size() as usize / 4;
+    let packed = [vec![GUARD; alignment], vec![POISON; packed_words], vec![GUARD; GUARD_WORDS]].concat();
+    let packed = (create(&packed), packed);
+    let mut bindings = Bindings::new().workspace_at(&workspace.0, offset).packed_at(&packed.0, offset);
     for (name, (buffer, ..)) in &buffers {
         bindings = bindings.tensor_at(*name, buffer, offset);
     }
     let bound = plan.bind(&bindings).unwrap_or_else(|error| panic!("{label}: {error}"));
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    bound.encode_packing(&mut encoder);
     bound.encode(&mut encoder);
     gpu.queue().submit([encoder.finish()]);
 
@@ -190,10 +194,14 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
         let touched = after.iter().zip(&expected).position(|(a, b)| a != b);
         assert!(touched.is_none(), "{}: {} changed at word {touched:?} outside its elements", run.label, spec.name);
     }
-    let after = gpu.read_back(&workspace.0).expect("readback");
-    let inside = alignment..alignment + workspace_words;
-    let touched = after.iter().zip(&workspace.1).enumerate().position(|(i, (a, b))| !inside.contains(&i) && a != b);
-    assert!(touched.is_none(), "{}: workspace overrun at word {touched:?}", run.label);
+    for (name, (buffer, before), words) in
+        [("workspace", workspace, workspace_words), ("packed weights", packed, packed_words)]
+    {
+        let after = gpu.read_back(&buffer).expect("readback");
+        let inside = alignment..alignment + words;
+        let touched = after.iter().zip(&before).enumerate().position(|(i, (a, b))| !inside.contains(&i) && a != b);
+        assert!(touched.is_none(), "{}: {name} overrun at word {touched:?}", run.label);
+    }
     run
 }
 

@@ -39,6 +39,9 @@ pub struct TuneArgs {
     /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
     #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
     accuracy: Accuracy,
+    /// Pack weights once, outside of what is timed, where an algorithm can
+    #[arg(long)]
+    pack_weights: bool,
     /// Time again what the cache holds
     #[arg(long)]
     force: bool,
@@ -109,6 +112,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
         tell!("the machine is busy ({load}): do not trust these times");
     }
     let stop = stop_on_interrupt()?;
+    let options = Options { accuracy: args.accuracy, pack_weights: args.pack_weights, ..Options::default() };
     let settings = TuneSettings {
         rounds: args.rounds.into(),
         samples: args.samples.into(),
@@ -131,9 +135,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
                 let outcome = Geometry::new(&problem)
                     .map_err(Failure::from)
                     .and_then(|geometry| bench::expect_memory(&geometry))
-                    .and_then(|()| {
-                        Ok(tuner.tune(gpu, &problem, &Options::default().accuracy(args.accuracy), &settings)?)
-                    });
+                    .and_then(|()| Ok(tuner.tune(gpu, &problem, &options, &settings)?));
                 rows.push(Row { layer, pass, device, outcome });
             }
         }

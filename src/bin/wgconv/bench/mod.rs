@@ -54,6 +54,9 @@ pub struct BenchArgs {
     /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
     #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
     accuracy: Accuracy,
+    /// Pack weights once, outside of what is timed, where an algorithm can
+    #[arg(long)]
+    pack_weights: bool,
     /// Use the algorithms of a file of `wgconv tune` where the library would choose; without a name its usual file
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     tuned: Option<Option<PathBuf>>,
@@ -171,7 +174,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         }
         bar.finish_and_clear();
     }
-    let mut entries = entries(&layers, &benches, &passes, (args.algorithm, args.accuracy), tuner.as_ref());
+    let pack_weights = args.pack_weights;
+    let auto = Options { accuracy: args.accuracy, pack_weights, ..Options::default() };
+    let mut entries = entries(&layers, &benches, &passes, args.algorithm, &auto, tuner.as_ref());
     if let Some(tuner) = &tuner {
         let tuned = entries.iter().filter(|entry| entry.tuned).count();
         let file = tuner.path().unwrap_or(Path::new("-")).display();
@@ -273,7 +278,8 @@ fn entries(
     layers: &[Layer],
     benches: &[Bench<'_>],
     passes: &[Pass],
-    (method, accuracy): (Method, Accuracy),
+    method: Method,
+    auto: &Options,
     tuner: Option<&Tuner>,
 ) -> Vec<Entry> {
     let mut entries = Vec::new();
@@ -281,7 +287,7 @@ fn entries(
         for &pass in passes {
             let Some(problem) = pass.of(geometry.problem()) else { continue };
             for (bench, Bench { adapter, .. }) in benches.iter().enumerate() {
-                for (options, chosen) in ways(&problem, adapter, (method, accuracy), tuner) {
+                for (options, chosen) in ways(&problem, adapter, method, auto, tuner) {
                     let tuned = tuner.is_some() && options.algorithm.is_some();
                     let item = Item::new(problem.clone(), options);
                     entries.push(Entry { layer, bench, pass, chosen, tuned, item });
@@ -296,22 +302,22 @@ fn entries(
 fn ways(
     problem: &Problem,
     adapter: &Adapter,
-    (method, accuracy): (Method, Accuracy),
+    method: Method,
+    auto: &Options,
     tuner: Option<&Tuner>,
 ) -> Vec<(Options, bool)> {
-    let auto = Options::default().accuracy(accuracy);
     let forced = |algorithm| auto.clone().algorithm(algorithm);
-    let Ok(geometry) = Geometry::new(problem) else { return vec![(auto, true)] };
+    let Ok(geometry) = Geometry::new(problem) else { return vec![(auto.clone(), true)] };
     let capabilities = adapter.gpu.capabilities();
-    let chosen = choose(&geometry, capabilities, &auto).ok().map(|choice| choice.algorithm);
+    let chosen = choose(&geometry, capabilities, auto).ok().map(|choice| choice.algorithm);
     match method {
-        Method::Auto => match tuner.and_then(|tuner| tuner.lookup(adapter.gpu.context(), problem, &auto)) {
+        Method::Auto => match tuner.and_then(|tuner| tuner.lookup(adapter.gpu.context(), problem, auto)) {
             Some(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
             None => vec![(auto.clone(), true)],
         },
         Method::One(algorithm) => vec![(forced(algorithm), chosen == Some(algorithm))],
         Method::All => {
-            let candidates = wgconv::candidates(&geometry, capabilities, &auto);
+            let candidates = wgconv::candidates(&geometry, capabilities, auto);
             let applicable = candidates.iter().filter(|candidate| candidate.verdict.is_ok());
             let ways: Vec<_> = applicable.map(|c| (forced(c.algorithm), chosen == Some(c.algorithm))).collect();
             // Where nothing applies, running says why.
