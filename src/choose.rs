@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::capabilities::{Capabilities, KernelClass};
+use crate::cost;
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::gpu::{broadcast_step, lower};
@@ -325,7 +326,7 @@ pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Option
             .unwrap_or_else(|| format!("{} has no such algorithm", geometry.problem().op_name()));
         return Err(Error::Algorithm { algorithm, reason, applicable: applicable.join(", ") });
     }
-    preferences(geometry, capabilities)
+    preferences(geometry, capabilities, options)
         .into_iter()
         .find(|(algorithm, _)| applies(*algorithm))
         .map(|(algorithm, reason)| Choice { algorithm, reason: reason.into() })
@@ -344,7 +345,11 @@ fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilitie
 }
 
 /// Algorithms from the most to the least wanted; the always-correct one comes last and applies wherever any does.
-pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> Vec<(Algorithm, &'static str)> {
+pub(crate) fn preferences(
+    geometry: &Geometry,
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Vec<(Algorithm, &'static str)> {
     if let Problem::Gradient(p) = geometry.problem() {
         return gradient_preferences(p, geometry, capabilities);
     }
@@ -371,10 +376,13 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
                 // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns pay only for
                 // few channels.
                 KernelClass::Cpu if broadcasts => {
+                    let mut tiles =
+                        vec![(Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other")];
                     if window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
-                        order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                        tiles.insert(0, (Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
                     }
-                    order.push((Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other"));
+                    tiles.extend(WINOGRAD);
+                    order.extend(by_cost(tiles, window, capabilities, options));
                 }
                 KernelClass::Cpu => {
                     // Measured on lavapipe 22.3: reading four elements at a time wins from 128 output channels on, where
@@ -396,8 +404,12 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
                     order.push((Algorithm::RegisterTiled, "too few channels per group to fill a GEMM tile"));
                 }
                 KernelClass::Gpu => {
-                    order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
-                    order.push((Algorithm::ImplicitGemm, "enough channels to fill a GEMM tile"));
+                    let mut tiles = vec![
+                        (Algorithm::PointwiseGemm, "1x1: the input is the matrix"),
+                        (Algorithm::ImplicitGemm, "enough channels to fill a GEMM tile"),
+                    ];
+                    tiles.extend(WINOGRAD);
+                    order.extend(by_cost(tiles, window, capabilities, options));
                 }
             }
         }
@@ -436,6 +448,30 @@ pub(crate) fn preferences(geometry: &Geometry, capabilities: &Capabilities) -> V
     }
     order.push((Algorithm::Direct, "the kernel that takes any geometry"));
     order
+}
+
+/// What Winograd's algorithm is chosen for.
+const WINOGRAD: [(Algorithm, &str); 2] = [
+    (Algorithm::WinogradF2, "3x3: 16 products instead of 36 outweigh the transforms"),
+    (Algorithm::WinogradF4, "3x3 and relaxed accuracy: 36 products instead of 144 outweigh the transforms"),
+];
+
+/// Algorithms by what they cost, the cheapest first; those without a model come last, as they are. Winograd's must be
+/// clearly cheaper than a plain sum: models err, and it takes workspace.
+fn by_cost(
+    algorithms: Vec<(Algorithm, &'static str)>,
+    window: Option<&Window>,
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Vec<(Algorithm, &'static str)> {
+    const CLEARLY: f64 = 0.85;
+    let cost = |algorithm: Algorithm| {
+        let cost = window.and_then(|w| cost::conv(w, algorithm, capabilities, options)).unwrap_or(f64::MAX);
+        if algorithm.accuracy() == Accuracy::Strict { CLEARLY * cost } else { cost }
+    };
+    let mut priced: Vec<_> = algorithms.into_iter().map(|(name, reason)| (cost(name), name, reason)).collect();
+    priced.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
+    priced.into_iter().map(|(_, algorithm, reason)| (algorithm, reason)).collect()
 }
 
 /// Whether a window over few channels per group is worth columns where lanes load weights for each other: the register

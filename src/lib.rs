@@ -6,6 +6,7 @@
 pub mod bench;
 mod capabilities;
 mod choose;
+mod cost;
 mod error;
 mod geometry;
 pub mod gpu;

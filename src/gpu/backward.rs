@@ -84,7 +84,7 @@ impl Lowering<'_> {
     fn forward_into(&mut self, problem: &Problem, direct: bool, output: Slot) -> Applies {
         let geometry = Geometry::new(problem).map_err(|error| error.to_string())?;
         let mut refusal = String::new();
-        for (algorithm, _) in choose::preferences(&geometry, self.caps) {
+        for (algorithm, _) in choose::preferences(&geometry, self.caps, self.options) {
             if direct && algorithm != Algorithm::Direct {
                 continue;
             }

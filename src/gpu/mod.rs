@@ -77,4 +77,4 @@ pub use lower::{Lowered, lower_in_parts};
 pub(crate) use open::Prepared;
 pub use open::{Gpu, Outputs, Select};
 pub use plan::Plan;
-pub(crate) use program::broadcast_step;
+pub(crate) use program::{broadcast_step, broadcast_tile, workgroup_along};

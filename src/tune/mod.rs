@@ -310,7 +310,7 @@ impl Tuner {
             .map(|candidate| candidate.algorithm)
             .filter(allowed)
             .collect();
-        let preferred = preferences(geometry, capabilities).into_iter().map(|(algorithm, _)| algorithm);
+        let preferred = preferences(geometry, capabilities, options).into_iter().map(|(algorithm, _)| algorithm);
         let mut order: Vec<Algorithm> = Vec::new();
         for algorithm in preferred.filter(|algorithm| applicable.contains(algorithm)).chain(applicable.iter().copied())
         {

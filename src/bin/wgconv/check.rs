@@ -125,7 +125,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
     }
     let devices = backend::open_all(&args.device)?;
     let names = devices.iter().map(|device| (device.selector().to_string(), device.description())).collect();
-    let mut report = Report { json: args.json, devices: names, ..Report::default() };
+    let mut report = Report { json: args.json, accuracy: args.accuracy, devices: names, ..Report::default() };
     let bar = progress(folders.len());
     for folder in folders {
         bar.inc(1);
@@ -346,6 +346,7 @@ impl Totals {
 #[derive(Default)]
 struct Report {
     json: bool,
+    accuracy: Accuracy,
     /// What `--device` calls each, and what it is.
     devices: Vec<(String, String)>,
     records: Vec<serde_json::Value>,
@@ -372,6 +373,9 @@ impl Report {
             }
             if Algorithm::parse(&record.algorithm).is_some() {
                 rerun.push_str(&format!(" --algorithm {}", record.algorithm));
+            }
+            if self.accuracy != Accuracy::default() {
+                rerun.push_str(&format!(" --accuracy {}", self.accuracy));
             }
             let reason = record.verdict.reason().unwrap_or_default();
             say!("FAIL {} {} {}: {reason}; rerun: {rerun}", record.case, record.output, record.algorithm);

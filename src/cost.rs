@@ -1,0 +1,124 @@
+//! What an algorithm of a convolution costs, by a model of each class of device: arithmetic, loads or bytes, and what tiles
+//! waste at their edges. Only ratios between algorithms of one problem mean anything.
+
+use crate::capabilities::{Capabilities, KernelClass};
+use crate::choose::{Algorithm, Options};
+use crate::geometry::Window;
+use crate::gpu::{broadcast_tile, workgroup_along};
+
+/// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
+pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
+    match caps.class {
+        KernelClass::Cpu => rasteriser::conv(w, algorithm, options),
+        KernelClass::Gpu => gpu::conv(w, algorithm, options),
+    }
+}
+
+/// Outputs of a Winograd tile along an axis.
+fn winograd_tile(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::WinogradF2 => Some(2),
+        Algorithm::WinogradF4 => Some(4),
+        _ => None,
+    }
+}
+
+/// Winograd tiles of all images.
+fn winograd_tiles(w: &Window, tile: usize) -> usize {
+    w.batch * w.output[0] * w.output[1].div_ceil(tile) * w.output[2].div_ceil(tile)
+}
+
+/// Cycles of one core of a software rasteriser whose lanes load weights for each other: docs/performance.md derives the
+/// numbers and compares them with measurements.
+mod rasteriser {
+    use super::*;
+
+    /// Of one vector of lane loads or stores.
+    const LOAD: f64 = 45.0;
+    /// Of one vector of multiply-adds.
+    const FMA: f64 = 0.75;
+    /// Of one vector of outputs through the epilogue.
+    const WRITE: f64 = 80.0;
+    /// Of finding where a tap reads, for four positions.
+    const TAP: f64 = 300.0;
+    /// Of one element of a column: its place by divisions, a load and a store.
+    const COLUMN: f64 = 500.0;
+    const LANES: f64 = 8.0;
+    /// Products that the lanes of a subgroup hold for each other.
+    const STEP: usize = 8;
+
+    /// Of `rows` x `columns` sums of `steps` times eight products, over `taps`.
+    fn tiles(rows: usize, columns: usize, steps: usize, taps: usize) -> f64 {
+        let tile = broadcast_tile(rows) as usize;
+        let workgroup = workgroup_along(columns, 4, KernelClass::Cpu) as usize;
+        let vectors = columns.next_multiple_of(4 * workgroup) as f64 / (4.0 * LANES);
+        let step = (4 * STEP + tile) as f64 * LOAD + (4 * STEP * tile) as f64 * FMA;
+        let one = steps as f64 * step + taps as f64 * TAP + (4 * tile) as f64 * WRITE;
+        rows.div_ceil(tile) as f64 * vectors * one
+    }
+
+    pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
+        let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
+        let products = (w.batch * w.groups) as f64;
+        if let Some(tile) = winograd_tile(algorithm) {
+            let (points, outputs, n_tiles) = ((tile + 2).pow(2) as f64, tile.pow(2) as f64, winograd_tiles(w, tile));
+            let per_channel = |count: usize, of_one: f64| count as f64 / LANES * of_one;
+            let filters = if options.pack_weights { 0.0 } else { per_channel(w.c_out * c_in, (9.0 + points) * LOAD) };
+            let patches = per_channel(w.c_in * n_tiles, 2.0 * points * LOAD);
+            let outputs = per_channel(w.c_out * n_tiles, points * LOAD + outputs * WRITE);
+            let product = points * w.groups as f64 * tiles(c_out, n_tiles, c_in.div_ceil(STEP), 0);
+            return Some(filters + patches + product + outputs);
+        }
+        match algorithm {
+            Algorithm::RegisterTiled if c_in >= STEP => {
+                Some(products * tiles(c_out, w.output_len(), taps * c_in.div_ceil(STEP), taps))
+            }
+            Algorithm::PointwiseGemm => Some(products * tiles(c_out, w.output_len(), c_in.div_ceil(STEP), 0)),
+            Algorithm::Im2colGemm => {
+                let columns = (w.batch * w.c_in * taps * w.output_len()) as f64 / LANES * COLUMN;
+                Some(columns + products * tiles(c_out, w.output_len(), (c_in * taps).div_ceil(STEP), 0))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Of a GPU, in floating-point operations of a tile that is in workgroup memory. Reasoned from data sheets.
+mod gpu {
+    use super::*;
+
+    /// Operations in the time that one byte of memory takes: of an accelerator, which has the most memory for its
+    /// arithmetic. Where memory is slower, what saves bytes gains more than this says.
+    const BYTE: f64 = 14.0;
+    /// Tiles that fill a device.
+    const FULL: f64 = 128.0;
+
+    /// Of products of `rows` x `columns` sums of `length`.
+    fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
+        let tile = if rows > 64 { 128 } else { 64 };
+        let tiles = count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
+        let operations = tiles * 2.0 * (tile * tile * length) as f64;
+        operations * (FULL / tiles).max(1.0)
+    }
+
+    pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
+        let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
+        let columns = w.batch * w.output_len();
+        if let Some(tile) = winograd_tile(algorithm) {
+            let (points, n_tiles) = ((tile + 2).pow(2), winograd_tiles(w, tile));
+            let filters = if options.pack_weights { 0 } else { 2 * points * w.c_out * c_in };
+            // Written once and read once.
+            let moved = filters + 2 * points * n_tiles * (w.c_in + w.c_out);
+            return Some(4.0 * moved as f64 * BYTE + product(points * w.groups, c_out, n_tiles, c_in));
+        }
+        match algorithm {
+            Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
+            Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
+            Algorithm::Im2colGemm => {
+                let moved = 2 * w.groups * c_in * taps * columns;
+                Some(4.0 * moved as f64 * BYTE + product(w.batch * w.groups, c_out, w.output_len(), c_in * taps))
+            }
+            _ => None,
+        }
+    }
+}
