@@ -107,6 +107,11 @@ impl Bound {
         record(&self.packing, pass);
     }
 
+    /// Number of dispatches that [`Bound::encode_packing`] records.
+    pub fn packing_count(&self) -> usize {
+        self.packing.len()
+    }
+
     pub(super) fn new(plan: &Plan, bindings: &Bindings<'_>) -> Result<Bound> {
         let binder = Binder { plan, bindings };
         binder.check()?;

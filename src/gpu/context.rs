@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "trusted shader modules, see `compile`; an empty pipeline cache")]
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::{Constant, Variant};
 use crate::capabilities::{Capabilities, KernelClass};
@@ -19,7 +19,7 @@ pub struct Context {
 struct Shared {
     device: wgpu::Device,
     capabilities: Capabilities,
-    pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<PipelineKey, Arc<Slot>>>,
     /// The driver's, where the application keeps one.
     cache: Option<wgpu::PipelineCache>,
     /// Bound where a variant declares a read-only tensor that its problem lacks.
@@ -35,6 +35,9 @@ struct PipelineKey {
     runtime_checks: bool,
     shared_buffers: bool,
 }
+
+/// Where a pipeline will be: who comes first compiles, and keeps nobody waiting who wants another.
+type Slot = Mutex<Option<Arc<Pipeline>>>;
 
 /// A compiled kernel variant.
 pub(super) struct Pipeline {
@@ -176,17 +179,29 @@ impl Context {
             runtime_checks,
             shared_buffers,
         };
-        let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&key) {
+        let slot = lock(&self.shared.pipelines).entry(key).or_default().clone();
+        let mut slot = lock(&slot);
+        if let Some(pipeline) = &*slot {
             return Ok(pipeline.clone());
         }
         let device = &self.shared.device;
+        // Scopes are a thread's own.
         let scope = scope::Scope::open(device);
         let pipeline = Arc::new(compile(device, variant, runtime_checks, shared_buffers, self.shared.cache.as_ref()));
         scope.close(&variant.label())?;
-        pipelines.insert(key, pipeline.clone());
+        *slot = Some(pipeline.clone());
         Ok(pipeline)
     }
+
+    /// Number of pipelines that were compiled so far: plans of the same kernel variants share them.
+    pub fn pipeline_count(&self) -> usize {
+        lock(&self.shared.pipelines).values().filter(|slot| lock(slot).is_some()).count()
+    }
+}
+
+/// What a thread that panicked left is whole: slots are written last.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A pipeline cache with nothing in it, where the device has such.

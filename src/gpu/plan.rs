@@ -1,6 +1,7 @@
 //! A problem compiled for a device.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bound::{Bindings, Bound};
 use super::context::{Context, Pipeline};
@@ -61,6 +62,41 @@ impl Plan {
         }
         let (context, options) = (context.clone(), options.clone());
         Ok(Plan { context, geometry, choice, options, parts, packing, workspace_bytes, packed_bytes })
+    }
+
+    /// Plans of several problems, each as [`Plan::new`] makes it and in their order. Pipelines are compiled on as many
+    /// threads as the machine runs at once, where there are threads: a network is ready sooner. Blocks until all are made.
+    ///
+    /// ```no_run
+    /// use wgconv::gpu::{Gpu, Plan, Select};
+    /// use wgconv::{Conv, Options};
+    /// let gpu = Gpu::open(&Select::Auto)?;
+    /// let layers = [64, 128, 256].map(|c| (Conv::new(1, c, [56, 56], c, [3, 3]).padding(1).into(), Options::default()));
+    /// let plans = Plan::many(gpu.context(), &layers).into_iter().collect::<wgconv::Result<Vec<Plan>>>()?;
+    /// # Ok::<(), wgconv::Error>(())
+    /// ```
+    pub fn many(context: &Context, requests: &[(Problem, Options)]) -> Vec<Result<Plan>> {
+        let make = |(problem, options): &(Problem, Options)| Plan::new(context, problem, options);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(requests.len());
+        if threads < 2 {
+            return requests.iter().map(make).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let indices = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+            let mine = indices.map_while(|i| Some((i, make(requests.get(i)?))));
+            mine.collect::<Vec<_>>()
+        };
+        let mut plans: Vec<(usize, Result<Plan>)> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut plans = work();
+            for other in others {
+                plans.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            plans
+        });
+        plans.sort_by_key(|(i, _)| *i);
+        plans.into_iter().map(|(_, plan)| plan).collect()
     }
 
     /// The checked problem.
