@@ -8,51 +8,6 @@
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
-// Where elements of one axis are, as distances, and which are inside: of four and of two more.
-struct Line {
-    at: vec4<u32>,
-    more: vec2<u32>,
-    inside: vec4<bool>,
-    more_inside: vec2<bool>,
-}
-
-fn coordinates(start: i32, extent: u32, pad_end: u32) -> Line {
-    let e = i32(extent);
-    let p = vec4<i32>(
-        padded_coordinate(start, e),
-        padded_coordinate(start + 1, e),
-        padded_coordinate(start + 2, e),
-        padded_coordinate(start + 3, e),
-    );
-    var q = vec2<i32>(OUTSIDE);
-    if TILE == 4u {
-        q = vec2<i32>(padded_coordinate(start + 4, e), padded_coordinate(start + 5, e));
-    }
-    // What lies outside reads the first element and drops it. So does what lies behind the padding: a tile hangs over.
-    let left = e + i32(pad_end) - start;
-    let inside = (p != vec4<i32>(OUTSIDE)) & (vec4<i32>(0, 1, 2, 3) < vec4<i32>(left));
-    let more_inside = (q != vec2<i32>(OUTSIDE)) & (vec2<i32>(4, 5) < vec2<i32>(left));
-    return Line(
-        select(vec4<u32>(), vec4<u32>(p), inside),
-        select(vec2<u32>(), vec2<u32>(q), more_inside),
-        inside,
-        more_inside,
-    );
-}
-
-fn load4(row: u32, exists: bool, columns: Line) -> vec4<f32> {
-    let at = row + columns.at * params.input.w;
-    let values = vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]);
-    return select(vec4<f32>(), values, columns.inside & vec4<bool>(exists));
-}
-
-fn load6(row: u32, exists: bool, columns: Line) -> mat2x3<f32> {
-    let low = load4(row, exists, columns);
-    let at = row + columns.more * params.input.w;
-    let high = select(vec2<f32>(), vec2<f32>(input[at.x], input[at.y]), columns.more_inside & vec2<bool>(exists));
-    return mat2x3<f32>(low.xyz, vec3<f32>(low.w, high));
-}
-
 fn store4(ix: u32, row: u32, values: vec4<f32>) {
     let stride = params.output.n;
     let at = ix + 4u * row * stride;
@@ -79,9 +34,8 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let tiles = (params.output_size + vec3<u32>(0u, TILE - 1u, TILE - 1u)) / vec3<u32>(1u, TILE, TILE);
-    let tiles_per_image = tiles.x * tiles.y * tiles.z;
-    let n_tiles = params.batch * tiles_per_image;
+    let tiles = winograd_tiles();
+    let n_tiles = params.batch * tiles.x * tiles.y * tiles.z;
     let n_tile_blocks = (n_tiles + WORKGROUP - 1u) / WORKGROUP;
     let block = linear_workgroup(workgroup, grid);
     let tile = block % n_tile_blocks * WORKGROUP + local_ix;
@@ -89,17 +43,16 @@ fn main(
     if tile >= n_tiles || first_channel >= params.c_in {
         return;
     }
-    let n = tile / tiles_per_image;
-    let p = unravel(tile % tiles_per_image, tiles);
-    let depth = padded_coordinate(i32(p.x) - i32(params.pad_begin.x), i32(params.input_size.x));
-    let rows = coordinates(i32(p.y * TILE) - i32(params.pad_begin.y), params.input_size.y, params.pad_end.y);
-    let columns = coordinates(i32(p.z * TILE) - i32(params.pad_begin.z), params.input_size.z, params.pad_end.z);
+    let place = tile_place(tile, tiles);
+    let depth = padded_coordinate(i32(place.first.x) - i32(params.pad_begin.x), i32(params.input_size.x));
+    let rows = coordinates(i32(place.first.y) - i32(params.pad_begin.y), params.input_size.y, params.pad_end.y);
+    let columns = coordinates(i32(place.first.z) - i32(params.pad_begin.z), params.input_size.z, params.pad_end.z);
     let exists = rows.inside & vec4<bool>(depth != OUTSIDE);
     let more_exists = rows.more_inside & vec2<bool>(depth != OUTSIDE);
 
     let channels_end = min(first_channel + CHANNELS, params.c_in);
     for (var ci = first_channel; ci < channels_end; ci++) {
-        let plane = view_index(params.input, n, ci, vec3<u32>(u32(max(depth, 0)), 0u, 0u));
+        let plane = view_index(params.input, place.n, ci, vec3<u32>(u32(max(depth, 0)), 0u, 0u));
         let at = plane + rows.at * params.input.h;
         let ix = ci * params.output.c + tile;
         if TILE == 2u {

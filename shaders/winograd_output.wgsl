@@ -30,9 +30,8 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let tiles = (params.output_size + vec3<u32>(0u, TILE - 1u, TILE - 1u)) / vec3<u32>(1u, TILE, TILE);
-    let tiles_per_image = tiles.x * tiles.y * tiles.z;
-    let n_tiles = params.batch * tiles_per_image;
+    let tiles = winograd_tiles();
+    let n_tiles = params.batch * tiles.x * tiles.y * tiles.z;
     let n_tile_blocks = (n_tiles + WORKGROUP - 1u) / WORKGROUP;
     let block = linear_workgroup(workgroup, grid);
     let tile = block % n_tile_blocks * WORKGROUP + local_ix;
@@ -40,9 +39,7 @@ fn main(
     if tile >= n_tiles || first_channel >= params.c_out {
         return;
     }
-    let n = tile / tiles_per_image;
-    let p = unravel(tile % tiles_per_image, tiles);
-    let first = vec3<u32>(p.x, p.y * TILE, p.z * TILE);
+    let place = tile_place(tile, tiles);
 
     let channels_end = min(first_channel + CHANNELS, params.c_out);
     for (var co = first_channel; co < channels_end; co++) {
@@ -57,12 +54,6 @@ fn main(
                 Tile6(load6(ix, 0u), load6(ix, 1u), load6(ix, 2u), load6(ix, 3u), load6(ix, 4u), load6(ix, 5u)),
             );
         }
-        for (var i = 0u; i < TILE * TILE; i++) {
-            let o = first + vec3<u32>(0u, i / TILE, i % TILE);
-            if o.y < params.output_size.y && o.z < params.output_size.z {
-                let quad = select(select(sums[0], sums[1], i / 4u == 1u), select(sums[2], sums[3], i / 4u == 3u), i >= 8u);
-                write_output(n, co, o, quad[i % 4u]);
-            }
-        }
+        write_outputs(place, co, sums);
     }
 }

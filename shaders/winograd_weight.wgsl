@@ -1,4 +1,4 @@
-// u[co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
+// u[g, co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
 //
 // One invocation transforms one filter. Step one of a Winograd convolution.
 // Dispatch: ceil(c_out * c_in_per_group / WORKGROUP) workgroups, folded.
@@ -46,7 +46,11 @@ fn main(
     if FLIP_KERNEL {
         filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);
     }
-    let to = ix / c_in * params.output.c + ix % c_in;
+    // In order of group, output channel of it, input channel.
+    let view = params.output;
+    let co = ix / c_in;
+    let co_per_group = params.c_out / params.groups;
+    let to = co / co_per_group * view.d + co % co_per_group * view.c + ix % c_in * view.w;
     if TILE == 2u {
         let tile = weight_tile4(filter_rows);
         store4(to, 0u, tile[0]);

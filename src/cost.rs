@@ -93,6 +93,9 @@ mod gpu {
     /// Tiles that fill a device.
     const FULL: f64 = 128.0;
 
+    /// Of a multiply-add whose factors come from workgroup memory one by one, against one that shares vec4s.
+    const SINGLE: f64 = 1.25;
+
     /// Of products of `rows` x `columns` sums of `length`.
     fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
         let tile = if rows > 64 { 128 } else { 64 };
@@ -107,6 +110,12 @@ mod gpu {
         if let Some(tile) = winograd_tile(algorithm) {
             let (points, n_tiles) = ((tile + 2).pow(2), winograd_tiles(w, tile));
             let filters = if options.pack_weights { 0 } else { 2 * points * w.c_out * c_in };
+            if algorithm == Algorithm::WinogradF2 {
+                // In one pass, by blocks of 32 x 32.
+                let blocks = (w.groups * c_out.div_ceil(32) * n_tiles.div_ceil(32)) as f64;
+                let operations = SINGLE * blocks * 2.0 * (points * 32 * 32 * c_in) as f64;
+                return Some(4.0 * filters as f64 * BYTE + operations * (FULL / blocks).max(1.0));
+            }
             // Written once and read once.
             let moved = filters + 2 * points * n_tiles * (w.c_in + w.c_out);
             return Some(4.0 * moved as f64 * BYTE + product(points * w.groups, c_out, n_tiles, c_in));

@@ -50,6 +50,9 @@ parts! {
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
     WINOGRAD = "winograd";
+    WINOGRAD_TILES = "winograd_tiles";
+    WINOGRAD_PATCH = "winograd_patch";
+    WINOGRAD_OUTPUTS = "winograd_outputs";
 }
 
 /// Which uniform a kernel reads at binding 0.
@@ -235,6 +238,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv2d_depthwise::KERNEL,
         &conv2d_depthwise_grad_weight::KERNEL,
         &conv2d_dilated::KERNEL,
+        &conv2d_winograd::KERNEL,
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
         &conv_implicit_gemm::KERNEL,

@@ -136,6 +136,10 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "grad_bias" => nest(&[batch, positions.div_ceil(lanes)]),
         "sum_slices" => nest(&[batch.div_ceil(SLICES), SLICES]) + batch,
         "winograd_input" => nest(&[dispatch.constant("CHANNELS")?]),
+        "conv2d_winograd" => {
+            let panels = c_in.div_ceil(4) + 1;
+            nest(&[panels]) + nest(&[panels, 4]) + nest(&[4, 4])
+        }
         "winograd_output" => {
             let tile = dispatch.constant("TILE")?;
             nest(&[dispatch.constant("CHANNELS")?, tile * tile])

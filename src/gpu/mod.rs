@@ -24,6 +24,7 @@ mod col2im;
 mod conv2d_depthwise;
 mod conv2d_depthwise_grad_weight;
 mod conv2d_dilated;
+mod conv2d_winograd;
 mod conv_direct;
 mod conv_grad_weight;
 mod conv_implicit_gemm;

@@ -4,7 +4,7 @@
 use super::lower::{Applies, Lowering};
 use super::params::View;
 use super::program::{ConvTask, GemmTask, Slot};
-use super::{winograd_input, winograd_output, winograd_weight};
+use super::{conv2d_winograd, winograd_input, winograd_output, winograd_weight};
 use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 use crate::problem::Epilogue;
@@ -39,6 +39,15 @@ impl Lowering<'_> {
         applies(w)?;
         let points = (tile as usize + 2).pow(2);
         let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
+        let one_pass = tile == 2 && self.caps.class == KernelClass::Gpu;
+        if one_pass && self.caps.max_invocations_per_workgroup >= conv2d_winograd::INVOCATIONS {
+            let filters = self.reserve_packed(&[w.groups, points, c_in, c_out])?;
+            let (n, w) = ((c_in * c_out) as u32, c_out as u32);
+            let view = View { n, d: points as u32 * n, c: 1, w, ..View::default() };
+            self.push_packing(winograd_weight::dispatch(task, tile, Slot { view, ..filters }));
+            self.push(conv2d_winograd::dispatch(task, filters.operand));
+            return Ok(());
+        }
         let n_tiles = tiles(w, tile);
         let pitch = n_tiles.next_multiple_of(4);
         // What belongs to a channel lies together: the stores of a transform would meet in few sets of a cache if points lay
@@ -46,9 +55,9 @@ impl Lowering<'_> {
         let filters = self.reserve_packed(&[w.c_out, points, c_in])?;
         let patches = self.reserve(&[w.c_in, points, pitch])?;
         let products = self.reserve(&[w.c_out, points, pitch])?;
-        let by_channel = |slot: Slot, row: usize| Slot {
-            view: View { n: row as u32, c: (points * row) as u32, w: 1, ..View::default() },
-            ..slot
+        let by_channel = |slot: Slot, row: usize| {
+            let (n, c) = (row as u32, (points * row) as u32);
+            Slot { view: View { n, d: c_out as u32 * c, c, w: 1, ..View::default() }, ..slot }
         };
         let filters = by_channel(filters, c_in);
         let (patches, products) = (by_channel(patches, pitch), by_channel(products, pitch));

@@ -8,7 +8,7 @@ use crate::capabilities::KernelClass;
 
 kernel!(
     "winograd_output", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WINOGRAD],
+    parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, WINOGRAD, WINOGRAD_TILES, WINOGRAD_OUTPUTS],
     read: ["input", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "TILE", "CHANNELS"],

@@ -13,7 +13,7 @@ kernel!(
     precondition: "a 3x3 kernel",
 );
 
-/// `filters` has axes of output channels, points and input channels of a group.
+/// The view of `filters` has strides of points (n), groups (d), output channels (c) and input channels (w) of a group.
 pub(super) fn dispatch(task: &ConvTask, tile: u32, filters: Slot) -> Dispatch {
     let w = &task.window;
     let params = WindowParams { output: filters.view, ..WindowParams::new(w) };
