@@ -456,14 +456,17 @@ fn gradient_preferences(
     let broadcasts = class == KernelClass::Cpu && broadcast_step(capabilities).is_some();
     match &*p.of {
         Problem::Conv(_) => {
-            let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
+            let thin = |w: &Window| {
+                let long = !broadcasts || w.c_out_per_group() >= 16;
+                w.c_in_per_group() < 8 && w.kernel_len() > 1 && long
+            };
             if geometry.window().is_some_and(|w| w.c_out_per_group() <= 2) {
                 order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             }
-            if broadcasts && geometry.window().is_some_and(|w| w.c_out_per_group() >= 8) {
-                order.push((Algorithm::GemmCol2im, "a CPU adapter: its matrix product is worth the columns"));
+            if geometry.window().is_some_and(lower::is_pointwise) {
+                order.push((Algorithm::GemmCol2im, "1x1: grad_output is the matrix"));
             }
-            if thin {
+            if geometry.window().is_some_and(thin) {
                 order.push((
                     Algorithm::GemmCol2im,
                     "few input channels: channels times taps fill a tile, channels do not",

@@ -1,12 +1,13 @@
 //! Lowering of backward passes.
 
-use super::lower::{Applies, Lowering};
+use super::lower::{Applies, Lowering, is_pointwise};
 use super::params::View;
-use super::program::{ConvTask, GemmTask, Operand, Slices, Slot};
+use super::program::{ConvTask, GemmTask, Operand, Slices, Slot, broadcast_tile, workgroup_along};
 use super::{
-    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight,
-    depth_to_space, grad_bias, im2col, locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool,
-    lp_pool_grad_input, max_pool, max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
+    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup, conv2d_depthwise,
+    conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col, locally_connected2d_grad_input,
+    locally_connected2d_grad_weight, lp_pool, lp_pool_grad_input, max_pool, max_pool_grad_input, padding_grad,
+    space_to_depth, sum_slices,
 };
 use crate::capabilities::KernelClass;
 use crate::choose::{self, Algorithm};
@@ -109,7 +110,7 @@ impl Lowering<'_> {
             let to = Slot { view, ..to };
             self.push(sum_slices::dispatch(yields.batch, yields.c_out, yields.output, grad, to, p.beta));
         } else {
-            self.push(grad_bias::dispatch(yields, grad, to, p.beta, self.caps.max_invocations_per_workgroup));
+            self.push(grad_bias::dispatch(yields, grad, to, p.beta, self.caps));
         }
     }
 
@@ -246,8 +247,13 @@ impl Lowering<'_> {
         if algorithm == Algorithm::Depthwise && conv2d_depthwise_grad_weight::applies(w).is_ok() {
             return self.depthwise_grad_weight(layer, slots, beta);
         }
+        let broadcasts = self.broadcasts();
+        let flat = is_pointwise(w) && [slots[0], slots[1]].iter().all(|slot| slot.view.flat_stride(w.input).is_some());
+        if algorithm != Algorithm::Direct && broadcasts && !flat {
+            return self.broadcast_grad_weight(layer, slots, beta);
+        }
         let small = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len() < SMALL_WEIGHT;
-        if algorithm == Algorithm::Direct || (small && algorithm != Algorithm::SplitKGemm) {
+        if algorithm == Algorithm::Direct || (small && algorithm != Algorithm::SplitKGemm && !broadcasts) {
             let most = self.caps.max_invocations_per_workgroup;
             self.push(conv_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, most));
             return Ok(());
@@ -258,17 +264,40 @@ impl Lowering<'_> {
     /// Channel by channel; few channels are cut into slices that are added in a fixed order.
     fn depthwise_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
         let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
-        let (_, count) = conv2d_depthwise_grad_weight::slices(w);
+        let (_, count) = conv2d_depthwise_grad_weight::slices(w, self.caps.class);
+        let class = self.caps.class;
+        let step = |to: Slot, beta: f32| {
+            conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, class)
+        };
         if count == 1 {
-            let slots = [input, grad, to];
-            self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, beta));
+            self.push(step(to, beta));
             return Ok(());
         }
         let mark = self.program.mark();
         let n = w.kernel_len();
         let partial = self.reserve(&[count, w.c_out, n])?;
-        let slots = [input, grad, partial];
-        self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, 0.0));
+        self.push(step(partial, 0.0));
+        let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
+        self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
+        self.program.release(mark);
+        Ok(())
+    }
+
+    /// By register tiles of all weights, each slice of the positions on its own.
+    fn broadcast_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
+        let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
+        let (_, count) = conv_grad_weight_subgroup::slices(w, self.caps);
+        let step = |to: Slot, beta: f32| {
+            conv_grad_weight_subgroup::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, self.caps)
+        };
+        if count == 1 {
+            self.push(step(to, beta));
+            return Ok(());
+        }
+        let mark = self.program.mark();
+        let n = w.c_in_per_group() * w.kernel_len();
+        let partial = self.reserve(&[count, w.c_out, n])?;
+        self.push(step(partial, 0.0));
         let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
         self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
         self.program.release(mark);
@@ -281,10 +310,9 @@ impl Lowering<'_> {
         let mark = self.program.mark();
         let w = &layer.window;
         let rows = w.c_in_per_group() * w.kernel_len();
-        let pointwise = w.kernel == [1; 3] && w.stride == [1; 3] && w.pad_begin == [0; 3] && w.pad_end == [0; 3];
         let (b, b_strides, b_run) = match input.view.flat_stride(w.input) {
-            // A CPU adapter prefers rows that it can read four at a time.
-            Some(pixel) if pointwise && self.caps.class == KernelClass::Gpu => {
+            // Without broadcasts a CPU adapter prefers rows that it can read four at a time.
+            Some(pixel) if is_pointwise(w) && (self.caps.class == KernelClass::Gpu || self.broadcasts()) => {
                 let View { n, c, .. } = input.view;
                 (input, [0, c as usize * rows, pixel as usize, c as usize], n as usize)
             }
@@ -319,6 +347,9 @@ impl Lowering<'_> {
         // Enough workgroups to fill the device.
         let (tile, enough) = match self.caps.class {
             KernelClass::Gpu => ([64, 64], 512),
+            KernelClass::Cpu if self.broadcasts() => {
+                ([broadcast_tile(m) as usize, 4 * workgroup_along(n, 4, self.caps.class) as usize], 64)
+            }
             KernelClass::Cpu => ([8, 64], 64),
         };
         let tiles = w.groups * m.div_ceil(tile[0]) * n.div_ceil(tile[1]);
@@ -476,11 +507,19 @@ impl Lowering<'_> {
                 let indices = self.reserve(&shape)?;
                 let output = self.reserve(&shape)?;
                 self.push(max_pool::dispatch(window, pad_value, input, output, Some(indices), self.caps.class));
-                self.push(max_pool_grad_input::dispatch(window, indices, grad, to, p.beta));
+                self.push(max_pool_grad_input::dispatch(window, indices, grad, to, p.beta, self.caps.class));
             }
             PoolMode::Average { count_include_pad, divisor_override } => {
                 let divisor = divisor_override.unwrap_or(0);
-                self.push(avg_pool_grad_input::dispatch(window, count_include_pad, divisor, grad, to, p.beta));
+                self.push(avg_pool_grad_input::dispatch(
+                    window,
+                    count_include_pad,
+                    divisor,
+                    grad,
+                    to,
+                    p.beta,
+                    self.caps.class,
+                ));
             }
             PoolMode::Lp { p: exponent } => {
                 let norms = self.reserve(&shape)?;
