@@ -2,12 +2,12 @@
 
 use super::lower::{Applies, Lowering, is_pointwise};
 use super::params::View;
-use super::program::{ConvTask, GemmTask, Operand, Slices, Slot, broadcast_tile, workgroup_along};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Slices, Slot, broadcast_tile, workgroup_along};
 use super::{
-    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup, conv2d_depthwise,
-    conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col, locally_connected2d_grad_input,
-    locally_connected2d_grad_weight, lp_pool, lp_pool_grad_input, max_pool, max_pool_grad_input, padding_grad,
-    space_to_depth, sum_slices,
+    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup,
+    conv_implicit_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col,
+    locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool, lp_pool_grad_input, max_pool,
+    max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
 };
 use crate::capabilities::KernelClass;
 use crate::choose::{self, Algorithm};
@@ -35,8 +35,10 @@ struct Flow {
     grad_weight: Option<Slot>,
 }
 
-/// A product as small as this is summed by one workgroup for each weight: it would not fill the tiles of a GEMM.
+/// A product as small as this is summed by one workgroup for each weight: it would not fill the tiles of a GEMM, or not a
+/// sixteenth of one whose columns cost nothing.
 const SMALL_WEIGHT: usize = 1024;
+const SMALL_TILE: usize = 256;
 /// Shortest slice of a sum that is worth a partial result.
 const SHORTEST_SLICE: usize = 256;
 
@@ -247,61 +249,74 @@ impl Lowering<'_> {
         if algorithm == Algorithm::Depthwise && conv2d_depthwise_grad_weight::applies(w).is_ok() {
             return self.depthwise_grad_weight(layer, slots, beta);
         }
-        let broadcasts = self.broadcasts();
-        let flat = is_pointwise(w) && [slots[0], slots[1]].iter().all(|slot| slot.view.flat_stride(w.input).is_some());
-        if algorithm != Algorithm::Direct && broadcasts && !flat {
-            return self.broadcast_grad_weight(layer, slots, beta);
+        let gathers = self.caps.class == KernelClass::Gpu && algorithm != Algorithm::SplitKGemm;
+        let n_weights = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len();
+        if algorithm == Algorithm::Direct || (gathers && n_weights < SMALL_TILE) {
+            return self.direct_grad_weight(layer, slots, beta);
         }
-        let small = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len() < SMALL_WEIGHT;
-        if algorithm == Algorithm::Direct || (small && algorithm != Algorithm::SplitKGemm && !broadcasts) {
-            let most = self.caps.max_invocations_per_workgroup;
-            self.push(conv_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, most));
-            return Ok(());
+        if gathers || algorithm == Algorithm::ImplicitGemm {
+            let cut = conv_implicit_grad_weight::cut(w, self.caps.max_invocations_per_workgroup);
+            return self.in_slices(w, slots[2], beta, cut.count, |to, beta| {
+                let slots = [slots[0], slots[1], to];
+                conv_implicit_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, &cut)
+            });
+        }
+        if self.broadcasts() {
+            let flat = |slot: &Slot| slot.view.flat_stride(w.output).is_some();
+            if is_pointwise(w) && slots[..2].iter().all(flat) {
+                return self.split_k(layer, slots, beta);
+            }
+            let (_, count) = conv_grad_weight_subgroup::slices(w, self.caps);
+            let caps = self.caps;
+            return self.in_slices(w, slots[2], beta, count, |to, beta| {
+                let slots = [slots[0], slots[1], to];
+                conv_grad_weight_subgroup::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, caps)
+            });
+        }
+        if n_weights < SMALL_WEIGHT && algorithm != Algorithm::SplitKGemm {
+            return self.direct_grad_weight(layer, slots, beta);
         }
         self.split_k(layer, slots, beta)
     }
 
-    /// Channel by channel; few channels are cut into slices that are added in a fixed order.
-    fn depthwise_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
+    fn direct_grad_weight(&mut self, layer: &Layer, slots: [Slot; 3], beta: f32) -> Applies {
         let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
-        let (_, count) = conv2d_depthwise_grad_weight::slices(w, self.caps.class);
-        let class = self.caps.class;
-        let step = |to: Slot, beta: f32| {
-            conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, class)
-        };
-        if count == 1 {
-            self.push(step(to, beta));
-            return Ok(());
-        }
-        let mark = self.program.mark();
-        let n = w.kernel_len();
-        let partial = self.reserve(&[count, w.c_out, n])?;
-        self.push(step(partial, 0.0));
-        let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
-        self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
-        self.program.release(mark);
+        let most = self.caps.max_invocations_per_workgroup;
+        self.push(conv_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, beta, most));
         Ok(())
     }
 
-    /// By register tiles of all weights, each slice of the positions on its own.
-    fn broadcast_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
-        let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
-        let (_, count) = conv_grad_weight_subgroup::slices(w, self.caps);
-        let step = |to: Slot, beta: f32| {
-            conv_grad_weight_subgroup::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, self.caps)
-        };
+    /// A dispatch that writes `count` slices of a layer's weight, and their sum in a fixed order where there are several.
+    fn in_slices(
+        &mut self,
+        w: &Window,
+        to: Slot,
+        beta: f32,
+        count: usize,
+        dispatch: impl Fn(Slot, f32) -> Dispatch,
+    ) -> Applies {
         if count == 1 {
-            self.push(step(to, beta));
+            self.push(dispatch(to, beta));
             return Ok(());
         }
         let mark = self.program.mark();
         let n = w.c_in_per_group() * w.kernel_len();
         let partial = self.reserve(&[count, w.c_out, n])?;
-        self.push(step(partial, 0.0));
+        self.push(dispatch(partial, 0.0));
         let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
         self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
         self.program.release(mark);
         Ok(())
+    }
+
+    /// Channel by channel; few channels are cut into slices that are added in a fixed order.
+    fn depthwise_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
+        let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
+        let class = self.caps.class;
+        let (_, count) = conv2d_depthwise_grad_weight::slices(w, class);
+        self.in_slices(w, to, beta, count, |to, beta| {
+            conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, class)
+        })
     }
 
     /// grad_weight = grad_output (c_out/groups x images·positions) times columns (images·positions x c_in/groups·∏kernel),
@@ -443,7 +458,7 @@ impl Lowering<'_> {
             let task = self.stage_task(&depthwise, input, middle);
             self.conv(&task, if fast { Algorithm::Depthwise } else { Algorithm::Direct })?;
             let to = self.slot(TensorName::GradWeightPw);
-            let by = if fast { Algorithm::SplitKGemm } else { Algorithm::Direct };
+            let by = if fast { Algorithm::GemmCol2im } else { Algorithm::Direct };
             self.grad_weight(&pointwise, [middle, grad, to], p.beta, by)?;
             self.program.release(mark);
         }
@@ -551,6 +566,7 @@ fn check_stage(layer: &Layer, flow: &Flow, algorithm: Algorithm) -> Applies {
         (Algorithm::SplitKGemm, Some(_), _) => Err("it serves grad_weight where grad_input is not wanted".into()),
         (Algorithm::SplitKGemm, _, None) => Err("grad_weight is not wanted".into()),
         (Algorithm::Direct | Algorithm::SplitKGemm, ..) => Ok(()),
+        (Algorithm::ImplicitGemm, None, Some(_)) => Ok(()),
         (_, None, _) => Err("grad_input is not wanted".into()),
         _ => Ok(()),
     }

@@ -48,6 +48,7 @@ parts! {
     CELLS = "cells";
     OUTER = "outer";
     WRITE_COLUMN = "write_column";
+    IMPLICIT_TILE = "implicit_tile";
     GEMM_BROADCAST = "gemm_broadcast";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
@@ -243,8 +244,11 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_grad_weight_subgroup::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
+        &conv_implicit_grad_weight::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
+        &conv_taps_subgroup::KERNEL,
         &conv_transpose_gather::KERNEL,
+        &conv_transpose_implicit_gemm::KERNEL,
         &conv_transpose_phases::KERNEL,
         &conv_transpose_subgroup::KERNEL,
         &deform_conv2d_cell_starts::KERNEL,

@@ -70,7 +70,7 @@ pub(super) fn dispatch(
         workgroup(window, caps).into(),
         padding_code(padding_mode),
         flip_kernel.into(),
-        ([window.input[0], window.kernel[0], window.output[0]] != [1; 3]).into(),
+        window.has_depth().into(),
         broadcast_step_for(window.batch * window.output_len(), caps).into(),
         broadcast_tile(window.c_out_per_group()).into(),
     ];

@@ -1,10 +1,9 @@
 //! Launcher of `shaders/conv_subgroup.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{
-    ConvTask, Dispatch, broadcast_step, broadcast_step_for, broadcast_tile, padding_code, workgroup_along,
-};
+use super::program::{ConvTask, Dispatch, broadcast_step_for, broadcast_tile, padding_code, workgroup_along};
 use crate::capabilities::Capabilities;
+use crate::geometry::Window;
 
 kernel!(
     "conv_subgroup", Window,
@@ -18,8 +17,9 @@ kernel!(
 /// Positions of one invocation, as in the shader.
 const TILE_POSITIONS: u32 = 4;
 
-pub(super) fn applies(task: &ConvTask, caps: &Capabilities) -> bool {
-    broadcast_step(caps).is_some() && task.window.c_in_per_group() >= 4
+/// Whether there are enough input channels to fill its chunks; taps do where there are not.
+pub(super) fn wants(w: &Window) -> bool {
+    w.c_in_per_group() >= 8 || w.c_in_per_group() == 4
 }
 
 pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {

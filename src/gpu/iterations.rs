@@ -105,10 +105,19 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let step = dispatch.constant("STEP")?;
             nest(&[kd, kh, kw, c_in.div_ceil(step)])
         }
+        "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,
         "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,
         "conv_implicit_gemm" => {
             let depth = dispatch.constant("BLOCK_K")?;
             nest(&[(c_in * taps).div_ceil(depth), depth])
+        }
+        "conv_transpose_implicit_gemm" => {
+            let depth = dispatch.constant("BLOCK_K")?;
+            nest(&[(c_in * taps).div_ceil(depth), depth]) + kd + kh + kw + 3
+        }
+        "conv_implicit_grad_weight" => {
+            let depth = dispatch.constant("BLOCK_K")?;
+            nest(&[u64::from(params.count).div_ceil(depth), depth])
         }
         "conv2d_depthwise" => nest(&[kw, kh]),
         "conv2d_dilated" => {

@@ -6,11 +6,11 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_transpose_gather,
-    conv_transpose_phases, conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated,
-    deform_conv2d_direct, deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup,
-    gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth,
-    spatial_separable2d_direct,
+    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_taps_subgroup,
+    conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases, conv_transpose_subgroup,
+    conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
+    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col,
+    locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -314,11 +314,10 @@ impl Lowering<'_> {
 
     pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
-            Algorithm::RegisterTiled
-                if self.caps.class == KernelClass::Cpu && conv_subgroup::applies(task, self.caps) =>
-            {
+            Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
                 conv_subgroup::dispatch(task, self.caps)
             }
+            Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;
@@ -390,6 +389,10 @@ impl Lowering<'_> {
                 } else {
                     conv_transpose_phases::dispatch(task, self.caps.class)
                 }
+            }
+            Algorithm::ImplicitGemm => {
+                conv_transpose_phases::applies(task)?;
+                conv_transpose_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup)
             }
             Algorithm::GemmCol2im => return self.gemm_col2im(task),
             _ => conv_transpose_gather::dispatch(task),
