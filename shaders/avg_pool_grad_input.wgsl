@@ -1,8 +1,8 @@
 // grad_input[n,c,i] = sum_{o : window o covers i} grad_output[n,c,o] / divisor(o) + beta * grad_input[n,c,i]
 //
-// A gather: one invocation computes up to ROWS elements below one another and visits the windows that each lies in. The divisor is that of the
-// forward pass: params.count where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
-// inside the declared padding too.
+// A gather: one invocation computes up to ROWS elements below one another and visits the windows that each lies in. The
+// divisor is that of the forward pass: params.count where that is not zero, else the number of taps inside the input or,
+// with COUNT_PADDING, inside the declared padding too.
 // Dispatch: ceil(batch * channels * d_in * ceil(h_in / ROWS) * w_in / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, ROWS, DILATED, COUNT_PADDING.
 

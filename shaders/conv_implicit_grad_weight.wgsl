@@ -1,8 +1,8 @@
 // grad_weight[co,ci,k] = sum_{n,o} grad_output[n,co,o] * input[n, g*CPG + ci, o*stride - pad + k*dilation] + beta * grad_weight
 // with CPG = c_in / groups and g = co / (c_out / groups); tap k is stored mirrored when FLIP_KERNEL.
 //
-// A matrix product whose columns are gathered as they are staged: rows are the output channels of a group, columns the CPG *
-// prod(kernel) weights of each, and the sum goes over the positions of all images, cut into slices of `count`, which lie
+// A matrix product whose columns are gathered as they are staged: rows are the output channels of a group, columns the
+// CPG * prod(kernel) weights of each, and the sum goes over the positions of all images, cut into slices of `count`, which lie
 // one behind the other, to be added by `sum_slices`. The tiles are those of the part implicit_tile; neighbours of the sum lie
 // together in both tensors. Of a column an invocation keeps its channel and where its tap lies in a window.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK) * ceil(CPG * prod(kernel) / BLOCK) workgroups, folded.

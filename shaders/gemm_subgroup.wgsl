@@ -3,7 +3,7 @@
 // One invocation computes TILE_M rows x 4 columns, WORKGROUP apart. Each lane of a subgroup loads the elements of a of
 // another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: 4 * STEP elements of b and TILE_M of a
 // feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of
-// a lane costs a load of its own, and a vec4 as much as four scalars: any strides will do.
+// a lane costs a load of its own. Any strides of a and b.
 // Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
 // Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32).
 

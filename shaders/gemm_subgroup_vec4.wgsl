@@ -1,11 +1,7 @@
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// As `gemm_subgroup`, but the 4 columns of an invocation are neighbours and are read at once, which costs an eighth less
-// where rows of b start at multiples of four elements and columns are dense.
-// Each lane of a subgroup loads the elements of a of
-// another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: 4 * STEP elements of b and TILE_M of a
-// feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of
-// a lane costs a load of its own, and a vec4 as much as four scalars: any strides will do.
+// As `gemm_subgroup`, but the 4 columns of an invocation are neighbours, and b is read four columns at a time: a vec4 shares
+// its address and its bounds check. For columns that are dense in rows that start at multiples of four elements.
 // Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
 // Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32).
 

@@ -1,6 +1,5 @@
-// The main of `gemm_subgroup` and `gemm_subgroup_vec4`: a register tile of TILE_M rows x 4 columns, the sum over k in chunks of
-// STEP, whose elements of a the lanes of a subgroup load for each other. The kernel reads b: it defines
-// `alias Place`, what four columns of a row are found by, `place_columns`, the columns of an invocation in row 0 of b,
+// The main of `gemm_subgroup` and `gemm_subgroup_vec4`: a register tile of TILE_M rows x 4 columns, the sum over k in chunks
+// of STEP, whose elements of a the lanes of a subgroup load for each other. The kernel reads b: it defines `Place`, what four columns of a row are found by, `place_columns`, the columns of an invocation in row 0 of b,
 // `advance`, so many elements further on, `load_columns`, and `column_ix`, which column the i-th of an invocation is.
 
 fn load_rows(at: vec4<u32>, exists: bool) -> vec4<f32> {

@@ -1,5 +1,5 @@
-// Tiles of a matrix product whose panels are gathered as they are staged. A workgroup of THREADS x THREADS invocations computes
-// a BLOCK x BLOCK tile, BLOCK = 8 * THREADS. An invocation keeps four columns and the place in the sum that it stages, and
+// Tiles of a matrix product whose panels are gathered as they are staged. A workgroup of THREADS x THREADS invocations
+// computes a BLOCK x BLOCK tile, BLOCK = 8 * THREADS. An invocation keeps four columns and the place in the sum that it stages, and
 // steps the latter like a clock, without a division. It loads its part of the next panels before it computes with the
 // staged ones, and sums an 8 x 8 tile in registers.
 //
