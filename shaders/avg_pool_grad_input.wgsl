@@ -1,10 +1,10 @@
 // grad_input[n,c,i] = sum_{o : window o covers i} grad_output[n,c,o] / divisor(o) + beta * grad_input[n,c,i]
 //
-// A gather: one invocation computes one element and visits the windows that it lies in. The divisor is that of the
-// forward pass: params.count where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
-// inside the declared padding too.
-// Dispatch: ceil(batch * channels * input positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, DILATED, COUNT_PADDING.
+// A gather: one invocation computes up to ROWS elements below one another and visits the windows that each lies in. The
+// divisor is that of the forward pass: params.count where that is not zero, else the number of taps inside the input or,
+// with COUNT_PADDING, inside the declared padding too.
+// Dispatch: ceil(batch * channels * d_in * ceil(h_in / ROWS) * w_in / WORKGROUP) workgroups, folded.
+// Prelude: WORKGROUP, ROWS, DILATED, COUNT_PADDING.
 
 @group(0) @binding(1) var<storage, read> grad_output: array<f32>;
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
@@ -33,31 +33,41 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
+    let strips = vec3<u32>(params.input_size.x, (params.input_size.y + ROWS - 1u) / ROWS, params.input_size.z);
     let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_pixels = params.input_size.x * params.input_size.y * params.input_size.z;
-    if ix >= params.batch * params.c_in * n_pixels {
+    let n_strips = strips.x * strips.y * strips.z;
+    if ix >= params.batch * params.c_in * n_strips {
         return;
     }
-    let pixel = unravel(ix % n_pixels, params.input_size);
-    let c = ix / n_pixels % params.c_in;
-    let n = ix / n_pixels / params.c_in;
-    let windows = windows_of(pixel);
-
-    var sum = 0.0;
-    for (var od = windows.first.x; od <= windows.last.x; od++) {
-        for (var oh = windows.first.y; oh <= windows.last.y; oh++) {
-            for (var ow = windows.first.z; ow <= windows.last.z; ow++) {
-                let o = vec3<i32>(od, oh, ow);
-                if window_touches(o, pixel) {
-                    let grad = grad_output[view_index(params.grad_output, n, c, vec3<u32>(o))];
-                    sum += grad / f32(divisor(o));
+    let strip = unravel(ix % n_strips, strips);
+    let c = ix / n_strips % params.c_in;
+    let n = ix / n_strips / params.c_in;
+    let slices = window_run(strip.x, 0u);
+    let columns = window_run(strip.z, 2u);
+    let last_d = min(slices.last, params.output_size.x - 1u);
+    let last_w = min(columns.last, params.output_size.z - 1u);
+    let first_y = strip.y * ROWS;
+    var rows = window_run(first_y, 1u);
+    for (var y = first_y; y < min(first_y + ROWS, params.input_size.y); y++) {
+        let pixel = vec3<u32>(strip.x, y, strip.z);
+        let last_h = min(rows.last, params.output_size.y - 1u);
+        var sum = 0.0;
+        for (var od = slices.first; od <= last_d; od++) {
+            for (var oh = rows.first; oh <= last_h; oh++) {
+                for (var ow = columns.first; ow <= last_w; ow++) {
+                    let o = vec3<u32>(od, oh, ow);
+                    if !DILATED || window_touches(vec3<i32>(o), pixel) {
+                        let grad = grad_output[view_index(params.grad_output, n, c, o)];
+                        sum += grad / f32(divisor(vec3<i32>(o)));
+                    }
                 }
             }
         }
+        let grad_ix = view_index(params.grad_input, n, c, pixel);
+        if params.beta != 0.0 {
+            sum += params.beta * grad_input[grad_ix];
+        }
+        grad_input[grad_ix] = sum;
+        rows = next_in_run(rows, 1u);
     }
-    let grad_ix = view_index(params.grad_input, n, c, pixel);
-    if params.beta != 0.0 {
-        sum += params.beta * grad_input[grad_ix];
-    }
-    grad_input[grad_ix] = sum;
 }

@@ -5,9 +5,11 @@
 // holds one tap column kx and takes every LANES-th item of the slice, neighbours neighbouring columns, so that loads
 // coalesce; it keeps the sums of up to 8 tap rows. As in `conv2d_depthwise`, where stride and dilation agree along y (SLIDE) four
 // registers slide down the column. In the end the invocations' sums meet in workgroup memory and are added one after the
-// other, always in the same order.
-// Dispatch: slices * c_out workgroups, folded; slice s of channel co writes row s * c_out + co.
-// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, SLIDE.
+// other, always in the same order. Without TREE an invocation takes all items of its tap column, and nothing meets: no
+// barrier, for CPU adapters.
+// Dispatch: slices * c_out workgroups with TREE, ceil(slices * c_out * kw / WORKGROUP) without, folded; slice s of channel co
+// writes row s * c_out + co.
+// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, SLIDE, TREE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> grad_output: array<f32>;
@@ -16,6 +18,15 @@
 const TILE_Y: u32 = 4u;
 // One longer than the workgroup: rows of it start in different banks.
 const PITCH: u32 = WORKGROUP + 1u;
+
+fn store(row: u32, tap: u32, n_taps: u32, sum: f32) {
+    let ix = row * n_taps + select(tap, n_taps - 1u - tap, FLIP_KERNEL);
+    var value = sum;
+    if params.beta != 0.0 {
+        value += params.beta * grad_weight[ix];
+    }
+    grad_weight[ix] = value;
+}
 
 var<workgroup> partial: array<f32, 8u * PITCH>;
 
@@ -60,22 +71,22 @@ fn main(
     let n_tiles = (height + TILE_Y - 1u) / TILE_Y;
     let n_items = params.batch * n_tiles * width;
     let workgroup_ix = linear_workgroup(workgroup, grid);
-    let co = workgroup_ix % params.c_out;
-    let begin = workgroup_ix / params.c_out * params.count;
-    // Uniform per workgroup, so the barrier below is reached by all or none.
-    if begin >= n_items {
-        return;
-    }
-    let end = min(begin + params.count, n_items);
-    let lanes = WORKGROUP / kernel_w;
-    let kw = local_ix / lanes;
+    let invocation = workgroup_ix * WORKGROUP + local_ix;
+    let lanes = select(1u, WORKGROUP / kernel_w, TREE);
+    let kw = select(invocation % kernel_w, local_ix / lanes, TREE);
+    // Which slice of which channel.
+    let row = select(invocation / kernel_w, workgroup_ix, TREE);
+    let co = row % params.c_out;
+    let begin = row / params.c_out * params.count;
+    // Beyond the last slice there is nothing to do but to meet the others.
+    let end = select(0u, min(begin + params.count, n_items), begin < n_items);
     let ci = co / (params.c_out / params.groups);
     let dilation = i32(params.dilation.y);
 
     var low = vec4<f32>();
     var high = vec4<f32>();
     // What is left of the workgroup holds no tap column.
-    var item = select(end, begin + local_ix % lanes, kw < kernel_w);
+    var item = select(end, begin + select(0u, local_ix % lanes, TREE), kw < kernel_w);
     for (; item < end; item += lanes) {
         let ox = item % width;
         let oy = item / width % n_tiles * TILE_Y;
@@ -133,6 +144,20 @@ fn main(
             high.w += dot(counted, select(vec4<f32>(), rows, below));
         }
     }
+    let n_taps = kernel_h * kernel_w;
+    if !TREE {
+        if begin < n_items {
+            store(row, kw, n_taps, low.x);
+            if kernel_h > 1u { store(row, kw + kernel_w, n_taps, low.y); }
+            if kernel_h > 2u { store(row, kw + 2u * kernel_w, n_taps, low.z); }
+            if kernel_h > 3u { store(row, kw + 3u * kernel_w, n_taps, low.w); }
+            if kernel_h > 4u { store(row, kw + 4u * kernel_w, n_taps, high.x); }
+            if kernel_h > 5u { store(row, kw + 5u * kernel_w, n_taps, high.y); }
+            if kernel_h > 6u { store(row, kw + 6u * kernel_w, n_taps, high.z); }
+            if kernel_h > 7u { store(row, kw + 7u * kernel_w, n_taps, high.w); }
+        }
+        return;
+    }
     partial[local_ix] = low.x;
     partial[PITCH + local_ix] = low.y;
     partial[2u * PITCH + local_ix] = low.z;
@@ -142,18 +167,12 @@ fn main(
     partial[6u * PITCH + local_ix] = high.z;
     partial[7u * PITCH + local_ix] = high.w;
     workgroupBarrier();
-    let n_taps = kernel_h * kernel_w;
-    if local_ix < n_taps {
+    if local_ix < n_taps && begin < n_items {
         let start = local_ix / kernel_w * PITCH + local_ix % kernel_w * lanes;
         var sum = 0.0;
         for (var lane = 0u; lane < lanes; lane++) {
             sum += partial[start + lane];
         }
-        let tap = select(local_ix, n_taps - 1u - local_ix, FLIP_KERNEL);
-        let ix = workgroup_ix * n_taps + tap;
-        if params.beta != 0.0 {
-            sum += params.beta * grad_weight[ix];
-        }
-        grad_weight[ix] = sum;
+        store(row, local_ix, n_taps, sum);
     }
 }

@@ -1,129 +1,35 @@
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// One invocation computes TILE_M rows x 4 columns; b is read four columns at a time. Each lane of a subgroup loads the
-// elements of a of another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: STEP vec4s of b and
-// TILE_M elements of a feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU
-// adapters, where every load of a lane costs a load of its own.
+// One invocation computes TILE_M rows x 4 columns, WORKGROUP apart. Each lane of a subgroup loads the elements of a of
+// another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: 4 * STEP elements of b and TILE_M of a
+// feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of
+// a lane costs a load of its own. Any strides of a and b.
 // Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
 // Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32).
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-fn load_rows(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]), exists);
+// The first elements of four columns.
+alias Place = vec4<u32>;
+
+fn column_ix(tile: u32, local_ix: u32, i: u32) -> u32 {
+    return (4u * tile + i) * WORKGROUP + local_ix;
 }
 
-// Row j of a chunk of b that `left` rows are left of. Behind the last one the first is read, and dropped.
-fn load_b(j: u32, left: u32, at: u32, b_row: u32) -> vec4<f32> {
-    let exists = j < left;
-    return select(vec4<f32>(), b[at + select(0u, j * b_row, exists)], exists);
+// Columns beyond the edge repeat the last one.
+fn place_columns(start: u32, tile: u32, local_ix: u32) -> Place {
+    let columns = column_ix(tile, local_ix, 0u) + vec4<u32>(0u, 1u, 2u, 3u) * WORKGROUP;
+    return start + min(columns, vec4<u32>(params.n - 1u)) * params.b_column;
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
-    let n_quads = (params.n + 3u) / 4u;
-    let n_column_tiles = (n_quads + WORKGROUP - 1u) / WORKGROUP;
-    let n_row_tiles = (params.m + TILE_M - 1u) / TILE_M;
-    // Uniform per workgroup: no lane leaves before the broadcasts.
-    var tile = linear_workgroup(workgroup, grid);
-    let quad = tile % n_column_tiles * WORKGROUP + local_ix;
-    tile /= n_column_tiles;
-    let row = tile % n_row_tiles * TILE_M;
-    tile /= n_row_tiles;
-    let group = tile % params.groups;
-    let batch = tile / params.groups;
-    if batch >= params.batch {
-        return;
-    }
-    // Rows and columns beyond the edge repeat the last one; their sums are never stored.
-    let n_rows = min(params.m - row, TILE_M);
-    let last = vec4<u32>(n_rows - 1u);
-    // A slice of the sum has its place in the grid instead of an image.
-    let k_first = select(0u, batch * params.slice, SLICED);
-    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
-    let a_start = params.a_base + batch * params.a_batch + group * params.a_group + row * params.a_row;
-    let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let rows_0 = a_start + min(four, last) * params.a_row;
-    let rows_1 = a_start + min(four + 4u, last) * params.a_row;
-    let rows_2 = a_start + min(four + 8u, last) * params.a_row;
-    let rows_3 = a_start + min(four + 12u, last) * params.a_row;
-    let rows_4 = a_start + min(four + 16u, last) * params.a_row;
-    let rows_5 = a_start + min(four + 20u, last) * params.a_row;
-    let rows_6 = a_start + min(four + 24u, last) * params.a_row;
-    let rows_7 = a_start + min(four + 28u, last) * params.a_row;
-    // The k of a chunk whose elements of a this lane loads.
-    let lane = subgroup_lane % STEP;
-    let b_row = params.b_row / 4u;
-    let b_start = (params.b_base + batch * params.b_batch + group * params.b_group) / 4u + min(quad, n_quads - 1u);
+fn advance(at: Place, distance: u32) -> Place {
+    return at + distance;
+}
 
-    var sum_0 = mat4x4<f32>();
-    var sum_1 = mat4x4<f32>();
-    var sum_2 = mat4x4<f32>();
-    var sum_3 = mat4x4<f32>();
-    var sum_4 = mat4x4<f32>();
-    var sum_5 = mat4x4<f32>();
-    var sum_6 = mat4x4<f32>();
-    var sum_7 = mat4x4<f32>();
-    var k = k_first;
-    while k < k_end {
-        var run_end = k_end;
-        var a_ix = 0u;
-        var b_ix = b_start;
-        if SLICED {
-            let run = k / params.run;
-            run_end = min((run + 1u) * params.run, k_end);
-            a_ix = run * params.a_run + k % params.run * params.a_column;
-            b_ix += run * (params.b_run / 4u) + k % params.run * b_row;
-        }
-        for (; k < run_end; k += STEP) {
-            let left = run_end - k;
-            let x_low = mat4x4<f32>(
-                b[b_ix],
-                load_b(1u, left, b_ix, b_row),
-                load_b(2u, left, b_ix, b_row),
-                load_b(3u, left, b_ix, b_row),
-            );
-            var x_high = mat4x4<f32>();
-            if STEP > 4u {
-                x_high = mat4x4<f32>(
-                    load_b(4u, left, b_ix, b_row),
-                    load_b(5u, left, b_ix, b_row),
-                    load_b(6u, left, b_ix, b_row),
-                    load_b(7u, left, b_ix, b_row),
-                );
-            }
-            let held = lane < left;
-            let a_at = a_ix + select(0u, lane, held) * params.a_column;
-            sum_0 = outer_add(sum_0, x_low, x_high, load_rows(rows_0 + a_at, held));
-            if TILE_M > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_rows(rows_1 + a_at, held)); }
-            if TILE_M > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_rows(rows_2 + a_at, held)); }
-            if TILE_M > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_rows(rows_3 + a_at, held)); }
-            if TILE_M > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_rows(rows_4 + a_at, held)); }
-            if TILE_M > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_rows(rows_5 + a_at, held)); }
-            if TILE_M > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_rows(rows_6 + a_at, held)); }
-            if TILE_M > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_rows(rows_7 + a_at, held)); }
-            a_ix += STEP * params.a_column;
-            b_ix += STEP * b_row;
-        }
-        // The last chunk of a run may have gone beyond it.
-        k = run_end;
-    }
-    let co = group * params.m + row;
-    for (var i = 0u; i < 4u; i++) {
-        let column = 4u * quad + i;
-        if column >= params.n {
-            break;
-        }
-        let p = unravel(column, params.output_size);
-        write_column(batch, co, n_rows, p, i, sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7);
-    }
+fn load_columns(at: Place) -> vec4<f32> {
+    return vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]);
 }

@@ -26,7 +26,7 @@ pub enum Algorithm {
     Dilated,
     /// Columns in the workspace, then a matrix product.
     Im2colGemm,
-    /// A matrix product whose columns are gathered as they are staged: no workspace.
+    /// A matrix product whose columns are gathered as they are staged: no workspace but for the partial sums of grad_weight.
     ImplicitGemm,
     /// A 1x1 convolution is a matrix product; no workspace.
     PointwiseGemm,
@@ -130,9 +130,13 @@ impl Algorithm {
                 Algorithm::WinogradF2,
                 Algorithm::WinogradF4,
             ],
-            Problem::ConvTranspose(_) => {
-                &[Algorithm::Direct, Algorithm::Depthwise, Algorithm::Phases, Algorithm::GemmCol2im]
-            }
+            Problem::ConvTranspose(_) => &[
+                Algorithm::Direct,
+                Algorithm::Depthwise,
+                Algorithm::Phases,
+                Algorithm::GemmCol2im,
+                Algorithm::ImplicitGemm,
+            ],
             Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::Im2colGemm],
             Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
             Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
@@ -154,6 +158,7 @@ impl Algorithm {
                 Algorithm::Depthwise,
                 Algorithm::Phases,
                 Algorithm::GemmCol2im,
+                Algorithm::ImplicitGemm,
                 Algorithm::SplitKGemm,
             ],
             Problem::ConvTranspose(_) => &[
@@ -361,20 +366,12 @@ pub(crate) fn preferences(
     match geometry.problem() {
         Problem::Conv(_) => {
             let thin = window.is_some_and(|w| w.c_out_per_group() < 8 || w.c_in_per_group() * w.kernel_len() < 16);
-            let few = |w: &Window| few_inputs([w.c_in_per_group(), w.c_out_per_group()], w.kernel_len());
-            if broadcasts && window.is_some_and(few) {
-                order.push((
-                    Algorithm::Im2colGemm,
-                    "few input channels and many output channels: a long sum over columns",
-                ));
-            }
             // With more, tiles of output channels share what they load.
             if window.is_some_and(|w| w.c_out_per_group() < 8) {
                 order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             }
             match class {
-                // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns pay only for
-                // few channels.
+                // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns never pay.
                 KernelClass::Cpu if broadcasts => {
                     let mut tiles =
                         vec![(Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other")];
@@ -417,14 +414,21 @@ pub(crate) fn preferences(
             if window.is_some_and(|w| w.c_in_per_group() <= 2) {
                 order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             }
-            let long = |w: &Window| w.c_in_per_group() >= 8 && w.input_len() >= 16;
-            if broadcasts && window.is_some_and(long) {
-                order.push((Algorithm::GemmCol2im, "a CPU adapter: its matrix product is worth the columns"));
+            if window.is_some_and(lower::is_pointwise) {
+                order.push((Algorithm::GemmCol2im, "1x1: the input is the matrix"));
             }
-            if window.is_some_and(|w| w.c_out_per_group() < 8 && w.kernel_len() > 1) {
+            let thin = |w: &Window| few_outputs([w.c_in_per_group(), w.c_out_per_group()], w.kernel_len(), broadcasts);
+            if window.is_some_and(thin) {
                 order.push((
                     Algorithm::GemmCol2im,
                     "few output channels: channels times taps fill a tile, channels do not",
+                ));
+            }
+            let fills = |w: &Window| w.c_out_per_group() >= 8 && w.c_in_per_group() * w.kernel_len() >= 16;
+            if class == KernelClass::Gpu && window.is_some_and(fills) {
+                order.push((
+                    Algorithm::ImplicitGemm,
+                    "a dense matrix product per residue modulo the stride, in one dispatch",
                 ));
             }
             order.push((
@@ -474,11 +478,10 @@ fn by_cost(
     priced.into_iter().map(|(_, algorithm, reason)| (algorithm, reason)).collect()
 }
 
-/// Whether a window over few channels per group is worth columns where lanes load weights for each other: the register
-/// tile loads for input channels that are not there.
-fn few_inputs([inputs, outputs]: [usize; 2], n_taps: usize) -> bool {
-    let long = inputs * n_taps;
-    inputs < 8 && (long >= 16 && outputs >= 48 || long >= 128 && outputs >= 32)
+/// Whether a transposed window has so few output channels that a matrix product of channels times taps fills tiles better,
+/// columns and all. Where lanes load for each other, a sum over few input channels does not pay for them.
+fn few_outputs([inputs, outputs]: [usize; 2], n_taps: usize, broadcasts: bool) -> bool {
+    outputs < 8 && n_taps > 1 && (inputs >= 16 || !broadcasts)
 }
 
 /// Likewise for a backward pass.
@@ -492,18 +495,22 @@ fn gradient_preferences(
     let broadcasts = class == KernelClass::Cpu && broadcast_step(capabilities).is_some();
     match &*p.of {
         Problem::Conv(_) => {
-            let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8 && w.kernel_len() > 1);
+            let thin = |w: &Window| few_outputs([w.c_out_per_group(), w.c_in_per_group()], w.kernel_len(), broadcasts);
             if geometry.window().is_some_and(|w| w.c_out_per_group() <= 2) {
                 order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             }
-            if broadcasts && geometry.window().is_some_and(|w| w.c_out_per_group() >= 8) {
-                order.push((Algorithm::GemmCol2im, "a CPU adapter: its matrix product is worth the columns"));
+            if geometry.window().is_some_and(lower::is_pointwise) {
+                order.push((Algorithm::GemmCol2im, "1x1: grad_output is the matrix"));
             }
-            if thin {
+            if geometry.window().is_some_and(thin) {
                 order.push((
                     Algorithm::GemmCol2im,
                     "few input channels: channels times taps fill a tile, channels do not",
                 ));
+            }
+            let fills = |w: &Window| w.c_in_per_group() >= 8 && w.c_out_per_group() * w.kernel_len() >= 16;
+            if class == KernelClass::Gpu && geometry.window().is_some_and(fills) {
+                order.push((Algorithm::ImplicitGemm, "both gradients are matrix products, columns are gathered"));
             }
             order.push((Algorithm::Phases, "grad_input by one dense convolution per residue modulo the stride"));
             order.push((Algorithm::SplitKGemm, "grad_weight as a matrix product, its sum in slices"));
@@ -511,14 +518,9 @@ fn gradient_preferences(
         Problem::ConvTranspose(_) => {
             let thin = geometry.window().is_some_and(|w| w.c_in_per_group() < 8);
             // grad_input is a convolution from the layer's output channels to its input channels.
-            let few = |w: &Window| few_inputs([w.c_out_per_group(), w.c_in_per_group()], w.kernel_len());
-            if broadcasts && geometry.window().is_some_and(few) {
-                order.push((
-                    Algorithm::Im2colGemm,
-                    "few input channels and many output channels: a long sum over columns",
-                ));
+            if !broadcasts || thin {
+                order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             }
-            order.push((Algorithm::Depthwise, "one output channel per group: rows slide through registers"));
             if class == KernelClass::Gpu && !thin {
                 order.push((Algorithm::PointwiseGemm, "1x1: grad_output is the matrix"));
                 order.push((Algorithm::ImplicitGemm, "grad_input is a convolution with enough channels for a GEMM"));

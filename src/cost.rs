@@ -70,8 +70,10 @@ mod rasteriser {
             return Some(filters + patches + product + outputs);
         }
         match algorithm {
-            Algorithm::RegisterTiled if c_in >= STEP => {
-                Some(products * tiles(c_out, w.output_len(), taps * c_in.div_ceil(STEP), taps))
+            Algorithm::RegisterTiled => {
+                // Few channels fill the lanes with taps.
+                let steps = if c_in < STEP { (c_in * taps).div_ceil(STEP) } else { taps * c_in.div_ceil(STEP) };
+                Some(products * tiles(c_out, w.output_len(), steps, taps))
             }
             Algorithm::PointwiseGemm => Some(products * tiles(c_out, w.output_len(), c_in.div_ceil(STEP), 0)),
             Algorithm::Im2colGemm => {

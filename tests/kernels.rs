@@ -245,17 +245,21 @@ fn winograd_spreads_nan_and_infinity_over_a_tile_and_no_further() {
 fn a_weight_that_is_not_finite_reaches_its_own_outputs_only() {
     let gpu = open();
     let contexts = contexts(&gpu);
-    // Over zero padding algorithms may differ (docs/numerics.md), so windows that touch none.
+    // Over zero padding algorithms may differ (docs/numerics.md), so windows that touch none. Those of a transposed
+    // convolution reach beyond the input unless padding cuts off all that do.
     let unpadded = |problem: &Problem| {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
-        let convolves =
-            matches!(problem, Problem::Conv(_) | Problem::ConvTranspose(_) | Problem::LocallyConnected2d(_));
+        let convolves = matches!(problem, Problem::Conv(_) | Problem::LocallyConnected2d(_));
         convolves && geometry.window().is_some_and(|w| w.pad_begin == [0; 3] && w.pad_end == [0; 3])
     };
+    let transposed: Problem = ConvTranspose::new(1, 5, [7, 6], 11, [3, 5]).stride(2).padding([2, 4]).into();
+    let unit_stride: Problem = ConvTranspose::new(2, 3, [7, 6], 9, [3, 2]).padding([2, 1]).flip_kernel(true).into();
     let dilated: Problem = Conv::new(1, 5, [11, 12], 11, [3, 2]).dilation([2, 3]).into();
     let zoo = zoo();
     let problems = zoo.iter().filter(|(_, problem)| unpadded(problem)).map(|(name, problem)| (*name, problem));
-    for (name, problem) in problems.chain([("dilated", &dilated)]) {
+    for (name, problem) in
+        problems.chain([("dilated", &dilated), ("transposed", &transposed), ("unit stride", &unit_stride)])
+    {
         for bad in [f32::NAN, f32::INFINITY] {
             let mut inputs = integers(problem, 16);
             let weight = inputs.get_mut(&TensorName::Weight).expect("a weight");

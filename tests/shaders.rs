@@ -10,7 +10,8 @@ use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags,
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
-    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d,
+    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, Layout, Options, PaddingMode, Pool, PoolMode, Problem,
+    SpatialSeparable2d, TensorName,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -66,17 +67,27 @@ fn variants() -> BTreeMap<String, Variant> {
             let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
             for capabilities in [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups) {
                 let capabilities = Capabilities { f32_atomics: true, ..capabilities };
-                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &common::relaxed()) else {
-                    continue;
-                };
-                for dispatch in &lowered.whole.dispatches {
-                    assert!(iterations(dispatch).is_some(), "{}: nobody counts its loops", dispatch.variant.label());
-                    variants.insert(dispatch.variant.label(), dispatch.variant.clone());
+                for options in [common::relaxed(), strided(&geometry)] {
+                    let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &options) else {
+                        continue;
+                    };
+                    for dispatch in &lowered.whole.dispatches {
+                        let label = dispatch.variant.label();
+                        assert!(iterations(dispatch).is_some(), "{label}: nobody counts its loops");
+                        variants.insert(label, dispatch.variant.clone());
+                    }
                 }
             }
         }
     }
     variants
+}
+
+/// With a gradient whose channels lie together, where there is one.
+fn strided(geometry: &Geometry) -> Options {
+    let spec = geometry.tensor(TensorName::GradOutput).filter(|spec| spec.shape.len() == 4);
+    let layout = spec.map(|spec| Layout::channels_last(&spec.shape));
+    layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(TensorName::GradOutput, layout))
 }
 
 /// All gradients at once, each alone, and each pair.

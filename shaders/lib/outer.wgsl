@@ -1,6 +1,6 @@
 // Register tiles of four rows by four columns: column i of a matrix holds the sums of row i. Lane j of a subgroup holds the
 // rows' factors of product j, and all lanes have the columns' factors of every product: products 0..3 in x_low, 4..7 in
-// x_high. Wants STEP, the number of products, 4 or 8, and the part write_tile.
+// x_high. Wants STEP, the number of products, 4 or 8.
 
 fn four_products(sum: vec4<f32>, x: mat4x4<f32>, factors: vec4<f32>) -> vec4<f32> {
     let three = fma(x[2], vec4<f32>(factors.z), fma(x[1], vec4<f32>(factors.y), fma(x[0], vec4<f32>(factors.x), sum)));
@@ -53,34 +53,4 @@ fn pick(
     let low = select(select(q_0, q_1, odd), select(q_2, q_3, odd), i % 4u >= 2u);
     let high = select(select(q_4, q_5, odd), select(q_6, q_7, odd), i % 4u >= 2u);
     return select(low, high, i >= 4u);
-}
-
-// Stores column i of a tile of up to 32 rows, each sum through the epilogue.
-fn write_column(
-    n: u32,
-    co: u32,
-    n_co: u32,
-    p: vec3<u32>,
-    i: u32,
-    sum_0: mat4x4<f32>,
-    sum_1: mat4x4<f32>,
-    sum_2: mat4x4<f32>,
-    sum_3: mat4x4<f32>,
-    sum_4: mat4x4<f32>,
-    sum_5: mat4x4<f32>,
-    sum_6: mat4x4<f32>,
-    sum_7: mat4x4<f32>,
-) {
-    let q_0 = tile_column(sum_0, i);
-    let q_1 = tile_column(sum_1, i);
-    let q_2 = tile_column(sum_2, i);
-    let q_3 = tile_column(sum_3, i);
-    let q_4 = tile_column(sum_4, i);
-    let q_5 = tile_column(sum_5, i);
-    let q_6 = tile_column(sum_6, i);
-    let q_7 = tile_column(sum_7, i);
-    for (var done = 0u; done < n_co; done += 4u) {
-        let quad = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
-        write_tile(n, co + done, min(n_co - done, 4u), p, quad, quad);
-    }
 }

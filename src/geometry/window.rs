@@ -42,6 +42,11 @@ impl Window {
         self.kernel.iter().product()
     }
 
+    /// Whether there is a third axis.
+    pub(crate) fn has_depth(&self) -> bool {
+        [self.input[0], self.kernel[0], self.output[0]] != [1; 3]
+    }
+
     /// Number of output positions.
     pub fn output_len(&self) -> usize {
         self.output.iter().product()

@@ -11,7 +11,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, ACTIVATION, ACTIVATION_DERIVATIVE],
     read: ["input", "grad_output"],
     write: ["output"],
-    constants: ["WORKGROUP", "HAS_INPUT"],
+    constants: ["WORKGROUP", "HAS_INPUT", "DENSE"],
     precondition: "none",
 );
 
@@ -26,6 +26,7 @@ pub(super) fn dispatch(
     beta: f32,
 ) -> Dispatch {
     let pre_slot = pre.unwrap_or(Slot::UNUSED);
+    let dense = [pre_slot, grad_output, output].iter().all(|slot| *slot == Slot::UNUSED || slot.view.is_dense(window));
     let params = WindowParams {
         input: pre_slot.view,
         grad_output: grad_output.view,
@@ -35,7 +36,7 @@ pub(super) fn dispatch(
     };
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), pre.is_some().into()],
+        vec![WORKGROUP.into(), pre.is_some().into(), dense.into()],
         Params::Window(Box::new(params.with_epilogue(&Epilogue { activation, ..Epilogue::default() }))),
         vec![pre_slot.operand, grad_output.operand, output.operand],
         workgroups_for((window.batch * window.c_out * window.output_len()) as u64),

@@ -23,7 +23,7 @@ pub(super) fn dispatch(
     [input, output]: [Slot; 2],
     class: KernelClass,
 ) -> Dispatch {
-    let (rows, workgroups) = strips(window, class);
+    let (rows, workgroups) = strips(window.batch, window.c_out, window.output, class);
     let dilated = window.dilation != [1; 3];
     let params =
         WindowParams { input: input.view, output: output.view, count: divisor as u32, ..WindowParams::new(window) };

@@ -2,7 +2,8 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use super::program::{Dispatch, Params, Slot, WORKGROUP, strips};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
 kernel!(
@@ -10,7 +11,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, WINDOWS_OF, TAP_RANGE],
     read: ["grad_output"],
     write: ["grad_input"],
-    constants: ["WORKGROUP", "DILATED", "COUNT_PADDING"],
+    constants: ["WORKGROUP", "ROWS", "DILATED", "COUNT_PADDING"],
     precondition: "none",
 );
 
@@ -22,7 +23,9 @@ pub(super) fn dispatch(
     grad_output: Slot,
     grad_input: Slot,
     beta: f32,
+    class: KernelClass,
 ) -> Dispatch {
+    let (rows, workgroups) = strips(window.batch, window.c_in, window.input, class);
     let params = WindowParams {
         grad_output: grad_output.view,
         grad_input: grad_input.view,
@@ -33,9 +36,9 @@ pub(super) fn dispatch(
     let dilated = window.dilation != [1; 3];
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), dilated.into(), count_padding.into()],
+        vec![WORKGROUP.into(), rows.into(), dilated.into(), count_padding.into()],
         Params::Window(Box::new(params)),
         vec![grad_output.operand, grad_input.operand],
-        workgroups_for((window.batch * window.c_in * window.input_len()) as u64),
+        workgroups,
     )
 }

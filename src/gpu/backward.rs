@@ -1,12 +1,13 @@
 //! Lowering of backward passes.
 
-use super::lower::{Applies, Lowering};
+use super::lower::{Applies, Lowering, is_pointwise};
 use super::params::View;
-use super::program::{ConvTask, GemmTask, Operand, Slices, Slot};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Slices, Slot, broadcast_tile, workgroup_along};
 use super::{
-    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight,
-    depth_to_space, grad_bias, im2col, locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool,
-    lp_pool_grad_input, max_pool, max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
+    activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup,
+    conv_implicit_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col,
+    locally_connected2d_grad_input, locally_connected2d_grad_weight, lp_pool, lp_pool_grad_input, max_pool,
+    max_pool_grad_input, padding_grad, space_to_depth, sum_slices,
 };
 use crate::capabilities::KernelClass;
 use crate::choose::{self, Algorithm};
@@ -34,8 +35,10 @@ struct Flow {
     grad_weight: Option<Slot>,
 }
 
-/// A product as small as this is summed by one workgroup for each weight: it would not fill the tiles of a GEMM.
+/// A product as small as this is summed by one workgroup for each weight: it would not fill the tiles of a GEMM, or not a
+/// sixteenth of one whose columns cost nothing.
 const SMALL_WEIGHT: usize = 1024;
+const SMALL_TILE: usize = 256;
 /// Shortest slice of a sum that is worth a partial result.
 const SHORTEST_SLICE: usize = 256;
 
@@ -109,7 +112,7 @@ impl Lowering<'_> {
             let to = Slot { view, ..to };
             self.push(sum_slices::dispatch(yields.batch, yields.c_out, yields.output, grad, to, p.beta));
         } else {
-            self.push(grad_bias::dispatch(yields, grad, to, p.beta, self.caps.max_invocations_per_workgroup));
+            self.push(grad_bias::dispatch(yields, grad, to, p.beta, self.caps));
         }
     }
 
@@ -246,33 +249,74 @@ impl Lowering<'_> {
         if algorithm == Algorithm::Depthwise && conv2d_depthwise_grad_weight::applies(w).is_ok() {
             return self.depthwise_grad_weight(layer, slots, beta);
         }
-        let small = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len() < SMALL_WEIGHT;
-        if algorithm == Algorithm::Direct || (small && algorithm != Algorithm::SplitKGemm) {
-            let most = self.caps.max_invocations_per_workgroup;
-            self.push(conv_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, most));
-            return Ok(());
+        let gathers = self.caps.class == KernelClass::Gpu && algorithm != Algorithm::SplitKGemm;
+        let n_weights = w.c_out_per_group() * w.c_in_per_group() * w.kernel_len();
+        if algorithm == Algorithm::Direct || (gathers && n_weights < SMALL_TILE) {
+            return self.direct_grad_weight(layer, slots, beta);
+        }
+        if gathers || algorithm == Algorithm::ImplicitGemm {
+            let cut = conv_implicit_grad_weight::cut(w, self.caps.max_invocations_per_workgroup);
+            return self.in_slices(w, slots[2], beta, cut.count, |to, beta| {
+                let slots = [slots[0], slots[1], to];
+                conv_implicit_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, &cut)
+            });
+        }
+        if self.broadcasts() {
+            let flat = |slot: &Slot| slot.view.flat_stride(w.output).is_some();
+            if is_pointwise(w) && slots[..2].iter().all(flat) {
+                return self.split_k(layer, slots, beta);
+            }
+            let (_, count) = conv_grad_weight_subgroup::slices(w, self.caps);
+            let caps = self.caps;
+            return self.in_slices(w, slots[2], beta, count, |to, beta| {
+                let slots = [slots[0], slots[1], to];
+                conv_grad_weight_subgroup::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, caps)
+            });
+        }
+        if n_weights < SMALL_WEIGHT && algorithm != Algorithm::SplitKGemm {
+            return self.direct_grad_weight(layer, slots, beta);
         }
         self.split_k(layer, slots, beta)
+    }
+
+    fn direct_grad_weight(&mut self, layer: &Layer, slots: [Slot; 3], beta: f32) -> Applies {
+        let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
+        let most = self.caps.max_invocations_per_workgroup;
+        self.push(conv_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, beta, most));
+        Ok(())
+    }
+
+    /// A dispatch that writes `count` slices of a layer's weight, and their sum in a fixed order where there are several.
+    fn in_slices(
+        &mut self,
+        w: &Window,
+        to: Slot,
+        beta: f32,
+        count: usize,
+        dispatch: impl Fn(Slot, f32) -> Dispatch,
+    ) -> Applies {
+        if count == 1 {
+            self.push(dispatch(to, beta));
+            return Ok(());
+        }
+        let mark = self.program.mark();
+        let n = w.c_in_per_group() * w.kernel_len();
+        let partial = self.reserve(&[count, w.c_out, n])?;
+        self.push(dispatch(partial, 0.0));
+        let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
+        self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
+        self.program.release(mark);
+        Ok(())
     }
 
     /// Channel by channel; few channels are cut into slices that are added in a fixed order.
     fn depthwise_grad_weight(&mut self, layer: &Layer, [input, grad, to]: [Slot; 3], beta: f32) -> Applies {
         let Layer { window: w, padding_mode, flip_kernel, .. } = layer;
-        let (_, count) = conv2d_depthwise_grad_weight::slices(w);
-        if count == 1 {
-            let slots = [input, grad, to];
-            self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, beta));
-            return Ok(());
-        }
-        let mark = self.program.mark();
-        let n = w.kernel_len();
-        let partial = self.reserve(&[count, w.c_out, n])?;
-        let slots = [input, grad, partial];
-        self.push(conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, slots, 0.0));
-        let dense = Slot { view: View { c: n as u32, w: 1, ..View::default() }, ..to };
-        self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], partial, dense, beta));
-        self.program.release(mark);
-        Ok(())
+        let class = self.caps.class;
+        let (_, count) = conv2d_depthwise_grad_weight::slices(w, class);
+        self.in_slices(w, to, beta, count, |to, beta| {
+            conv2d_depthwise_grad_weight::dispatch(w, *padding_mode, *flip_kernel, [input, grad, to], beta, class)
+        })
     }
 
     /// grad_weight = grad_output (c_out/groups x images·positions) times columns (images·positions x c_in/groups·∏kernel),
@@ -281,10 +325,9 @@ impl Lowering<'_> {
         let mark = self.program.mark();
         let w = &layer.window;
         let rows = w.c_in_per_group() * w.kernel_len();
-        let pointwise = w.kernel == [1; 3] && w.stride == [1; 3] && w.pad_begin == [0; 3] && w.pad_end == [0; 3];
         let (b, b_strides, b_run) = match input.view.flat_stride(w.input) {
-            // A CPU adapter prefers rows that it can read four at a time.
-            Some(pixel) if pointwise && self.caps.class == KernelClass::Gpu => {
+            // Without broadcasts a CPU adapter prefers rows that it can read four at a time.
+            Some(pixel) if is_pointwise(w) && (self.caps.class == KernelClass::Gpu || self.broadcasts()) => {
                 let View { n, c, .. } = input.view;
                 (input, [0, c as usize * rows, pixel as usize, c as usize], n as usize)
             }
@@ -319,6 +362,9 @@ impl Lowering<'_> {
         // Enough workgroups to fill the device.
         let (tile, enough) = match self.caps.class {
             KernelClass::Gpu => ([64, 64], 512),
+            KernelClass::Cpu if self.broadcasts() => {
+                ([broadcast_tile(m) as usize, 4 * workgroup_along(n, 4, self.caps.class) as usize], 64)
+            }
             KernelClass::Cpu => ([8, 64], 64),
         };
         let tiles = w.groups * m.div_ceil(tile[0]) * n.div_ceil(tile[1]);
@@ -412,7 +458,7 @@ impl Lowering<'_> {
             let task = self.stage_task(&depthwise, input, middle);
             self.conv(&task, if fast { Algorithm::Depthwise } else { Algorithm::Direct })?;
             let to = self.slot(TensorName::GradWeightPw);
-            let by = if fast { Algorithm::SplitKGemm } else { Algorithm::Direct };
+            let by = if fast { Algorithm::GemmCol2im } else { Algorithm::Direct };
             self.grad_weight(&pointwise, [middle, grad, to], p.beta, by)?;
             self.program.release(mark);
         }
@@ -476,11 +522,19 @@ impl Lowering<'_> {
                 let indices = self.reserve(&shape)?;
                 let output = self.reserve(&shape)?;
                 self.push(max_pool::dispatch(window, pad_value, input, output, Some(indices), self.caps.class));
-                self.push(max_pool_grad_input::dispatch(window, indices, grad, to, p.beta));
+                self.push(max_pool_grad_input::dispatch(window, indices, grad, to, p.beta, self.caps.class));
             }
             PoolMode::Average { count_include_pad, divisor_override } => {
                 let divisor = divisor_override.unwrap_or(0);
-                self.push(avg_pool_grad_input::dispatch(window, count_include_pad, divisor, grad, to, p.beta));
+                self.push(avg_pool_grad_input::dispatch(
+                    window,
+                    count_include_pad,
+                    divisor,
+                    grad,
+                    to,
+                    p.beta,
+                    self.caps.class,
+                ));
             }
             PoolMode::Lp { p: exponent } => {
                 let norms = self.reserve(&shape)?;
@@ -512,6 +566,7 @@ fn check_stage(layer: &Layer, flow: &Flow, algorithm: Algorithm) -> Applies {
         (Algorithm::SplitKGemm, Some(_), _) => Err("it serves grad_weight where grad_input is not wanted".into()),
         (Algorithm::SplitKGemm, _, None) => Err("grad_weight is not wanted".into()),
         (Algorithm::Direct | Algorithm::SplitKGemm, ..) => Ok(()),
+        (Algorithm::ImplicitGemm, None, Some(_)) => Ok(()),
         (_, None, _) => Err("grad_input is not wanted".into()),
         _ => Ok(()),
     }

@@ -47,6 +47,9 @@ parts! {
     RADIX = "radix";
     CELLS = "cells";
     OUTER = "outer";
+    WRITE_COLUMN = "write_column";
+    IMPLICIT_TILE = "implicit_tile";
+    GEMM_BROADCAST = "gemm_broadcast";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
     WINOGRAD = "winograd";
@@ -241,12 +244,17 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv2d_winograd::KERNEL,
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
+        &conv_grad_weight_subgroup::KERNEL,
         &conv_implicit_gemm::KERNEL,
+        &conv_implicit_grad_weight::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
+        &conv_taps_subgroup::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
         &conv_transpose_gather::KERNEL,
+        &conv_transpose_implicit_gemm::KERNEL,
         &conv_transpose_phases::KERNEL,
+        &conv_transpose_subgroup::KERNEL,
         &deform_conv2d_cell_starts::KERNEL,
         &deform_conv2d_cell_sums::KERNEL,
         &deform_conv2d_cells::KERNEL,
@@ -259,6 +267,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &gemm_regtile::KERNEL,
         &gemm_regtile_vec4::KERNEL,
         &gemm_subgroup::KERNEL,
+        &gemm_subgroup_vec4::KERNEL,
         &gemm_tiled::KERNEL,
         &grad_bias::KERNEL,
         &im2col::KERNEL,

@@ -3,6 +3,7 @@
 use super::catalog::kernel;
 use super::params::WindowParams;
 use super::program::{Dispatch, Params, Slot, padding_code, upright, upright_slot};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 use crate::problem::PaddingMode;
 
@@ -11,7 +12,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING],
     read: ["input", "grad_output"],
     write: ["grad_weight"],
-    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE", "TREE"],
     precondition: "one or two spatial axes, one input channel per group, a kernel of up to 8 by 16",
 );
 
@@ -20,9 +21,13 @@ const TILE_Y: usize = 4;
 const MAX_KERNEL: [usize; 2] = [8, 16];
 /// As many as the tap columns of the widest kernel times eight lanes.
 const WORKGROUP: u32 = 128;
-/// Workgroups that fill a device, and the fewest items of a lane that are worth another workgroup.
+/// Invocations of a workgroup without a tree: the lanes of a software rasteriser.
+const LANES: u32 = 8;
+/// Workgroups that fill a device, the fewest items of an invocation that are worth another slice, and the most: a driver may
+/// allow only so many iterations.
 const ENOUGH_WORKGROUPS: usize = 512;
 const FEWEST_ITEMS: usize = 8;
+const MOST_ITEMS: usize = 1 << 14;
 
 pub(super) fn applies(w: &Window) -> Result<(), String> {
     if w.c_in_per_group() != 1 {
@@ -43,13 +48,17 @@ fn standing(w: &Window) -> Option<Window> {
 }
 
 /// Items of a slice, and how many slices there are.
-pub(super) fn slices(w: &Window) -> (usize, usize) {
+pub(super) fn slices(w: &Window, class: KernelClass) -> (usize, usize) {
     let upright = standing(w);
     let w = upright.as_ref().unwrap_or(w);
     let items = w.batch * w.output[1].div_ceil(TILE_Y) * w.output[2];
-    let lanes = WORKGROUP as usize / w.kernel[2];
+    let (lanes, workgroups) = match class {
+        KernelClass::Gpu => (WORKGROUP as usize / w.kernel[2], w.c_out),
+        KernelClass::Cpu => (1, (w.c_out * w.kernel[2]).div_ceil(LANES as usize)),
+    };
     let most = items.div_ceil(lanes * FEWEST_ITEMS);
-    let each = items.div_ceil((ENOUGH_WORKGROUPS / w.c_out).clamp(1, most)).next_multiple_of(lanes);
+    let wanted = (ENOUGH_WORKGROUPS / workgroups).clamp(1, most).max(items.div_ceil(lanes * MOST_ITEMS));
+    let each = items.div_ceil(wanted).next_multiple_of(lanes);
     (each, items.div_ceil(each))
 }
 
@@ -60,8 +69,9 @@ pub(super) fn dispatch(
     flip_kernel: bool,
     [input, grad_output, grad_weight]: [Slot; 3],
     beta: f32,
+    class: KernelClass,
 ) -> Dispatch {
-    let (each, count) = slices(window);
+    let (each, count) = slices(window, class);
     let upright = standing(window);
     let (window, input, grad_output) = match &upright {
         Some(upright) => (upright, upright_slot(input), upright_slot(grad_output)),
@@ -74,12 +84,17 @@ pub(super) fn dispatch(
         beta,
         ..WindowParams::new(window)
     };
+    let (workgroup, workgroups) = match class {
+        KernelClass::Gpu => (WORKGROUP, count * window.c_out),
+        KernelClass::Cpu => (LANES, (count * window.c_out * window.kernel[2]).div_ceil(LANES as usize)),
+    };
+    let tree = class == KernelClass::Gpu;
     let slide = window.stride[1] == window.dilation[1];
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), padding_code(padding_mode), flip_kernel.into(), slide.into()],
+        vec![workgroup.into(), padding_code(padding_mode), flip_kernel.into(), slide.into(), tree.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, grad_output.operand, grad_weight.operand],
-        (count * window.c_out) as u64,
+        workgroups as u64,
     )
 }

@@ -5,7 +5,7 @@ use super::program::{ConvTask, Dispatch, padding_code, wants_large_tile};
 
 kernel!(
     "conv_implicit_gemm", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, IMPLICIT_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["THREADS", "BLOCK_K", "PADDING_MODE", "FLIP_KERNEL"],
@@ -13,8 +13,8 @@ kernel!(
 );
 
 /// Invocations per side and depth of a staged panel: a 128 x 128 tile and a 64 x 64 one.
-const LARGE: (u32, u32) = (16, 8);
-const SMALL: (u32, u32) = (8, 8);
+pub(super) const LARGE: (u32, u32) = (16, 8);
+pub(super) const SMALL: (u32, u32) = (8, 8);
 
 pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
     let w = &task.window;

@@ -1,12 +1,13 @@
 //! Launcher of `shaders/conv_subgroup.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{ConvTask, Dispatch, broadcast_step, broadcast_tile, padding_code, workgroup_along};
+use super::program::{ConvTask, Dispatch, broadcast_step_for, broadcast_tile, padding_code, workgroup_along};
 use crate::capabilities::Capabilities;
+use crate::geometry::Window;
 
 kernel!(
     "conv_subgroup", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, WRITE_TILE, OUTER],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "STEP", "TILE_CO"],
@@ -16,8 +17,9 @@ kernel!(
 /// Positions of one invocation, as in the shader.
 const TILE_POSITIONS: u32 = 4;
 
-pub(super) fn applies(task: &ConvTask, caps: &Capabilities) -> bool {
-    broadcast_step(caps).is_some_and(|step| task.window.c_in_per_group() >= step as usize)
+/// Whether there are enough input channels to fill its chunks; taps do where there are not.
+pub(super) fn wants(w: &Window) -> bool {
+    w.c_in_per_group() >= 8 || w.c_in_per_group() == 4
 }
 
 pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
@@ -27,7 +29,7 @@ pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
     let co_tiles = (w.c_out_per_group() as u64).div_ceil(tile_co.into());
     let position_tiles = (w.output_len() as u64).div_ceil(u64::from(TILE_POSITIONS * workgroup));
     let workgroups = (w.batch * w.groups) as u64 * co_tiles * position_tiles;
-    let step = broadcast_step(caps).unwrap_or(4);
+    let step = broadcast_step_for(w.c_in_per_group(), caps);
     let constants =
         vec![workgroup.into(), padding_code(task.padding_mode), task.flip_kernel.into(), step.into(), tile_co.into()];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)

@@ -3,6 +3,7 @@
 use super::catalog::kernel;
 use super::params::WindowParams;
 use super::program::{Dispatch, Params, Slot, workgroup_for_sum};
+use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
 
 kernel!(
@@ -10,23 +11,36 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, WORKGROUP_SUM],
     read: ["grad_output"],
     write: ["grad_bias"],
-    constants: ["WORKGROUP"],
+    constants: ["WORKGROUP", "TREE"],
     precondition: "none",
 );
+
+/// Invocations of a workgroup without a tree: the lanes of a software rasteriser.
+const LANES: u32 = 8;
+/// Longest sum of one invocation; a driver may allow only so many iterations.
+const LONGEST: usize = 1 << 15;
 
 pub(super) fn dispatch(
     window: &Window,
     grad_output: Slot,
     grad_bias: Slot,
     beta: f32,
-    max_invocations: u32,
+    caps: &Capabilities,
 ) -> Dispatch {
     let params = WindowParams { grad_output: grad_output.view, beta, ..WindowParams::new(window) };
+    let [d, h, w] = window.output;
+    let short = window.batch * (d + 1) * (h + 1) * (w + 1) <= LONGEST;
+    let tree = caps.class == KernelClass::Gpu || !short;
+    let (workgroup, workgroups) = if tree {
+        (workgroup_for_sum(window.output_len(), caps.max_invocations_per_workgroup), window.c_out as u64)
+    } else {
+        (LANES, (window.c_out as u64).div_ceil(LANES.into()))
+    };
     Dispatch::new(
         &KERNEL,
-        vec![workgroup_for_sum(window.output_len(), max_invocations).into()],
+        vec![workgroup.into(), tree.into()],
         Params::Window(Box::new(params)),
         vec![grad_output.operand, grad_bias.operand],
-        window.c_out as u64,
+        workgroups,
     )
 }

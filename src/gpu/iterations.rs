@@ -53,7 +53,7 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
     Some(match dispatch.variant.kernel.stem {
         "gemm_regtile" | "gemm_regtile_vec4" => nest(&[runs]) + k + runs,
         // The last chunk of each run may be cut short.
-        "gemm_subgroup" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
+        "gemm_subgroup" | "gemm_subgroup_vec4" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
         "gemm_tiled" => {
             let (threads, block_k) = (dispatch.constant("THREADS")?, dispatch.constant("BLOCK_K")?);
             let staged = 8 * block_k / threads;
@@ -95,7 +95,9 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         // Every axis searches its first tap.
         "col2im" => nest(&[kd, kh, kw]) + kd + kh + kw + 3,
         "lp_pool" => nest(&[kd, kh, kw, powers]) + 3 * powers,
-        "avg_pool_grad_input" | "max_pool_grad_input" => nest(&windows),
+        "avg_pool_grad_input" | "max_pool_grad_input" => {
+            nest(&[dispatch.constant("ROWS")?, windows[0], windows[1], windows[2]])
+        }
         "lp_pool_grad_input" => nest(&windows) + n_windows * (powers + 1),
         "pool_reduce" => nest(&[product(params.input_size).div_ceil(lanes), powers]) + 3 * powers,
         "conv_direct" | "conv_regtile" | "conv_transpose_gather" => nest(&[kd, kh, kw, c_in]),
@@ -103,9 +105,19 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let step = dispatch.constant("STEP")?;
             nest(&[kd, kh, kw, c_in.div_ceil(step)])
         }
+        "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,
+        "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,
         "conv_implicit_gemm" => {
             let depth = dispatch.constant("BLOCK_K")?;
             nest(&[(c_in * taps).div_ceil(depth), depth])
+        }
+        "conv_transpose_implicit_gemm" => {
+            let depth = dispatch.constant("BLOCK_K")?;
+            nest(&[(c_in * taps).div_ceil(depth), depth]) + kd + kh + kw + 3
+        }
+        "conv_implicit_grad_weight" => {
+            let depth = dispatch.constant("BLOCK_K")?;
+            nest(&[u64::from(params.count).div_ceil(depth), depth])
         }
         "conv2d_depthwise" => nest(&[kw, kh]),
         "conv2d_dilated" => {
@@ -115,6 +127,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let rounds = c_in.div_ceil(staged);
             rounds * (2 + (staged * patch).div_ceil(tile_h * tile_w) + 1 + nest(&[staged, kh, kw]))
         }
+        "conv2d_depthwise_grad_weight" if dispatch.constant("TREE") == Some(0) => u64::from(params.count) + 2,
         "conv2d_depthwise_grad_weight" => u64::from(params.count) / (lanes / kw.max(1)).max(1) + 2 + lanes,
         "conv_transpose2d_depthwise" => {
             let [step_y, step_x] = [params.tap_step_h, params.tap_step_w].map(|step| u64::from(step.max(1)));
@@ -124,15 +137,17 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let taps_x = kw.div_ceil(step_x);
             searched + phases * (step_x.min(kw) + 1) + nest(&[phases, c_in, taps_x, taps_y])
         }
-        "conv_transpose_phases" => {
+        "conv_transpose_phases" | "conv_transpose_subgroup" => {
             // Every axis searches its first tap and then visits one in so many.
             let steps = [params.tap_step_d, params.tap_step_h, params.tap_step_w];
             let axis = |axis: usize| (u64::from(params.kernel_size[axis]), u64::from(steps[axis].max(1)));
             let searched = (0..3).map(axis).map(|(kernel, step)| step.min(kernel) + 1).sum::<u64>();
             let [d, h, w] = [axis(0), axis(1), axis(2)].map(|(kernel, step)| kernel.div_ceil(step));
-            searched + nest(&[d, h, w, c_in])
+            let channels = c_in.div_ceil(dispatch.constant("STEP").unwrap_or(1));
+            searched + nest(&[d, h, w, channels])
         }
         "conv_grad_weight" => nest(&[batch, positions.div_ceil(lanes)]),
+        "grad_bias" if dispatch.constant("TREE") == Some(0) => nest(&[batch, od, oh, ow]),
         "grad_bias" => nest(&[batch, positions.div_ceil(lanes)]),
         "sum_slices" => nest(&[batch.div_ceil(SLICES), SLICES]) + batch,
         "winograd_input" => nest(&[dispatch.constant("CHANNELS")?]),

@@ -4,11 +4,12 @@ use super::col2im::Tail;
 use super::deform_conv2d_direct::Sampling;
 use super::iterations::iterations;
 use super::params::View;
-use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_transpose_gather,
-    conv_transpose_phases, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
-    deform_conv2d_im2col, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col,
+    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_taps_subgroup,
+    conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases, conv_transpose_subgroup,
+    conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
+    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col,
     locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
@@ -279,6 +280,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether lanes load for each other: a CPU adapter with subgroups.
+    pub fn broadcasts(&self) -> bool {
+        self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some()
+    }
+
     fn task(&self, window: &Window, epilogue: Epilogue, weight: TensorName) -> ConvTask {
         ConvTask {
             window: window.clone(),
@@ -297,7 +303,10 @@ impl Lowering<'_> {
     pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
-            KernelClass::Cpu if gemm_subgroup::applies(task, self.caps) => gemm_subgroup::dispatch(task, self.caps),
+            KernelClass::Cpu if gemm_subgroup_vec4::applies(task, self.caps) => {
+                gemm_subgroup_vec4::dispatch(task, self.caps)
+            }
+            KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
             KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
         });
@@ -305,11 +314,10 @@ impl Lowering<'_> {
 
     pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
         let dispatch = match algorithm {
-            Algorithm::RegisterTiled
-                if self.caps.class == KernelClass::Cpu && conv_subgroup::applies(task, self.caps) =>
-            {
+            Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
                 conv_subgroup::dispatch(task, self.caps)
             }
+            Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;
@@ -338,7 +346,7 @@ impl Lowering<'_> {
 
     fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {
         let w = &task.window;
-        if w.kernel != [1; 3] || w.stride != [1; 3] || w.pad_begin != [0; 3] || w.pad_end != [0; 3] {
+        if !is_pointwise(w) {
             return Err("it needs a 1x1 kernel, stride 1 and no padding".into());
         }
         let Some(pixel) = task.input.view.flat_stride(w.input) else {
@@ -369,11 +377,22 @@ impl Lowering<'_> {
         let dispatch = match algorithm {
             Algorithm::Depthwise => {
                 conv_transpose2d_depthwise::applies(task)?;
-                conv_transpose2d_depthwise::dispatch(task)
+                match turned(task).filter(|turned| conv2d_depthwise::applies(turned).is_ok()) {
+                    Some(turned) => conv2d_depthwise::dispatch(&turned),
+                    None => conv_transpose2d_depthwise::dispatch(task),
+                }
             }
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
-                conv_transpose_phases::dispatch(task, self.caps.class)
+                if self.broadcasts() {
+                    conv_transpose_subgroup::dispatch(task, self.caps)
+                } else {
+                    conv_transpose_phases::dispatch(task, self.caps.class)
+                }
+            }
+            Algorithm::ImplicitGemm => {
+                conv_transpose_phases::applies(task)?;
+                conv_transpose_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup)
             }
             Algorithm::GemmCol2im => return self.gemm_col2im(task),
             _ => conv_transpose_gather::dispatch(task),
@@ -390,8 +409,7 @@ impl Lowering<'_> {
         };
         let view = task.input.view;
         let rows = w.c_out_per_group() * w.kernel_len();
-        let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
-        self.gemm(&GemmTask {
+        let product = GemmTask {
             batch: w.batch,
             groups: w.groups,
             m: rows,
@@ -401,13 +419,28 @@ impl Lowering<'_> {
             a_strides: [0, w.c_in_per_group() * rows, 1, rows],
             b: task.input,
             b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
+            output_size: w.output,
+            epilogue: task.epilogue,
+            bias: task.bias,
+            residual: task.residual,
+            output: task.output,
+            beta: task.beta,
+            slices: None,
+        };
+        if is_pointwise(w) {
+            // The columns are the output.
+            self.gemm(&product);
+            return Ok(());
+        }
+        let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
+        self.gemm(&GemmTask {
             output_size: [1, 1, w.input_len()],
             epilogue: Epilogue::default(),
             bias: Slot::UNUSED,
             residual: Slot::UNUSED,
             output: columns,
             beta: 0.0,
-            slices: None,
+            ..product
         });
         // The convolution whose adjoint this is slides over the output.
         let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
@@ -552,6 +585,27 @@ pub(super) fn pointwise_window(depthwise: &Window, c_out: usize) -> Window {
         pad_end: [0; 3],
         ..depthwise.clone()
     }
+}
+
+/// A transposed convolution of one channel per group, as the plain one that it is at stride 1: with the kernel turned, over
+/// the input padded by what the window reaches beyond it.
+fn turned(task: &ConvTask) -> Option<ConvTask> {
+    let w = &task.window;
+    if w.stride != [1; 3] || [w.c_in_per_group(), w.c_out_per_group()] != [1; 2] {
+        return None;
+    }
+    let mut window = w.clone();
+    for axis in 0..3 {
+        let reach = w.dilation[axis] * (w.kernel[axis] - 1);
+        window.pad_begin[axis] = reach.checked_sub(w.pad_begin[axis])?;
+        window.pad_end[axis] = (w.output[axis] + reach).checked_sub(w.input[axis] + window.pad_begin[axis])?;
+    }
+    Some(ConvTask { window, flip_kernel: !task.flip_kernel, ..task.clone() })
+}
+
+/// Whether every output reads the input at its own place alone.
+pub(crate) fn is_pointwise(w: &Window) -> bool {
+    w.kernel == [1; 3] && w.stride == [1; 3] && w.pad_begin == [0; 3] && w.pad_end == [0; 3] && w.input == w.output
 }
 
 /// Length of a row of columns in the workspace: every row starts at a multiple of four elements.

@@ -23,7 +23,7 @@ pub(super) fn dispatch(
     indices: Option<Slot>,
     class: KernelClass,
 ) -> Dispatch {
-    let (rows, workgroups) = strips(window, class);
+    let (rows, workgroups) = strips(window.batch, window.c_out, window.output, class);
     let dilated = window.dilation != [1; 3];
     let indices_slot = indices.unwrap_or(Slot::UNUSED);
     let params = WindowParams {

@@ -2,7 +2,8 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use super::program::{Dispatch, Params, Slot, WORKGROUP, strips};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
 kernel!(
@@ -10,11 +11,19 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, WINDOWS_OF],
     read: ["indices", "grad_output"],
     write: ["grad_input"],
-    constants: ["WORKGROUP"],
+    constants: ["WORKGROUP", "ROWS"],
     precondition: "none",
 );
 
-pub(super) fn dispatch(window: &Window, indices: Slot, grad_output: Slot, grad_input: Slot, beta: f32) -> Dispatch {
+pub(super) fn dispatch(
+    window: &Window,
+    indices: Slot,
+    grad_output: Slot,
+    grad_input: Slot,
+    beta: f32,
+    class: KernelClass,
+) -> Dispatch {
+    let (rows, workgroups) = strips(window.batch, window.c_in, window.input, class);
     let params = WindowParams {
         indices: indices.view,
         grad_output: grad_output.view,
@@ -24,9 +33,9 @@ pub(super) fn dispatch(window: &Window, indices: Slot, grad_output: Slot, grad_i
     };
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into()],
+        vec![WORKGROUP.into(), rows.into()],
         Params::Window(Box::new(params)),
         vec![indices.operand, grad_output.operand, grad_input.operand],
-        workgroups_for((window.batch * window.c_in * window.input_len()) as u64),
+        workgroups,
     )
 }

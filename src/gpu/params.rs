@@ -59,6 +59,14 @@ impl View {
         }
         Some(stride.unwrap_or(1))
     }
+
+    /// Whether the outputs of a window lie without gaps, in the order in which they are counted.
+    pub fn is_dense(&self, window: &Window) -> bool {
+        let (len, channels) = (window.output_len(), window.c_out);
+        (len == 1 || self.flat_stride(window.output) == Some(1))
+            && (channels == 1 || self.c as usize == len)
+            && (window.batch == 1 || self.n as usize == channels * len)
+    }
 }
 
 /// The uniform of every windowed kernel: `shaders/lib/window_params.wgsl`.

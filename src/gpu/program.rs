@@ -450,16 +450,17 @@ pub(crate) fn workgroup_along(positions: usize, each: u32, class: KernelClass) -
     sizes.into_iter().find(|&size| covered(size) <= best + best / 8).unwrap_or(8)
 }
 
-/// Outputs below one another that one invocation of a pooling kernel computes, and the workgroups that cover all. Dividing an
+/// Elements below one another that one invocation of a pooling kernel computes, and the workgroups that cover all `channels` of
+/// `extents`. Dividing an
 /// index costs a software rasteriser as much as a tap does, so they share it; a GPU hides it behind its loads and wants
 /// the invocations.
-pub(crate) fn strips(w: &Window, class: KernelClass) -> (u32, u64) {
+pub(crate) fn strips(batch: usize, channels: usize, extents: [usize; 3], class: KernelClass) -> (u32, u64) {
     let rows: u32 = match class {
         KernelClass::Gpu => 1,
         KernelClass::Cpu => 4,
     };
-    let [depth, height, width] = w.output;
-    let invocations = w.batch * w.c_out * depth * height.div_ceil(rows as usize) * width;
+    let [depth, height, width] = extents;
+    let invocations = batch * channels * depth * height.div_ceil(rows as usize) * width;
     (rows, workgroups_for(invocations as u64))
 }
 
@@ -479,12 +480,18 @@ pub(crate) fn broadcast_step(caps: &Capabilities) -> Option<u32> {
     }
 }
 
+/// Likewise where so many products are to be summed: more lanes than products would load nothing.
+pub(crate) fn broadcast_step_for(products: usize, caps: &Capabilities) -> u32 {
+    let step = broadcast_step(caps).unwrap_or(4);
+    if products <= 4 { 4 } else { step }
+}
+
 /// Rows of a register tile four columns wide whose row factors are loaded by eight lanes for each other. For eight
 /// products a tile loads 32 vectors of columns and as many of rows as it has; the multiply-adds cost about half as much
 /// as the latter.
 pub(crate) fn broadcast_tile(rows: usize) -> u32 {
     let cost = |&tile: &u32| rows.div_ceil(tile as usize) * (64 + 3 * tile as usize);
-    [8, 16, 24, 32].into_iter().min_by_key(cost).unwrap_or(32)
+    [4, 8, 16, 24, 32].into_iter().min_by_key(cost).unwrap_or(32)
 }
 
 /// Invocations of a workgroup that sums `elements` by a tree: a power of two.

@@ -291,6 +291,10 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
         ConvTranspose::new(1, 4, [7, 6], 2, [3, 4]).groups(2).stride([4, 2]).dilation([2, 3]).padding([1, 2]).into(),
     );
     add(
+        "conv_transpose2d depthwise does not slide",
+        ConvTranspose::new(1, 3, [6, 5], 3, [3, 2]).groups(3).stride(2).dilation(3).padding(1).into(),
+    );
+    add(
         "conv_transpose2d one output channel",
         ConvTranspose::new(1, 5, [9, 8], 1, [4, 5]).stride(2).padding(1).flip_kernel(true).into(),
     );

@@ -1,0 +1,80 @@
+//! Launcher of `shaders/conv_grad_weight_subgroup.wgsl`.
+
+use super::catalog::kernel;
+use super::params::WindowParams;
+use super::program::{Dispatch, Params, Slot, broadcast_step_for, broadcast_tile, padding_code, workgroup_along};
+use crate::capabilities::Capabilities;
+use crate::geometry::Window;
+use crate::problem::PaddingMode;
+
+kernel!(
+    "conv_grad_weight_subgroup", Window,
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, OUTER],
+    read: ["input", "grad_output"],
+    write: ["grad_weight"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "HAS_DEPTH", "STEP", "TILE_CO"],
+    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
+);
+
+/// Weights of an output channel that one invocation computes, as in the shader.
+const TILE_WEIGHTS: u32 = 4;
+/// Workgroups no larger than this: they share nothing, and a device wants to be filled.
+const WIDEST: u32 = 16;
+/// Workgroups that fill a device, the shortest slice of a sum that is worth a partial result, and the longest one: every
+/// STEP positions are an iteration, of which a driver may allow only so many.
+const ENOUGH_WORKGROUPS: usize = 64;
+const SHORTEST_SLICE: usize = 256;
+const LONGEST_SLICE: usize = 1 << 17;
+
+fn columns(w: &Window) -> usize {
+    w.c_in_per_group() * w.kernel_len()
+}
+
+fn workgroup(w: &Window, caps: &Capabilities) -> u32 {
+    workgroup_along(columns(w), TILE_WEIGHTS, caps.class).min(WIDEST)
+}
+
+/// Workgroups of one slice.
+fn tiles(w: &Window, caps: &Capabilities) -> usize {
+    let co_tiles = w.c_out_per_group().div_ceil(broadcast_tile(w.c_out_per_group()) as usize);
+    w.groups * co_tiles * columns(w).div_ceil((TILE_WEIGHTS * workgroup(w, caps)) as usize)
+}
+
+/// Positions of a slice, and how many slices there are.
+pub(super) fn slices(w: &Window, caps: &Capabilities) -> (usize, usize) {
+    let positions = w.batch * w.output_len();
+    let most = positions.div_ceil(SHORTEST_SLICE);
+    let wanted = (ENOUGH_WORKGROUPS / tiles(w, caps)).clamp(1, most).max(positions.div_ceil(LONGEST_SLICE));
+    let each = positions.div_ceil(wanted).next_multiple_of(8);
+    (each, positions.div_ceil(each))
+}
+
+/// `window` slides over `input` and has the positions of `grad_output`; slices of `grad_weight` lie one behind the other.
+pub(super) fn dispatch(
+    window: &Window,
+    padding_mode: PaddingMode,
+    flip_kernel: bool,
+    [input, grad_output, grad_weight]: [Slot; 3],
+    beta: f32,
+    caps: &Capabilities,
+) -> Dispatch {
+    let (each, count) = slices(window, caps);
+    let params = WindowParams {
+        input: input.view,
+        grad_output: grad_output.view,
+        count: each as u32,
+        beta,
+        ..WindowParams::new(window)
+    };
+    let constants = vec![
+        workgroup(window, caps).into(),
+        padding_code(padding_mode),
+        flip_kernel.into(),
+        window.has_depth().into(),
+        broadcast_step_for(window.batch * window.output_len(), caps).into(),
+        broadcast_tile(window.c_out_per_group()).into(),
+    ];
+    let operands = vec![input.operand, grad_output.operand, grad_weight.operand];
+    let workgroups = (count * tiles(window, caps)) as u64;
+    Dispatch::new(&KERNEL, constants, Params::Window(Box::new(params)), operands, workgroups)
+}

@@ -1,0 +1,74 @@
+//! Launcher of `shaders/conv_implicit_grad_weight.wgsl`.
+
+use super::catalog::kernel;
+use super::conv_implicit_gemm::{LARGE, SMALL};
+use super::params::WindowParams;
+use super::program::{Dispatch, Params, Slot, padding_code, wants_large_tile};
+use crate::geometry::Window;
+use crate::problem::PaddingMode;
+
+kernel!(
+    "conv_implicit_grad_weight", Window,
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, IMPLICIT_TILE],
+    read: ["input", "grad_output"],
+    write: ["grad_weight"],
+    constants: ["THREADS", "BLOCK_K", "PADDING_MODE", "FLIP_KERNEL"],
+    precondition: "256 invocations per workgroup for the large tile, 64 for the small one",
+);
+
+/// Invocations that fill a big GPU four times over, and the shortest slice of a sum that is worth a partial result.
+const ENOUGH_INVOCATIONS: usize = 1 << 16;
+const SHORTEST_SLICE: usize = 256;
+
+/// How the product is cut.
+pub(super) struct Cut {
+    shape: (u32, u32),
+    /// Workgroups of one slice.
+    tiles: usize,
+    /// Positions of a slice.
+    each: usize,
+    /// Slices.
+    pub count: usize,
+}
+
+pub(super) fn cut(w: &Window, max_invocations: u32) -> Cut {
+    let (rows, columns) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
+    let positions = w.batch * w.output_len();
+    let most = positions.div_ceil(SHORTEST_SLICE);
+    let tiles = |(threads, _): (u32, u32)| {
+        let block = 8 * threads as usize;
+        w.groups * rows.div_ceil(block) * columns.div_ceil(block)
+    };
+    let large = columns > 64 && wants_large_tile(rows, (tiles(LARGE) * most) as u64, max_invocations);
+    let shape = if large { LARGE } else { SMALL };
+    let (tiles, invocations) = (tiles(shape), (shape.0 * shape.0) as usize);
+    let wanted = (ENOUGH_INVOCATIONS / invocations / tiles).clamp(1, most);
+    let each = positions.div_ceil(wanted).next_multiple_of(shape.1 as usize);
+    Cut { shape, tiles, each, count: positions.div_ceil(each) }
+}
+
+/// `window` slides over `input` and has the positions of `grad_output`; slices of `grad_weight` lie one behind the other.
+pub(super) fn dispatch(
+    window: &Window,
+    padding_mode: PaddingMode,
+    flip_kernel: bool,
+    [input, grad_output, grad_weight]: [Slot; 3],
+    beta: f32,
+    cut: &Cut,
+) -> Dispatch {
+    let params = WindowParams {
+        input: input.view,
+        grad_output: grad_output.view,
+        count: cut.each as u32,
+        beta,
+        ..WindowParams::new(window)
+    };
+    let (threads, depth) = cut.shape;
+    Dispatch::new(
+        &KERNEL,
+        vec![threads.into(), depth.into(), padding_code(padding_mode), flip_kernel.into()],
+        Params::Window(Box::new(params)),
+        vec![input.operand, grad_output.operand, grad_weight.operand],
+        (cut.count * cut.tiles) as u64,
+    )
+}
