@@ -1,4 +1,5 @@
-//! What both benchmarks use: layers of known networks, and buffers for their tensors.
+//! What the benchmarks use: layers of known networks, and buffers for their tensors.
+#![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::collections::BTreeMap;
 
