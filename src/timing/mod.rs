@@ -3,6 +3,8 @@
 mod clock;
 mod statistics;
 
+#[cfg(feature = "tune")]
+pub(crate) use clock::MAX_REPEATS;
 pub use clock::{Clock, ClockKind, Stopwatch};
-pub(crate) use clock::{MAX_REPEATS, buffer_sets, repeats};
+pub(crate) use clock::{buffer_sets, repeats};
 pub use statistics::Summary;

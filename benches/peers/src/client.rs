@@ -74,6 +74,9 @@ impl Client {
         let mut command = Command::new(&spec.program);
         command.args(&spec.args).envs(spec.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
+        // A Ctrl-C is meant for the one that measures; runners end when their input does.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Trouble::NotInstalled(format!("there is no {}", spec.program.display())),
             _ => Trouble::Failed(format!("{}: {error}", spec.program.display())),

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -75,14 +77,22 @@ fn run(args: &Run) -> Result<bool> {
     let mut runners = Host::start(&specs, &settings, folder.path());
     let mut rows = Vec::new();
     let total = layers.len() * args.pass.len();
-    for layer in &layers {
-        for &pass in &args.pass {
+    let stop = stop_on_interrupt()?;
+    let interrupted = 'all: {
+        for (layer, &pass) in layers.iter().flat_map(|layer| args.pass.iter().map(move |pass| (layer, pass))) {
+            if stop.load(Ordering::SeqCst) {
+                break 'all true;
+            }
             let at = rows.len() + 1;
             let mut tell = |what: &str| progress(&format!("{at}/{total} {} {}: {what}", layer.name, pass.as_str()));
             rows.push(runners.measure(layer, pass, &mut tell)?);
         }
-    }
+        false
+    };
     progress("");
+    if interrupted {
+        eprintln!("ended after {} of {total} cases", rows.len());
+    }
     machine.load_after = host::load();
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
     let record = Record {
@@ -95,6 +105,7 @@ fn run(args: &Run) -> Result<bool> {
         summary: summarize(&names, &rows),
         rows,
         seconds: start.elapsed().as_secs_f64(),
+        interrupted,
     };
     let text = serde_json::to_string_pretty(&record).map_err(|error| Error::Device(error.to_string()))?;
     if let Some(path) = &args.out {
@@ -106,6 +117,20 @@ fn run(args: &Run) -> Result<bool> {
         table::lines(&record).iter().for_each(|line| say(line));
     }
     Ok(record.rows.iter().all(|row| row.runners.get(OURS).is_some_and(|cell| cell.status == Status::Right)))
+}
+
+/// Set by the first Ctrl-C, which ends the run behind the case that is being measured; the second ends it at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        eprintln!("ending behind this case; press Ctrl-C again to end at once");
+    };
+    ctrlc::set_handler(handler).map_err(|error| Error::Device(format!("Ctrl-C cannot be caught: {error}")))?;
+    Ok(stop)
 }
 
 /// A closed pipe is nobody's mistake.

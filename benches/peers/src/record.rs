@@ -47,6 +47,9 @@ pub struct Record {
     pub summary: Vec<Mean>,
     /// How long all of it took.
     pub seconds: f64,
+    /// Whether it was ended before the last case.
+    #[serde(default)]
+    pub interrupted: bool,
 }
 
 /// The machine.
