@@ -1,13 +1,15 @@
 // grad_input[n,ci,y,x] = sum over the 4 cells that have (y,x) as a corner, and their chunks, of sums[n,ci,slot][corner]
 //                        + beta * grad_input[n,ci,y,x]
 //
-// One invocation computes one element.
-// Dispatch: ceil(batch * c_in * input positions / WORKGROUP) workgroups, folded.
+// One invocation computes one pixel of 4 input channels of an offset group, which share where its cells' sums lie.
+// Dispatch: ceil(batch * offset_groups * ceil(c_in / offset_groups / 4) * input positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP.
 
 @group(0) @binding(1) var<storage, read> starts: array<u32>;
 @group(0) @binding(2) var<storage, read> sums: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> grad_input: array<f32>;
+
+const TILE_CI: u32 = 4u;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -15,19 +17,26 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
     let n_pixels = params.input_size.y * params.input_size.z;
-    if ix >= params.batch * params.c_in * n_pixels {
+    let channels = params.c_in / params.offset_groups;
+    let n_tiles = (channels + TILE_CI - 1u) / TILE_CI;
+    var ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
+    let pixel = unravel(ix % n_pixels, params.input_size);
+    ix /= n_pixels;
+    let tile = ix % n_tiles;
+    // Image and offset group.
+    let sequence = ix / n_tiles;
+    let n = sequence / params.offset_groups;
+    if n >= params.batch {
         return;
     }
-    let pixel = unravel(ix % n_pixels, params.input_size);
-    let plane = ix / n_pixels;
-    let ci = plane % params.c_in;
-    let n = plane / params.c_in;
-    let offset_group = ci / (params.c_in / params.offset_groups);
-    let cell_list = (n * params.offset_groups + offset_group) * (n_cells() + 1u);
+    let ci = sequence % params.offset_groups * channels + tile * TILE_CI;
+    let n_ci = min(channels - tile * TILE_CI, TILE_CI);
+    // Channels beyond the last repeat it; their sums are never stored.
+    let planes = (n * params.c_in + ci + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n_ci - 1u))) * n_slots();
+    let cell_list = sequence * (n_cells() + 1u);
 
-    var sum = 0.0;
+    var sum = vec4<f32>();
     for (var corner = 0u; corner < 4u; corner++) {
         // The pixel is corner (corner / 2, corner % 2) of this cell.
         let cell = cell_ix(pixel.y + 1u - corner / 2u, pixel.z + 1u - corner % 2u);
@@ -35,13 +44,17 @@ fn main(
         let end = starts[cell_list + cell + 1u];
         if first < end {
             for (var chunk = first / CHUNK; chunk <= (end - 1u) / CHUNK; chunk++) {
-                sum += sums[plane * n_slots() + cell + chunk][corner];
+                let at = planes + cell + chunk;
+                sum += vec4<f32>(sums[at.x][corner], sums[at.y][corner], sums[at.z][corner], sums[at.w][corner]);
             }
         }
     }
-    let grad_ix = view_index(params.grad_input, n, ci, pixel);
-    if params.beta != 0.0 {
-        sum += params.beta * grad_input[grad_ix];
+    for (var i = 0u; i < n_ci; i++) {
+        let grad_ix = view_index(params.grad_input, n, ci + i, pixel);
+        var value = sum[i];
+        if params.beta != 0.0 {
+            value += params.beta * grad_input[grad_ix];
+        }
+        grad_input[grad_ix] = value;
     }
-    grad_input[grad_ix] = sum;
 }

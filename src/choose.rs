@@ -137,7 +137,7 @@ impl Algorithm {
                 Algorithm::GemmCol2im,
                 Algorithm::ImplicitGemm,
             ],
-            Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::Im2colGemm],
+            Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::ImplicitGemm, Algorithm::Im2colGemm],
             Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
             Problem::DepthwiseSeparable2d(_) => &[Algorithm::Direct, Algorithm::DepthwiseGemm],
             Problem::Pool(_) => &[Algorithm::Direct, Algorithm::TreeReduce],
@@ -331,8 +331,11 @@ pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Option
             .unwrap_or_else(|| format!("{} has no such algorithm", geometry.problem().op_name()));
         return Err(Error::Algorithm { algorithm, reason, applicable: applicable.join(", ") });
     }
+    // A limit of the device may refuse all that are wanted, the always-correct kernel included.
+    let others = Algorithm::of(geometry.problem()).iter().filter(|algorithm| algorithm.is_deterministic());
     preferences(geometry, capabilities, options)
         .into_iter()
+        .chain(others.map(|&algorithm| (algorithm, "the device's limits refuse what is usually taken")))
         .find(|(algorithm, _)| applies(*algorithm))
         .map(|(algorithm, reason)| Choice { algorithm, reason: reason.into() })
         .ok_or_else(|| refusal(geometry, Algorithm::of(geometry.problem())[0], capabilities, options))
@@ -349,7 +352,7 @@ fn refusal(geometry: &Geometry, algorithm: Algorithm, capabilities: &Capabilitie
     }
 }
 
-/// Algorithms from the most to the least wanted; the always-correct one comes last and applies wherever any does.
+/// Algorithms from the most to the least wanted; the always-correct one comes last and applies where no limit refuses it.
 pub(crate) fn preferences(
     geometry: &Geometry,
     capabilities: &Capabilities,
@@ -436,7 +439,23 @@ pub(crate) fn preferences(
                 "one dense convolution per residue modulo the stride, no zero is multiplied",
             ));
         }
-        Problem::DeformConv2d(_) => {
+        Problem::DeformConv2d(p) => {
+            let long = |w: &Window| {
+                // Channels that share a sampling point.
+                let channels = w.c_in_per_group().min(w.c_in / p.offset_groups);
+                let covered = channels.next_multiple_of(8);
+                w.c_out_per_group() >= 8 && 4 * covered <= 5 * channels
+            };
+            match class {
+                KernelClass::Gpu if window.is_some_and(long) => {
+                    order.push((Algorithm::ImplicitGemm, "samples go straight into the tile, without columns"));
+                }
+                // Measured on lavapipe 22.3: with more, samples are taken more than once.
+                KernelClass::Cpu if broadcasts && window.is_some_and(|w| long(w) && w.c_out_per_group() <= 128) => {
+                    order.push((Algorithm::ImplicitGemm, "a CPU adapter: a tile of all output channels, no columns"));
+                }
+                _ => {}
+            }
             order.push((Algorithm::Im2colGemm, "each point is sampled once for all output channels"));
         }
         Problem::SpatialSeparable2d(_) if window.is_some_and(|w| w.kernel[1] * w.kernel[2] > 9) => {

@@ -36,6 +36,7 @@ fn long_sums() -> Vec<Problem> {
         ConvTranspose { stride: Axes::from([1, 33_333]), ..ConvTranspose::new(1, 1, [2, 2], 1, [1, 2]) }.into(),
         ConvTranspose { stride: Axes::from([65_536, 1]), ..ConvTranspose::new(1, 1, [2, 2], 1, [2, 1]) }.into(),
         DeformConv2d::new(1, 66_000, [1, 1], 2, [1, 1]).into(),
+        DeformConv2d::new(1, 90_000, [1, 1], 2, [1, 1]).into(),
         DeformConv2d::new(1, 1, [260, 257], 2, [1, 1]).into(),
         LocallyConnected2d::new(1, 66_000, [1, 1], 2, [1, 1]).into(),
         LocallyConnected2d::new(66_000, 1, [1, 1], 1, [1, 1]).into(),
@@ -102,6 +103,19 @@ fn judge(gpu: &Gpu, context: &Context, problem: &Problem) -> usize {
         }
     }
     refused
+}
+
+#[test]
+fn what_only_an_unusual_algorithm_serves_is_served() {
+    let limited = |caps| Capabilities { max_loop_iterations: Some(65_535), ..caps };
+    let problem: Problem = Conv::new(1, 2, [43_002], 1, [16_400]).into();
+    let geometry = Geometry::new(&problem).expect("valid");
+    for capabilities in [Capabilities::gpu(), Capabilities::cpu()].map(limited) {
+        let direct = Options::default().algorithm(Algorithm::Direct);
+        assert!(choose(&geometry, &capabilities, &direct).is_err(), "the direct kernel loops too long");
+        let choice = choose(&geometry, &capabilities, &Options::default()).expect("columns are short");
+        assert_ne!(choice.algorithm, Algorithm::Direct);
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use common::{
 use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
-    Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, Geometry, Inputs, KernelClass, Layout, Options,
-    PoolMode, Problem, TensorName,
+    Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Inputs, KernelClass,
+    Layout, Options, PoolMode, Problem, TensorName,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -286,6 +286,13 @@ fn offsets_of_any_kind_contribute_nothing_or_what_they_should() {
         -1.0,
         8.0,
         7.999,
+        // The extents of the zoo's images: exactly at H and W, and on the last pixel, for some taps.
+        9.0,
+        10.0,
+        5.0,
+        4.0,
+        3.0,
+        -2.0,
         -0.999,
         1e-40,
     ];
@@ -364,4 +371,35 @@ fn the_large_gemm_tile_is_right() {
     judge(&gpu, &contexts[..1], "large tile", &pointwise, &Options::default(), &integers(&pointwise, 14), true);
     let transposed: Problem = ConvTranspose::new(1, 5, [100, 90], 30, [2, 2]).stride(2).into();
     judge(&gpu, &contexts[..1], "large tile", &transposed, &Options::default(), &integers(&transposed, 15), true);
+    // 131 tiles, the last one in part.
+    let deformable: Problem = DeformConv2d::new(2, 3, [91, 91], 66, [2, 1]).padding([1, 0]).mask(true).into();
+    judge(&gpu, &contexts[..1], "large tile", &deformable, &Options::default(), &integers(&deformable, 16), true);
+}
+
+#[test]
+fn every_tap_samples_its_own_point_for_its_own_channels() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    // Weight groups of 12 channels, offset groups of 8 or 4: neither divides the other, and some span both.
+    for (groups, offset_groups) in [(1, 1), (2, 3), (3, 2), (2, 6), (6, 2), (1, 24)] {
+        let problem = DeformConv2d::new(2, 24, [6, 7], 12, [2, 3]).padding(1).mask(true);
+        let problem: Problem = problem.groups(groups).offset_groups(offset_groups).into();
+        let geometry = Geometry::new(&problem).expect("valid");
+        let mut inputs = integers(&problem, 17);
+        // Neighbouring pixels, channels, groups and taps differ, in values whose sums are exact.
+        let pixels = inputs.get_mut(&TensorName::Input).expect("an input");
+        pixels.iter_mut().enumerate().for_each(|(i, value)| *value = (i % 127) as f32);
+        let planes = |name: TensorName| geometry.tensor(name).expect("deformable").shape[1];
+        let per_plane = geometry.output_shape()[2] * geometry.output_shape()[3];
+        for (name, step, modulus, scale) in [(TensorName::Offset, 7, 41, 0.25), (TensorName::Mask, 5, 9, 1.0)] {
+            let n = planes(name);
+            let values = inputs.get_mut(&name).expect("deformable");
+            for (i, value) in values.iter_mut().enumerate() {
+                let plane = i / per_plane % n;
+                *value = ((plane * step % modulus) as f32 - (modulus / 2) as f32) * scale;
+            }
+        }
+        let name = format!("{groups} groups, {offset_groups} offset groups");
+        judge(&gpu, &contexts, &name, &problem, &Options::default(), &inputs, true);
+    }
 }

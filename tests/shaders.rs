@@ -10,8 +10,8 @@ use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags,
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
-    Access, Algorithm, Capabilities, Conv, Geometry, Gradient, Layout, Options, PaddingMode, Pool, PoolMode, Problem,
-    SpatialSeparable2d, TensorName,
+    Access, Algorithm, Capabilities, Conv, DeformConv2d, Geometry, Gradient, Layout, Options, PaddingMode, Pool,
+    PoolMode, Problem, SpatialSeparable2d, TensorName,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -20,6 +20,9 @@ fn problems() -> Vec<Problem> {
     problems.extend(common::epilogues());
     // Enough tiles for the large GEMM.
     problems.push(Conv::new(2, 64, [112, 112], 128, [1, 1]).into());
+    for mask in [false, true] {
+        problems.push(DeformConv2d::new(2, 8, [96, 96], 65, [1, 1]).mask(mask).into());
+    }
     let modes = [PaddingMode::Zeros, PaddingMode::Reflect, PaddingMode::Replicate, PaddingMode::Circular];
     for mode in modes {
         problems.push(SpatialSeparable2d::new(1, 2, [9, 9], [3, 3]).padding(1).padding_mode(mode).into());

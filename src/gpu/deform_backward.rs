@@ -9,12 +9,13 @@ use super::deform_conv2d_direct::Sampling;
 use super::deform_conv2d_grad_sampling::Yields;
 use super::lower::{Applies, Lowering, column_pitch};
 use super::params::{View, WindowParams};
-use super::program::{GemmTask, Operand, Params, Slot, SortTask};
+use super::program::{GemmTask, Operand, Params, Slot, SortTask, broadcast_step};
 use super::{
     activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells, deform_conv2d_grad_input,
     deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter, radix_histogram, radix_scan,
     radix_scatter, scale,
 };
+use crate::capabilities::KernelClass;
 use crate::choose::Algorithm;
 use crate::geometry::Window;
 use crate::problem::{Activation, DeformConv2d, Epilogue, Gradient};
@@ -124,12 +125,21 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A gradient whose pixels are evenly spaced: itself, or a copy.
+    /// A gradient whose pixels are evenly spaced, where lanes load for each other also one that can be read four pixels at a
+    /// time: itself, or a copy.
     fn flat(&mut self, window: &Window, grad: Slot) -> std::result::Result<Slot, String> {
-        if grad.view.flat_stride(window.output).is_some() {
-            return Ok(grad);
+        let View { base, n, c, .. } = grad.view;
+        let has_quads = [base, n, c, window.output_len() as u32].iter().all(|x| x.is_multiple_of(4));
+        let wants_quads = self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some();
+        match grad.view.flat_stride(window.output) {
+            Some(pixel) if !wants_quads || (pixel == 1 && has_quads) => return Ok(grad),
+            _ => {}
         }
-        let copy = self.reserve(&[window.batch, window.c_out, window.output[1], window.output[2]])?;
+        let [_, height, width] = window.output;
+        let pitch = column_pitch(window);
+        let rows = self.reserve(&[window.batch, window.c_out, pitch])?;
+        let view = View { d: (height * width) as u32, h: width as u32, w: 1, ..rows.view };
+        let copy = Slot { view, ..rows };
         self.push(activation_grad::dispatch(window, Activation::Identity, None, grad, copy, 0.0));
         Ok(copy)
     }

@@ -14,7 +14,7 @@ kernel!(
 );
 
 /// Input channels of one invocation, as in the shader.
-const TILE_CI: usize = 4;
+const TILE_CI: usize = 8;
 
 pub(super) fn dispatch(
     task: &DeformTask<'_>,

@@ -2,7 +2,7 @@
 
 use super::catalog::kernel;
 use super::params::WindowParams;
-use super::program::{ConvTask, Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use super::program::{ConvTask, Dispatch, Operand, Params, Slot, WORKGROUP, workgroups_for};
 
 kernel!(
     "deform_conv2d_direct", Window,
@@ -25,6 +25,33 @@ impl Sampling {
     pub fn mask_slot(&self) -> Slot {
         self.mask.unwrap_or(Slot::UNUSED)
     }
+
+    /// The uniform of a forward kernel.
+    pub fn params(&self, task: &ConvTask) -> Params {
+        let params = WindowParams {
+            input: task.input.view,
+            output: task.output.view,
+            residual: task.residual.view,
+            offset: self.offset.view,
+            mask: self.mask_slot().view,
+            offset_groups: self.offset_groups as u32,
+            ..WindowParams::new(&task.window)
+        };
+        Params::Window(Box::new(params.with_epilogue(&task.epilogue)))
+    }
+
+    /// input, weight, offset, mask, bias, residual, output
+    pub fn operands(&self, task: &ConvTask) -> Vec<Operand> {
+        vec![
+            task.input.operand,
+            task.weight,
+            self.offset.operand,
+            self.mask_slot().operand,
+            task.bias.operand,
+            task.residual.operand,
+            task.output.operand,
+        ]
+    }
 }
 
 /// Output channels of one invocation, as in the shader.
@@ -32,30 +59,13 @@ const TILE_CO: u64 = 4;
 
 pub(super) fn dispatch(task: &ConvTask, sampling: &Sampling) -> Dispatch {
     let w = &task.window;
-    let params = WindowParams {
-        input: task.input.view,
-        output: task.output.view,
-        residual: task.residual.view,
-        offset: sampling.offset.view,
-        mask: sampling.mask_slot().view,
-        offset_groups: sampling.offset_groups as u32,
-        ..WindowParams::new(w)
-    };
     let co_tiles = (w.c_out_per_group() as u64).div_ceil(TILE_CO);
     let invocations = (w.batch * w.groups) as u64 * co_tiles * w.output_len() as u64;
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into(), sampling.mask.is_some().into()],
-        Params::Window(Box::new(params.with_epilogue(&task.epilogue))),
-        vec![
-            task.input.operand,
-            task.weight,
-            sampling.offset.operand,
-            sampling.mask_slot().operand,
-            task.bias.operand,
-            task.residual.operand,
-            task.output.operand,
-        ],
+        sampling.params(task),
+        sampling.operands(task),
         workgroups_for(invocations),
     )
 }

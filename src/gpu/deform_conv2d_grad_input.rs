@@ -13,13 +13,16 @@ kernel!(
     precondition: "none",
 );
 
+/// Input channels of one invocation, as in the shader.
+const TILE_CI: usize = 4;
+
 pub(super) fn dispatch(task: &DeformTask<'_>, starts: Slot, sums: Slot, grad_input: Slot) -> Dispatch {
-    let w = task.window;
+    let tiles = (task.window.c_in / task.sampling.offset_groups).div_ceil(TILE_CI);
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into()],
         task.params(|params| params.grad_input = grad_input.view),
         vec![starts.operand, sums.operand, grad_input.operand],
-        workgroups_for((w.batch * w.c_in * w.input_len()) as u64),
+        workgroups_for((task.sequences() * tiles) as u64 * task.window.input_len() as u64),
     )
 }

@@ -8,11 +8,14 @@ use super::params::{GemmParams, WindowParams};
 use super::program::{Dispatch, Params};
 
 /// More than all loops of fixed length in one invocation take: trees over a workgroup, tiles of outputs.
-const FIXED: u64 = 128;
+const FIXED: u64 = 256;
 /// As in `shaders/lib/cells.wgsl` and `shaders/lib/radix.wgsl`.
 const CHUNK: u64 = 256;
 const N_DIGITS: u64 = 64;
 const RUN: u64 = 64;
+/// As in `shaders/deform_conv2d_implicit_gemm.wgsl`.
+const CHANNELS: u64 = 16;
+const PANEL: u64 = 8;
 /// As in `shaders/sum_slices.wgsl`.
 const SLICES: u64 = 16;
 /// Multiplications of `shaders/lib/lp_norm.wgsl`.
@@ -174,6 +177,20 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "deform_conv2d_direct" => {
             let stretches = c_in / offset_channels.max(1) + 2;
             nest(&[taps, stretches]) + taps * (c_in + stretches)
+        }
+        // An offset group may leave its last chunk, block and panel cut short.
+        "deform_conv2d_subgroup" => {
+            let stretches = c_in / offset_channels.max(1) + 2;
+            let chunks = c_in / dispatch.constant("STEP")? + stretches;
+            // Four columns of up to 32 rows at once, which may take a loop of four each.
+            let written = dispatch.constant("TILE_CO")?.div_ceil(32) * nest(&[4, 8, 4]);
+            nest(&[stretches, taps]) + taps * (chunks + stretches) + written
+        }
+        "deform_conv2d_implicit_gemm" => {
+            let stretches = c_in / offset_channels.max(1) + 2;
+            let blocks = c_in / CHANNELS + stretches;
+            let panels = c_in / PANEL + blocks;
+            nest(&[taps * panels, PANEL / 4])
         }
         "deform_conv2d_im2col" | "deform_conv2d_grad_sampling" | "deform_conv2d_scatter" => nest(&[offset_channels]),
         "deform_conv2d_cell_starts" => 33,

@@ -9,8 +9,9 @@ use super::{
     avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_taps_subgroup,
     conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases, conv_transpose_subgroup,
     conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
-    depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col,
-    locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+    deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4,
+    gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce,
+    space_to_depth, spatial_separable2d_direct,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -458,6 +459,18 @@ impl Lowering<'_> {
         };
         if algorithm == Algorithm::Direct {
             self.program.dispatches.push(deform_conv2d_direct::dispatch(&task, &sampling));
+            return Ok(());
+        }
+        if algorithm == Algorithm::ImplicitGemm {
+            self.program.dispatches.push(match self.caps.class {
+                KernelClass::Cpu if deform_conv2d_subgroup::applies(self.caps) => {
+                    deform_conv2d_subgroup::dispatch(&task, &sampling, self.caps)
+                }
+                _ => {
+                    let most = self.caps.max_invocations_per_workgroup;
+                    deform_conv2d_implicit_gemm::dispatch(&task, &sampling, most)
+                }
+            });
             return Ok(());
         }
         let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), column_pitch(window)])?;

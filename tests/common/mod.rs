@@ -344,6 +344,12 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
         DeformConv2d::new(1, 8, [5, 6], 6, [3, 1]).groups(2).offset_groups(8).padding([1, 0]).into(),
     );
 
+    let wide = |c_out| DeformConv2d::new(2, 44, [4, 5], c_out, [2, 2]).padding(1).offset_groups(2).mask(true);
+    add("deform_conv2d all rows of a tile", wide(16).into());
+    add("deform_conv2d part of a tile", wide(30).bias(true).into());
+    add("deform_conv2d groups across offset groups", wide(94).groups(2).offset_groups(4).mask(false).into());
+    add("deform_conv2d widest tile", wide(101).into());
+
     add("locally_connected2d", LocallyConnected2d::new(2, 6, [6, 7], 9, [3, 2]).groups(3).padding(1).bias(true).into());
     add(
         "locally_connected2d strided",
