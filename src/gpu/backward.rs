@@ -415,7 +415,7 @@ impl Lowering<'_> {
             let mark = self.program.mark();
             let middle = self.reserve(&middle_shape)?;
             let task = self.stage_task(&vertical, input, middle);
-            self.push(conv2d_depthwise::dispatch(&task));
+            self.push(conv2d_depthwise::dispatch(&task, self.caps.class));
             let to = self.slot(TensorName::GradWeightH);
             self.grad_weight(&horizontal, [middle, grad, to], p.beta, algorithm)?;
             self.program.release(mark);

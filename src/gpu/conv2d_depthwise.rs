@@ -2,18 +2,32 @@
 
 use super::catalog::kernel;
 use super::program::{ConvTask, Dispatch, WORKGROUP, padding_code, workgroups_for};
+use crate::capabilities::KernelClass;
+use crate::geometry::Window;
 
 kernel!(
     "conv2d_depthwise", Window,
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE", "TILE_Y"],
     precondition: "one or two spatial axes, one input channel per group",
 );
 
-/// Output rows of one invocation, as in the shader.
-const TILE_Y: usize = 4;
+/// Output rows of one invocation. A GPU wants the invocations. A software rasteriser wants few indices, which cost it as
+/// much as 20 loads, and few loads of rows that two invocations share and of weights that all do.
+fn tile_rows(w: &Window, slide: bool, class: KernelClass) -> usize {
+    const INDEX: usize = 20;
+    const STORE: usize = 2;
+    let [_, kernel_h, kernel_w] = w.kernel;
+    let loads = |rows: usize| kernel_w * (kernel_h + rows + kernel_h - 1);
+    let cost = |&rows: &usize| w.output[1].div_ceil(rows) * (INDEX + loads(rows) + STORE * rows);
+    match class {
+        // Where rows do not slide, there is nothing to share.
+        KernelClass::Cpu if slide => [4, 8, 16].into_iter().min_by_key(cost).unwrap_or(4),
+        _ => 4,
+    }
+}
 
 pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
     let w = &task.window;
@@ -26,11 +40,18 @@ pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn dispatch(task: &ConvTask) -> Dispatch {
+pub(super) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {
     let task = &task.upright();
     let w = &task.window;
-    let invocations = w.batch * w.c_out * w.output[1].div_ceil(TILE_Y) * w.output[2];
     let slide = w.stride[1] == w.dilation[1];
-    let constants = vec![WORKGROUP.into(), padding_code(task.padding_mode), task.flip_kernel.into(), slide.into()];
+    let rows = tile_rows(w, slide, class);
+    let invocations = w.batch * w.c_out * w.output[1].div_ceil(rows) * w.output[2];
+    let constants = vec![
+        WORKGROUP.into(),
+        padding_code(task.padding_mode),
+        task.flip_kernel.into(),
+        slide.into(),
+        (rows as u32).into(),
+    ];
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups_for(invocations as u64))
 }

@@ -322,7 +322,7 @@ impl Lowering<'_> {
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;
-                conv2d_depthwise::dispatch(task)
+                conv2d_depthwise::dispatch(task, self.caps.class)
             }
             Algorithm::Dilated => {
                 conv2d_dilated::applies(task)?;
@@ -379,7 +379,7 @@ impl Lowering<'_> {
             Algorithm::Depthwise => {
                 conv_transpose2d_depthwise::applies(task)?;
                 match turned(task).filter(|turned| conv2d_depthwise::applies(turned).is_ok()) {
-                    Some(turned) => conv2d_depthwise::dispatch(&turned),
+                    Some(turned) => conv2d_depthwise::dispatch(&turned, self.caps.class),
                     None => conv_transpose2d_depthwise::dispatch(task),
                 }
             }
@@ -498,8 +498,8 @@ impl Lowering<'_> {
             ..task.clone()
         };
         let horizontal = ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
-        self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical));
-        self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal));
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical, self.caps.class));
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal, self.caps.class));
         Ok(())
     }
 
