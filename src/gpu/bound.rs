@@ -94,9 +94,9 @@ impl Bound {
         record(&self.steps, pass);
     }
 
-    /// Records what derives the packed weights of [`Options::pack_weights`](crate::Options::pack_weights) from the weights, in a compute pass of its own:
-    /// before the first [`Bound::encode`], and again after the weights have changed. Records nothing for a plan whose
-    /// [`Plan::packed_size`](super::Plan::packed_size) is zero.
+    /// Records what derives the packed weights of [`Options::pack_weights`](crate::Options::pack_weights) from the weights,
+    /// in a compute pass of its own: before the first [`Bound::encode`], and again after the weights have changed. Records
+    /// nothing for a plan whose [`Plan::packed_size`](super::Plan::packed_size) is zero.
     pub fn encode_packing(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("wgconv packing"), timestamp_writes: None };
         self.encode_packing_in_pass(&mut encoder.begin_compute_pass(&descriptor));
