@@ -17,11 +17,6 @@
 
 const TILE_POSITIONS: u32 = 4u;
 
-struct Source {
-    ix: u32,
-    inside: bool,
-}
-
 // Where tap `offset` of the window at `origin` reads, relative to channel 0 of the group.
 fn source(base: u32, origin: vec3<i32>, tap_offset: vec3<i32>) -> Source {
     let extent = vec3<i32>(params.input_size);
@@ -37,20 +32,6 @@ fn source(base: u32, origin: vec3<i32>, tap_offset: vec3<i32>) -> Source {
 
 fn window_origin(position: u32) -> vec3<i32> {
     return vec3<i32>(unravel(position, params.output_size) * params.stride) - vec3<i32>(params.pad_begin);
-}
-
-fn load_positions(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]), inside);
-}
-
-// Channel j of a chunk that `left` channels are left of. Behind the last one the first is read, and dropped.
-fn load_channel(j: u32, left: u32, at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    let exists = j < left;
-    return load_positions(at + select(0u, j * params.input.c, exists), inside & vec4<bool>(exists));
-}
-
-fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]), exists);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -82,10 +82,6 @@ fn load_positions(base: u32, origins: Origins, at: Product, exists: bool) -> vec
     return select(vec4<f32>(), vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]), held);
 }
 
-fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]), exists);
-}
-
 fn of_four(i: u32, values: vec4<u32>) -> u32 {
     let odd = i % 2u == 1u;
     return select(select(values.x, values.y, odd), select(values.z, values.w, odd), i % 4u >= 2u);

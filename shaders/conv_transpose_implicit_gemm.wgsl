@@ -32,21 +32,6 @@ fn n_lattice() -> u32 {
     return lattice.x * lattice.y * lattice.z;
 }
 
-fn tap_steps() -> vec3<u32> {
-    return vec3<u32>(params.tap_step_d, params.tap_step_h, params.tap_step_w);
-}
-
-// First taps of a phase; the kernel's extent where it has none.
-fn first_taps(start: vec3<u32>) -> vec3<u32> {
-    let phase = vec3<i32>((start + params.pad_begin) % params.stride);
-    let kernel = params.kernel_size;
-    return vec3<u32>(
-        first_tap(phase.x, params.dilation.x, params.stride.x, params.tap_step_d, kernel.x),
-        first_tap(phase.y, params.dilation.y, params.stride.y, params.tap_step_h, kernel.y),
-        first_tap(phase.z, params.dilation.z, params.stride.z, params.tap_step_w, kernel.z),
-    );
-}
-
 // Tiles of the same columns are neighbours: they share what they read of the input.
 fn tile_at(ix: u32) -> Tile {
     let n_row_tiles = (params.c_out / params.groups + BLOCK - 1u) / BLOCK;

@@ -48,12 +48,10 @@ fn main(
         return;
     }
 
-    let phase = (phase_start + params.pad_begin) % stride;
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
-    let first_d = first_tap(i32(phase.x), params.dilation.x, stride.x, params.tap_step_d, kernel.x);
-    let first_h = first_tap(i32(phase.y), params.dilation.y, stride.y, params.tap_step_h, kernel.y);
-    let first_w = first_tap(i32(phase.z), params.dilation.z, stride.z, params.tap_step_w, kernel.z);
+    let first = first_taps(phase_start);
+    let tap_step = tap_steps();
 
     let first_co = co_tile * TILE_CO;
     let n_co = min(co_per_group - first_co, TILE_CO);
@@ -67,9 +65,9 @@ fn main(
 
     var low = vec4<f32>();
     var high = vec4<f32>();
-    for (var kd = first_d; kd < kernel.x; kd += params.tap_step_d) {
-        for (var kh = first_h; kh < kernel.y; kh += params.tap_step_h) {
-            for (var kw = first_w; kw < kernel.z; kw += params.tap_step_w) {
+    for (var kd = first.x; kd < kernel.x; kd += tap_step.x) {
+        for (var kh = first.y; kh < kernel.y; kh += tap_step.y) {
+            for (var kw = first.z; kw < kernel.z; kw += tap_step.z) {
                 let reach = anchor - vec3<i32>(vec3<u32>(kd, kh, kw) * params.dilation);
                 // Exact where reach >= 0: the taps were chosen so.
                 let i = reach / vec3<i32>(stride);

@@ -15,11 +15,6 @@
 
 const TILE_POSITIONS: u32 = 4u;
 
-struct Source {
-    ix: u32,
-    inside: bool,
-}
-
 // What an output reads whose first tap reads `newest`, so many inputs before that.
 fn source(base: u32, newest: vec3<i32>, before: vec3<i32>) -> Source {
     let p = bitcast<vec3<u32>>(newest - before);
@@ -27,20 +22,6 @@ fn source(base: u32, newest: vec3<i32>, before: vec3<i32>) -> Source {
     let ix = base + p.x * params.input.d + p.y * params.input.h + p.z * params.input.w;
     // An output that hangs over reads the channel's first element and drops it.
     return Source(select(base, ix, inside), inside);
-}
-
-fn load_positions(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]), inside);
-}
-
-// Channel j of a chunk that `left` channels are left of. Behind the last one the first is read, and dropped.
-fn load_channel(j: u32, left: u32, at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    let exists = j < left;
-    return load_positions(at + select(0u, j * params.input.c, exists), inside & vec4<bool>(exists));
-}
-
-fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]), exists);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -75,13 +56,8 @@ fn main(
 
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
-    let phase = (phase_start + params.pad_begin) % stride;
-    let tap_step = vec3<u32>(params.tap_step_d, params.tap_step_h, params.tap_step_w);
-    let first_tap_of_phase = vec3<u32>(
-        first_tap(i32(phase.x), params.dilation.x, stride.x, tap_step.x, kernel.x),
-        first_tap(i32(phase.y), params.dilation.y, stride.y, tap_step.y, kernel.y),
-        first_tap(i32(phase.z), params.dilation.z, stride.z, tap_step.z, kernel.z),
-    );
+    let tap_step = tap_steps();
+    let first_tap_of_phase = first_taps(phase_start);
     // Inputs between one tap of the phase and the next.
     let input_step = vec3<i32>(params.dilation / (stride / tap_step));
 

@@ -55,10 +55,6 @@ fn sample_channel(j: u32, left: u32, plane: u32, p_0: Point, p_1: Point, p_2: Po
     return select(vec4<f32>(), values, exists);
 }
 
-fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(weight[at.x], weight[at.y], weight[at.z], weight[at.w]), exists);
-}
-
 fn position_at(position: u32) -> vec3<u32> {
     let n_positions = params.output_size.y * params.output_size.z;
     return unravel(min(position, n_positions - 1u), params.output_size);

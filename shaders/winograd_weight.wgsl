@@ -7,25 +7,6 @@
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
-// Stores three points from `point` on.
-fn store3(ix: u32, point: u32, values: vec3<f32>) {
-    let stride = params.output.n;
-    let at = ix + point * stride;
-    output[at] = values.x;
-    output[at + stride] = values.y;
-    output[at + 2u * stride] = values.z;
-}
-
-fn store6(ix: u32, row: u32, values: mat2x3<f32>) {
-    store3(ix, 6u * row, values[0]);
-    store3(ix, 6u * row + 3u, values[1]);
-}
-
-fn store4(ix: u32, row: u32, values: vec4<f32>) {
-    store3(ix, 4u * row, values.xyz);
-    output[ix + (4u * row + 3u) * params.output.n] = values.w;
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,

@@ -4,7 +4,7 @@
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
-use crate::gpu::{broadcast_tile, workgroup_along};
+use crate::gpu::{broadcast_tile, winograd_tiles, workgroup_along};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -15,17 +15,12 @@ pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, option
 }
 
 /// Outputs of a Winograd tile along an axis.
-fn winograd_tile(algorithm: Algorithm) -> Option<usize> {
+fn winograd_tile(algorithm: Algorithm) -> Option<u32> {
     match algorithm {
         Algorithm::WinogradF2 => Some(2),
         Algorithm::WinogradF4 => Some(4),
         _ => None,
     }
-}
-
-/// Winograd tiles of all images.
-fn winograd_tiles(w: &Window, tile: usize) -> usize {
-    w.batch * w.output[0] * w.output[1].div_ceil(tile) * w.output[2].div_ceil(tile)
 }
 
 /// Cycles of one core of a software rasteriser whose lanes load weights for each other: docs/performance.md derives the
@@ -61,7 +56,8 @@ mod rasteriser {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let products = (w.batch * w.groups) as f64;
         if let Some(tile) = winograd_tile(algorithm) {
-            let (points, outputs, n_tiles) = ((tile + 2).pow(2) as f64, tile.pow(2) as f64, winograd_tiles(w, tile));
+            let (points, outputs, n_tiles) =
+                (f64::from((tile + 2).pow(2)), f64::from(tile.pow(2)), winograd_tiles(w, tile));
             let per_channel = |count: usize, of_one: f64| count as f64 / LANES * of_one;
             let filters = if options.pack_weights { 0.0 } else { per_channel(w.c_out * c_in, (9.0 + points) * LOAD) };
             let patches = per_channel(w.c_in * n_tiles, 2.0 * points * LOAD);
@@ -110,7 +106,7 @@ mod gpu {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let columns = w.batch * w.output_len();
         if let Some(tile) = winograd_tile(algorithm) {
-            let (points, n_tiles) = ((tile + 2).pow(2), winograd_tiles(w, tile));
+            let (points, n_tiles) = ((tile as usize + 2).pow(2), winograd_tiles(w, tile));
             let filters = if options.pack_weights { 0 } else { 2 * points * w.c_out * c_in };
             if algorithm == Algorithm::WinogradF2 {
                 // In one pass, by blocks of 32 x 32.

@@ -52,9 +52,13 @@ parts! {
     GEMM_BROADCAST = "gemm_broadcast";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
+    PHASE_TAPS = "phase_taps";
+    LANE_CHANNELS = "lane_channels";
+    LANE_WEIGHTS = "lane_weights";
     WINOGRAD = "winograd";
     WINOGRAD_TILES = "winograd_tiles";
     WINOGRAD_PATCH = "winograd_patch";
+    WINOGRAD_POINTS = "winograd_points";
     WINOGRAD_OUTPUTS = "winograd_outputs";
 }
 

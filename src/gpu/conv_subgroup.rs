@@ -7,7 +7,7 @@ use crate::geometry::Window;
 
 kernel!(
     "conv_subgroup", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, LANE_CHANNELS, LANE_WEIGHTS, OUTER, WRITE_COLUMN],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "STEP", "TILE_CO"],

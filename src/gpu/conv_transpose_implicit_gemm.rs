@@ -6,7 +6,7 @@ use super::program::{ConvTask, Dispatch, wants_large_tile};
 
 kernel!(
     "conv_transpose_implicit_gemm", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, ACTIVATION, WRITE_OUTPUT, IMPLICIT_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, PHASE_TAPS, ACTIVATION, WRITE_OUTPUT, IMPLICIT_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["THREADS", "BLOCK_K", "FLIP_KERNEL"],

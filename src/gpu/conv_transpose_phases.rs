@@ -6,7 +6,7 @@ use crate::capabilities::KernelClass;
 
 kernel!(
     "conv_transpose_phases", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, PHASE_TAPS, ACTIVATION, WRITE_OUTPUT, WRITE_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL"],

@@ -6,7 +6,7 @@ use crate::capabilities::Capabilities;
 
 kernel!(
     "conv_transpose_subgroup", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN],
+    parts: [VIEW, WINDOW_PARAMS, GRID, FIRST_TAP, PHASE_TAPS, ACTIVATION, WRITE_OUTPUT, LANE_CHANNELS, LANE_WEIGHTS, OUTER, WRITE_COLUMN],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "STEP", "TILE_CO"],

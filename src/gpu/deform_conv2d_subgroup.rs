@@ -8,7 +8,7 @@ use crate::capabilities::Capabilities;
 kernel!(
     "deform_conv2d_subgroup", Window,
     parts: [
-        VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLING_POINT, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN
+        VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLING_POINT, ACTIVATION, WRITE_OUTPUT, LANE_WEIGHTS, OUTER, WRITE_COLUMN
     ],
     read: ["input", "weight", "offset", "mask", "bias", "residual"],
     write: ["output"],

@@ -87,3 +87,4 @@ pub(crate) use open::Prepared;
 pub use open::{Gpu, Outputs, Select};
 pub use plan::Plan;
 pub(crate) use program::{broadcast_step, broadcast_tile, workgroup_along};
+pub(crate) use winograd::tiles as winograd_tiles;

@@ -10,7 +10,7 @@ use crate::geometry::Window;
 use crate::problem::Epilogue;
 
 /// Tiles of all images.
-pub(super) fn tiles(w: &Window, tile: u32) -> usize {
+pub(crate) fn tiles(w: &Window, tile: u32) -> usize {
     let [depth, height, width] = w.output;
     w.batch * depth * height.div_ceil(tile as usize) * width.div_ceil(tile as usize)
 }

@@ -8,7 +8,7 @@ use crate::capabilities::KernelClass;
 
 kernel!(
     "winograd_input", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, WINOGRAD, WINOGRAD_TILES, WINOGRAD_PATCH],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, WINOGRAD, WINOGRAD_TILES, WINOGRAD_PATCH, WINOGRAD_POINTS],
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "TILE", "CHANNELS"],

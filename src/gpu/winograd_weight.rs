@@ -6,7 +6,7 @@ use super::program::{ConvTask, Dispatch, Params, Slot, WORKGROUP, workgroups_for
 
 kernel!(
     "winograd_weight", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, WINOGRAD],
+    parts: [VIEW, WINDOW_PARAMS, GRID, WINOGRAD, WINOGRAD_POINTS],
     read: ["weight"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "TILE"],
