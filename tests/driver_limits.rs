@@ -9,7 +9,8 @@ use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::Outcome;
 use wgconv::{
     Algorithm, Axes, Capabilities, Conv, ConvTranspose, DeformConv2d, Error, Geometry, Gradient, KernelClass,
-    LocallyConnected2d, Options, Pool, PoolMode, Problem, SpatialSeparable2d, TensorName, choose, reference,
+    LocallyConnected2d, Options, PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, TensorName, choose,
+    reference,
 };
 
 fn pool(extent: [usize; 2], kernel: usize, mode: PoolMode) -> Problem {
@@ -18,6 +19,17 @@ fn pool(extent: [usize; 2], kernel: usize, mode: PoolMode) -> Problem {
 
 fn average() -> PoolMode {
     PoolMode::Average { count_include_pad: true, divisor_override: None }
+}
+
+/// Of its two rows the first stands for all the padding above, which its gradient gathers.
+fn replicated(rows: usize) -> Problem {
+    SpatialSeparable2d {
+        stride: Axes::from([7, 3]),
+        padding: Axes::from([[rows, 3], [0, 0]]),
+        padding_mode: PaddingMode::Replicate,
+        ..SpatialSeparable2d::new(1, 1, [2, 2], [1, 1])
+    }
+    .into()
 }
 
 /// Below the limit and above it, by a few iterations and by many.
@@ -41,6 +53,8 @@ fn long_sums() -> Vec<Problem> {
         LocallyConnected2d::new(1, 66_000, [1, 1], 2, [1, 1]).into(),
         LocallyConnected2d::new(66_000, 1, [1, 1], 1, [1, 1]).into(),
         SpatialSeparable2d::new(1, 1, [256, 257], [256, 256]).into(),
+        replicated(10_000),
+        replicated(21_755),
         pool([255, 256], 255, average()),
         pool([257, 256], 256, average()),
         pool([256, 257], 256, maximum),

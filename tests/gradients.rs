@@ -260,6 +260,7 @@ fn repeats_are_bit_identical() {
                 for _ in 1..100 {
                     assert!(first == bits(), "{name} by {algorithm} differs between runs");
                 }
+                println!("{name} by {algorithm}: {} bits, a hundred times the same", 32 * first.len());
             }
         }
     }

@@ -39,20 +39,10 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
         };
         count("accepted".into());
         for context in &contexts {
-            let chosen = choose(&geometry, context.capabilities(), &Options::default());
-            let accepted = candidates(&geometry, context.capabilities(), &relaxed())
-                .into_iter()
-                .filter(|candidate| candidate.verdict.is_ok())
-                .map(|candidate| candidate.algorithm)
-                .collect::<Vec<_>>();
-            match chosen {
-                Ok(choice) => prop_assert!(accepted.contains(&choice.algorithm)),
-                // Only a limit refuses what geometry accepts.
-                Err(error) => {
-                    prop_assert!(accepted.is_empty() && error.kind() == ErrorKind::Unsupported, "{error}");
-                    continue;
-                }
-            }
+            let Some(accepted) = accepted(context, &geometry)? else {
+                count("beyond a limit".into());
+                continue;
+            };
             if geometry.min_bytes() > MOST_BYTES || geometry.macs() + geometry.sampling_macs() > MOST_MACS {
                 count("beyond the size that is computed".into());
                 continue;
@@ -76,12 +66,10 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
             // The backward pass, from random gradients.
             let backward: Problem = Gradient::all(problem.clone()).into();
             let geometry = Geometry::new(&backward).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let accepted: Vec<Algorithm> = candidates(&geometry, context.capabilities(), &relaxed())
-                .into_iter()
-                .filter(|candidate| candidate.verdict.is_ok())
-                .map(|candidate| candidate.algorithm)
-                .collect();
-            prop_assert!(accepted.contains(&Algorithm::of(&backward)[0]));
+            let Some(accepted) = accepted(context, &geometry)? else {
+                count("backward beyond a limit".into());
+                continue;
+            };
             let inputs = random(&backward, geometry.min_bytes());
             let upstream = &inputs[&TensorName::GradOutput];
             let want = reference::gradients(&problem, &inputs, upstream, &problem.differentiable())
@@ -102,6 +90,27 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
     let computed: Vec<&String> = tally.keys().filter(|key| key.contains(" by ")).collect();
     assert!(computed.len() >= 20, "too few operations were computed: {tally:#?}");
     assert!(tally["accepted"] > 2_000, "{tally:#?}");
+}
+
+/// Every algorithm that takes the problem, the chosen one among them; `None` where limits of the device refuse them all.
+/// Nothing else keeps an operation's first algorithm from a problem that geometry accepts.
+fn accepted(context: &Context, geometry: &Geometry) -> Result<Option<Vec<Algorithm>>, TestCaseError> {
+    let candidates = candidates(geometry, context.capabilities(), &relaxed());
+    if let Err(reason) = &candidates[0].verdict {
+        prop_assert!(reason.starts_with("max_"), "{reason}");
+    }
+    let taken = candidates.into_iter().filter(|candidate| candidate.verdict.is_ok());
+    let accepted: Vec<Algorithm> = taken.map(|candidate| candidate.algorithm).collect();
+    match choose(geometry, context.capabilities(), &Options::default()) {
+        Ok(choice) => {
+            prop_assert!(accepted.contains(&choice.algorithm));
+            Ok(Some(accepted))
+        }
+        Err(error) => {
+            prop_assert!(accepted.is_empty() && error.kind() == ErrorKind::Unsupported, "{error}");
+            Ok(None)
+        }
+    }
 }
 
 /// Results of every algorithm; kernels that both classes share run once.
