@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
-use wgconv::Options;
 use wgconv::bench::{Clock, Expected, Stopwatch};
 use wgconv::gpu::{Bound, Gpu};
+use wgconv::{Options, Storage};
 
 /// Executions between two timestamps, where a benchmark wants as many.
 const BATCH: u64 = 64;
@@ -97,7 +97,7 @@ fn verify(gpu: &Gpu, name: &str, problem: &wgconv::Problem) {
     let data = common::data(problem);
     let error = gpu
         .run(problem, &Options::default(), &data)
-        .and_then(|outputs| Ok(Expected::of(problem, &data)?.worst_error(&outputs)))
+        .and_then(|outputs| Ok(Expected::of(problem, &data, Storage::F32)?.worst_error(&outputs)))
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(error <= 1.0, "{name}: the error is {error} of what is allowed");
 }
@@ -119,7 +119,7 @@ fn main() {
         let bound = prepared.bind().expect("the buffers are right");
         let flops = 2 * prepared.plan.geometry().macs();
         match flops {
-            0 => group.throughput(Throughput::Bytes(prepared.plan.geometry().min_bytes())),
+            0 => group.throughput(Throughput::Bytes(prepared.plan.geometry().min_bytes(Storage::F32))),
             flops => group.throughput(Throughput::Elements(flops)),
         };
         let mut verified = false;

@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use wgconv::bench::{Clock, Expected, Item, PeakKind, Session, Settings, Status, measure_peaks};
-use wgconv::{Accuracy, Algorithm, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Options, Problem};
+use wgconv::{Accuracy, Algorithm, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Options, Problem, Storage};
 
 const SETTINGS: Settings = Settings { rounds: 3, samples: 5, sample_ms: 20.0, rotate_bytes: 256 << 20 };
 
@@ -153,7 +153,7 @@ fn main() {
     for round in 0..SETTINGS.rounds {
         for Timed { problem, item } in &mut table.timed {
             let inputs = common::data(problem);
-            let mut expected = || Expected::of(problem, &inputs).map(Arc::new);
+            let mut expected = || Expected::of(problem, &inputs, Storage::F32).map(Arc::new);
             session.visit(item, &inputs, &mut expected);
             assert!(
                 item.status == Status::Right || item.status == Status::Unsupported,
@@ -173,7 +173,8 @@ fn main() {
             Measure::Faster(ours, theirs) => (format!("{:.2}", median(*theirs) / median(*ours)), both(*ours, *theirs)),
             Measure::Slower(ours, theirs) => (format!("{:.2}", median(*ours) / median(*theirs)), both(*ours, *theirs)),
             Measure::Bandwidth(place) => {
-                let bytes = Geometry::new(&table.timed[*place].problem).map_or(0, |geometry| geometry.min_bytes());
+                let bytes =
+                    Geometry::new(&table.timed[*place].problem).map_or(0, |geometry| geometry.min_bytes(Storage::F32));
                 let ms = median(*place);
                 (format!("{:.3}", bytes as f64 / (ms * 1e-3) / copy), format!("{ms:.2} ms by {}", algorithm(*place)))
             }

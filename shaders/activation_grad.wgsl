@@ -32,12 +32,12 @@ fn main(
         grad_ix = view_index(params.grad_output, n, c, o);
         output_ix = view_index(params.output, n, c, o);
     }
-    var value = grad_output[grad_ix];
+    var value = load_grad_output(grad_ix);
     if HAS_INPUT {
-        value *= activation_derivative(input[input_ix], params.activation, params.slope);
+        value *= activation_derivative(load_input(input_ix), params.activation, params.slope);
     }
     if params.beta != 0.0 {
-        value += params.beta * output[output_ix];
+        value += params.beta * load_output(output_ix);
     }
-    output[output_ix] = value;
+    store_output(output_ix, value);
 }

@@ -54,7 +54,7 @@ fn main(
             for (var kh = rows.x; kh < rows.y; kh++) {
                 var element = row;
                 for (var kw = columns.x; kw < columns.y; kw++) {
-                    sum += input[element];
+                    sum += load_input(element);
                     element += column_step;
                 }
                 row += row_step;
@@ -68,6 +68,6 @@ fn main(
                 divisor = range_length(slices) * range_length(rows) * range_length(columns);
             }
         }
-        output[view_index(params.output, n, c, vec3<u32>(strip.x, oy, strip.z))] = sum / f32(divisor);
+        store_output(view_index(params.output, n, c, vec3<u32>(strip.x, oy, strip.z)), sum / f32(divisor));
     }
 }

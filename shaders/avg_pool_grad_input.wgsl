@@ -57,7 +57,7 @@ fn main(
                 for (var ow = columns.first; ow <= last_w; ow++) {
                     let o = vec3<u32>(od, oh, ow);
                     if !DILATED || window_touches(vec3<i32>(o), pixel) {
-                        let grad = grad_output[view_index(params.grad_output, n, c, o)];
+                        let grad = load_grad_output(view_index(params.grad_output, n, c, o));
                         sum += grad / f32(divisor(vec3<i32>(o)));
                     }
                 }
@@ -65,9 +65,9 @@ fn main(
         }
         let grad_ix = view_index(params.grad_input, n, c, pixel);
         if params.beta != 0.0 {
-            sum += params.beta * grad_input[grad_ix];
+            sum += params.beta * load_grad_input(grad_ix);
         }
-        grad_input[grad_ix] = sum;
+        store_grad_input(grad_ix, sum);
         rows = next_in_run(rows, 1u);
     }
 }

@@ -74,7 +74,7 @@ fn main(
                 let inside = inside_h && ow >= 0 && ow < windows.z;
                 // A window that does not exist reads the first one and drops it.
                 let column = columns + tap * params.input.c + u32(select(0, row + ow, inside)) * params.input.w;
-                sum += select(0.0, input[column], inside);
+                sum += select(0.0, load_input(column), inside);
                 ow -= seen_w.step;
             }
             oh -= seen_h.step;

@@ -19,7 +19,7 @@ fn load(plane: u32, y_unpadded: i32, x: i32) -> f32 {
     // Rows past the last output may leave even a wrapped axis; their sums are never stored.
     let row = u32(clamp(y, 0, i32(params.input_size.y) - 1));
     let ix = plane + row * params.input.h + u32(max(x, 0)) * params.input.w;
-    return select(0.0, input[ix], inside);
+    return select(0.0, load_input(ix), inside);
 }
 
 // Four rows from y on.
@@ -109,7 +109,7 @@ fn main(
             if FLIP_KERNEL {
                 tap = kernel_h * kernel_w - 1u - tap;
             }
-            let factor = weight[weight_start + tap];
+            let factor = load_weight(weight_start + tap);
             sum_0 += rows.r0 * factor;
             if TILE_Y > 4u {
                 sum_1 += rows.r1 * factor;

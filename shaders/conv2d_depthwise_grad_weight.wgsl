@@ -23,9 +23,9 @@ fn store(row: u32, tap: u32, n_taps: u32, sum: f32) {
     let ix = row * n_taps + select(tap, n_taps - 1u - tap, FLIP_KERNEL);
     var value = sum;
     if params.beta != 0.0 {
-        value += params.beta * grad_weight[ix];
+        value += params.beta * load_grad_weight(ix);
     }
-    grad_weight[ix] = value;
+    store_grad_weight(ix, value);
 }
 
 var<workgroup> partial: array<f32, 8u * PITCH>;
@@ -37,7 +37,7 @@ fn load(plane: u32, y_unpadded: i32, x: i32) -> f32 {
     // Rows past the last output may leave even a wrapped axis; they count for nothing.
     let row = u32(clamp(y, 0, i32(params.input_size.y) - 1));
     let ix = plane + row * params.input.h + u32(max(x, 0)) * params.input.w;
-    return select(0.0, input[ix], inside);
+    return select(0.0, load_input(ix), inside);
 }
 
 fn column(plane: u32, y: i32, x: i32) -> vec4<f32> {
@@ -95,10 +95,10 @@ fn main(
         let below = vec4<u32>(oy, oy + 1u, oy + 2u, oy + 3u) < vec4<u32>(height);
         // Beyond the last row the first is read again, and not counted.
         let grad = vec4<f32>(
-            grad_output[grad_ix],
-            grad_output[grad_ix + select(0u, params.grad_output.h, below.y)],
-            grad_output[grad_ix + select(0u, 2u * params.grad_output.h, below.z)],
-            grad_output[grad_ix + select(0u, 3u * params.grad_output.h, below.w)],
+            load_grad_output(grad_ix),
+            load_grad_output(grad_ix + select(0u, params.grad_output.h, below.y)),
+            load_grad_output(grad_ix + select(0u, 2u * params.grad_output.h, below.z)),
+            load_grad_output(grad_ix + select(0u, 3u * params.grad_output.h, below.w)),
         );
         let counted = select(vec4<f32>(), grad, below);
         let plane = view_index(params.input, n, ci, vec3<u32>(0u));

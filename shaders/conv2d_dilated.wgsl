@@ -82,7 +82,7 @@ fn main(
             let inside = channel < channels && y >= 0 && x >= 0 && y < extent.x && x < extent.y;
             var value = 0.0;
             if inside {
-                value = input[view_index(params.input, n, group * channels + channel, vec3<u32>(0u, u32(y), u32(x)))];
+                value = load_input(view_index(params.input, n, group * channels + channel, vec3<u32>(0u, u32(y), u32(x))));
             }
             sh_input[i] = value;
         }
@@ -98,8 +98,8 @@ fn main(
                     }
                     let a = rows_low + (ci + c) * N_TAPS + tap;
                     let b = rows_high + (ci + c) * N_TAPS + tap;
-                    low += value * vec4<f32>(weight[a.x], weight[a.y], weight[a.z], weight[a.w]);
-                    high += value * vec4<f32>(weight[b.x], weight[b.y], weight[b.z], weight[b.w]);
+                    low += value * vec4<f32>(load_weight(a.x), load_weight(a.y), load_weight(a.z), load_weight(a.w));
+                    high += value * vec4<f32>(load_weight(b.x), load_weight(b.y), load_weight(b.z), load_weight(b.w));
                 }
             }
         }

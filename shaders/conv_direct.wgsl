@@ -49,7 +49,7 @@ fn main(
                 var input_ix = view_index(params.input, n, ci_start, vec3<u32>(vec3<i32>(d, h, w)));
                 var weight_ix = co * channels * n_taps + tap;
                 for (var ci = 0u; ci < channels; ci++) {
-                    sum += input[input_ix] * weight[weight_ix];
+                    sum += load_input(input_ix) * load_weight(weight_ix);
                     input_ix += params.input.c;
                     weight_ix += n_taps;
                 }

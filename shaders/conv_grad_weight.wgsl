@@ -51,7 +51,7 @@ fn main(
                 let grad_ix = grad_plane + o.x * params.grad_output.d + o.y * params.grad_output.h
                     + o.z * params.grad_output.w;
                 let input_ix = plane + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w;
-                image_sum += grad_output[grad_ix] * input[input_ix];
+                image_sum += load_grad_output(grad_ix) * load_input(input_ix);
             }
         }
         sum += image_sum;
@@ -59,8 +59,8 @@ fn main(
     sum = workgroup_sum(sum, local_ix);
     if local_ix == 0u {
         if params.beta != 0.0 {
-            sum += params.beta * grad_weight[weight_ix];
+            sum += params.beta * load_grad_weight(weight_ix);
         }
-        grad_weight[weight_ix] = sum;
+        store_grad_weight(weight_ix, sum);
     }
 }

@@ -73,20 +73,20 @@ fn load_columns(columns: Columns, at: Position, exists: bool) -> vec4<f32> {
     }
     // A tap outside reads the channel's first element and drops it.
     let ix = columns.channel + select(vec4<u32>(), place, held);
-    return select(vec4<f32>(), vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]), held);
+    return select(vec4<f32>(), vec4<f32>(load_input(ix.x), load_input(ix.y), load_input(ix.z), load_input(ix.w)), held);
 }
 
 fn load_grads(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    let grads = vec4<f32>(grad_output[at.x], grad_output[at.y], grad_output[at.z], grad_output[at.w]);
+    let grads = vec4<f32>(load_grad_output(at.x), load_grad_output(at.y), load_grad_output(at.z), load_grad_output(at.w));
     return select(vec4<f32>(), grads, exists);
 }
 
 fn store(ix: u32, sum: f32) {
     var value = sum;
     if params.beta != 0.0 {
-        value += params.beta * grad_weight[ix];
+        value += params.beta * load_grad_weight(ix);
     }
-    grad_weight[ix] = value;
+    store_grad_weight(ix, value);
 }
 
 @compute @workgroup_size(WORKGROUP)

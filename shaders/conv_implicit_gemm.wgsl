@@ -58,7 +58,7 @@ fn fetch(column: Column, channel: u32, tap_offset: vec3<i32>) -> f32 {
     if !column.exists || d == OUTSIDE || h == OUTSIDE || w == OUTSIDE {
         return 0.0;
     }
-    return input[column.plane + channel + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w];
+    return load_input(column.plane + channel + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w);
 }
 
 // A row of the input's matrix, at four columns.
@@ -86,10 +86,10 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     let n_rows = params.c_out / params.groups;
     var rows = vec4<f32>();
     let start = (tile.group * n_rows + row) * k_end + k;
-    if row < n_rows { rows.x = weight[start]; }
-    if row + QUARTER < n_rows { rows.y = weight[start + QUARTER * k_end]; }
-    if row + 2u * QUARTER < n_rows { rows.z = weight[start + 2u * QUARTER * k_end]; }
-    if row + 3u * QUARTER < n_rows { rows.w = weight[start + 3u * QUARTER * k_end]; }
+    if row < n_rows { rows.x = load_weight(start); }
+    if row + QUARTER < n_rows { rows.y = load_weight(start + QUARTER * k_end); }
+    if row + 2u * QUARTER < n_rows { rows.z = load_weight(start + 2u * QUARTER * k_end); }
+    if row + 3u * QUARTER < n_rows { rows.w = load_weight(start + 3u * QUARTER * k_end); }
     return rows;
 }
 

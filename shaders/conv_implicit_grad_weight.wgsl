@@ -63,7 +63,7 @@ fn fetch(column: Column, image: u32, origin: vec3<i32>) -> f32 {
     if !column.exists || d == OUTSIDE || h == OUTSIDE || w == OUTSIDE {
         return 0.0;
     }
-    return input[column.channel + image + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w];
+    return load_input(column.channel + image + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w);
 }
 
 // What the windows at a position hold of four columns' taps.
@@ -87,10 +87,10 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     let start = view_index(params.grad_output, place.outer, tile.group * n_rows + row, place.inner);
     let quarter = QUARTER * params.grad_output.c;
     var rows = vec4<f32>();
-    if row < n_rows { rows.x = grad_output[start]; }
-    if row + QUARTER < n_rows { rows.y = grad_output[start + quarter]; }
-    if row + 2u * QUARTER < n_rows { rows.z = grad_output[start + 2u * quarter]; }
-    if row + 3u * QUARTER < n_rows { rows.w = grad_output[start + 3u * quarter]; }
+    if row < n_rows { rows.x = load_grad_output(start); }
+    if row + QUARTER < n_rows { rows.y = load_grad_output(start + quarter); }
+    if row + 2u * QUARTER < n_rows { rows.z = load_grad_output(start + 2u * quarter); }
+    if row + 3u * QUARTER < n_rows { rows.w = load_grad_output(start + 3u * quarter); }
     return rows;
 }
 
@@ -106,9 +106,9 @@ fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f3
             let ix = (tile.part.x * params.c_out + tile.group * n_rows + place) * n_columns() + column;
             var value = select(low, high, i % 2u == 1u)[i / 2u];
             if params.beta != 0.0 {
-                value += params.beta * grad_weight[ix];
+                value += params.beta * load_grad_weight(ix);
             }
-            grad_weight[ix] = value;
+            store_grad_weight(ix, value);
         }
     }
 }

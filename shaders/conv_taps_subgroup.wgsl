@@ -79,7 +79,7 @@ fn load_positions(base: u32, origins: Origins, at: Product, exists: bool) -> vec
     }
     // A tap outside reads the first element and drops it.
     let ix = base + select(vec4<u32>(), place, held);
-    return select(vec4<f32>(), vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]), held);
+    return select(vec4<f32>(), vec4<f32>(load_input(ix.x), load_input(ix.y), load_input(ix.z), load_input(ix.w)), held);
 }
 
 fn of_four(i: u32, values: vec4<u32>) -> u32 {

@@ -21,7 +21,7 @@ const TILE_Y: u32 = 4u;
 fn load(column: u32, y: i32, inside_x: bool) -> f32 {
     let last = i32(params.input_size.y) - 1;
     let inside = inside_x && y >= 0 && y <= last;
-    return select(0.0, input[column + u32(clamp(y, 0, last)) * params.input.h], inside);
+    return select(0.0, load_input(column + u32(clamp(y, 0, last)) * params.input.h), inside);
 }
 
 fn four_rows(column: u32, y: i32, inside_x: bool) -> vec4<f32> {
@@ -98,7 +98,7 @@ fn main(
                     if FLIP_KERNEL {
                         tap = n_taps - 1u - tap;
                     }
-                    sum += rows * weight[ci * n_taps + tap];
+                    sum += rows * load_weight(ci * n_taps + tap);
                     y -= move_y;
                     if SLIDE {
                         rows = vec4<f32>(load(input_column, y, inside_x), rows.xyz);

@@ -50,7 +50,7 @@ fn main(
                 var input_ix = view_index(params.input, n, ci_start, vec3<u32>(i));
                 var weight_ix = (ci_start * co_per_group + co % co_per_group) * n_taps + tap;
                 for (var ci = 0u; ci < channels; ci++) {
-                    sum += input[input_ix] * weight[weight_ix];
+                    sum += load_input(input_ix) * load_weight(weight_ix);
                     input_ix += params.input.c;
                     weight_ix += co_per_group * n_taps;
                 }

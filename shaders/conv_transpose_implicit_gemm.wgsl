@@ -68,7 +68,7 @@ fn fetch(column: Column, channel: u32, before: vec3<i32>) -> f32 {
     if !column.exists || any(p >= params.input_size) {
         return 0.0;
     }
-    return input[column.plane + channel + p.x * params.input.d + p.y * params.input.h + p.z * params.input.w];
+    return load_input(column.plane + channel + p.x * params.input.d + p.y * params.input.h + p.z * params.input.w);
 }
 
 // A row of the input's matrix, at four columns.
@@ -100,10 +100,10 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     let ci = tile.group * (params.c_in / params.groups) + place.outer;
     let start = (ci * n_rows + row) * n_taps + tap;
     var rows = vec4<f32>();
-    if row < n_rows { rows.x = weight[start]; }
-    if row + QUARTER < n_rows { rows.y = weight[start + QUARTER * n_taps]; }
-    if row + 2u * QUARTER < n_rows { rows.z = weight[start + 2u * QUARTER * n_taps]; }
-    if row + 3u * QUARTER < n_rows { rows.w = weight[start + 3u * QUARTER * n_taps]; }
+    if row < n_rows { rows.x = load_weight(start); }
+    if row + QUARTER < n_rows { rows.y = load_weight(start + QUARTER * n_taps); }
+    if row + 2u * QUARTER < n_rows { rows.z = load_weight(start + 2u * QUARTER * n_taps); }
+    if row + 3u * QUARTER < n_rows { rows.w = load_weight(start + 3u * QUARTER * n_taps); }
     return rows;
 }
 

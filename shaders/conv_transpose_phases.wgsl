@@ -82,11 +82,11 @@ fn main(
                 var input_ix = base + p.x * params.input.d + p.y * params.input.h + p.z * params.input.w;
                 var weight_ix = weight_start + tap;
                 for (var ci = 0u; ci < channels; ci++) {
-                    let value = input[input_ix];
+                    let value = load_input(input_ix);
                     let a = rows_low + weight_ix;
                     let b = rows_high + weight_ix;
-                    low += value * vec4<f32>(weight[a.x], weight[a.y], weight[a.z], weight[a.w]);
-                    high += value * vec4<f32>(weight[b.x], weight[b.y], weight[b.z], weight[b.w]);
+                    low += value * vec4<f32>(load_weight(a.x), load_weight(a.y), load_weight(a.z), load_weight(a.w));
+                    high += value * vec4<f32>(load_weight(b.x), load_weight(b.y), load_weight(b.z), load_weight(b.w));
                     input_ix += params.input.c;
                     weight_ix += co_per_group * n_taps;
                 }

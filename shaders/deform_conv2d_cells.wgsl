@@ -35,7 +35,7 @@ fn main(
         key = cell_ix(corner.x, corner.y);
         var modulation = 1.0;
         if HAS_MASK {
-            modulation = mask[view_index(params.mask, n, offset_group * n_taps + tap, o)];
+            modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
         }
         point = vec4<f32>(taps.fraction, modulation, 0.0);
     }

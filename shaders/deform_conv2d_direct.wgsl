@@ -54,19 +54,19 @@ fn main(
             let offset_group = (group * channels + ci) / channels_per_offset_group;
             let ci_end = min((offset_group + 1u) * channels_per_offset_group - group * channels, channels);
             let offset_tap = offset_group * n_taps + tap;
-            let y = f32(grid_y) + offset[view_index(params.offset, n, offset_tap * 2u, o)];
-            let x = f32(grid_x) + offset[view_index(params.offset, n, offset_tap * 2u + 1u, o)];
+            let y = f32(grid_y) + load_offset(view_index(params.offset, n, offset_tap * 2u, o));
+            let x = f32(grid_x) + load_offset(view_index(params.offset, n, offset_tap * 2u + 1u, o));
             let taps = bilinear_taps(y, x, params.input_size.y, params.input_size.z);
             if taps.inside {
                 var modulation = 1.0;
                 if HAS_MASK {
-                    modulation = mask[view_index(params.mask, n, offset_tap, o)];
+                    modulation = load_mask(view_index(params.mask, n, offset_tap, o));
                 }
                 var plane = view_index(params.input, n, group * channels + ci, vec3<u32>(0u));
                 for (; ci < ci_end; ci++) {
                     let value = modulation * sample_plane(plane, taps);
                     let w = rows + ci * n_taps + tap;
-                    sum += value * vec4<f32>(weight[w.x], weight[w.y], weight[w.z], weight[w.w]);
+                    sum += value * vec4<f32>(load_weight(w.x), load_weight(w.y), load_weight(w.z), load_weight(w.w));
                     plane += params.input.c;
                 }
             }

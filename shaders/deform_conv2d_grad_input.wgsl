@@ -53,8 +53,8 @@ fn main(
         let grad_ix = view_index(params.grad_input, n, ci + i, pixel);
         var value = sum[i];
         if params.beta != 0.0 {
-            value += params.beta * grad_input[grad_ix];
+            value += params.beta * load_grad_input(grad_ix);
         }
-        grad_input[grad_ix] = value;
+        store_grad_input(grad_ix, value);
     }
 }

@@ -20,9 +20,9 @@ fn write_grad_offset(n: u32, channel: u32, o: vec3<u32>, value: f32) {
     let ix = view_index(params.grad_offset, n, channel, o);
     var sum = value;
     if params.beta != 0.0 {
-        sum += params.beta * grad_offset[ix];
+        sum += params.beta * load_grad_offset(ix);
     }
-    grad_offset[ix] = sum;
+    store_grad_offset(ix, sum);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -52,7 +52,7 @@ fn main(
     let counts = inside && taps.inside;
     var modulation = 1.0;
     if HAS_MASK {
-        modulation = mask[view_index(params.mask, n, offset_group * n_taps + tap, o)];
+        modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
     }
     let fy = taps.fraction.x;
     let fx = taps.fraction.y;
@@ -90,8 +90,8 @@ fn main(
         let mask_ix = view_index(params.grad_mask, n, offset_group * n_taps + tap, o);
         var sum = select(0.0, sum_mask, counts);
         if params.beta != 0.0 {
-            sum += params.beta * grad_mask[mask_ix];
+            sum += params.beta * load_grad_mask(mask_ix);
         }
-        grad_mask[mask_ix] = sum;
+        store_grad_mask(mask_ix, sum);
     }
 }

@@ -33,12 +33,12 @@ fn main(
     let grid_y = i32(o.y * params.stride.y + tap / params.kernel_size.z * params.dilation.y) - i32(params.pad_begin.y);
     let grid_x = i32(o.z * params.stride.z + tap % params.kernel_size.z * params.dilation.z) - i32(params.pad_begin.z);
     let offset_tap = offset_group * n_taps + tap;
-    let y = f32(grid_y) + offset[view_index(params.offset, n, offset_tap * 2u, o)];
-    let x = f32(grid_x) + offset[view_index(params.offset, n, offset_tap * 2u + 1u, o)];
+    let y = f32(grid_y) + load_offset(view_index(params.offset, n, offset_tap * 2u, o));
+    let x = f32(grid_x) + load_offset(view_index(params.offset, n, offset_tap * 2u + 1u, o));
     let taps = bilinear_taps(y, x, params.input_size.y, params.input_size.z);
     var modulation = 1.0;
     if HAS_MASK {
-        modulation = mask[view_index(params.mask, n, offset_tap, o)];
+        modulation = load_mask(view_index(params.mask, n, offset_tap, o));
     }
     let channels = params.c_in / params.offset_groups;
     var ci = offset_group * channels;
@@ -48,7 +48,7 @@ fn main(
         if taps.inside {
             value = modulation * sample_plane(plane, taps);
         }
-        output[view_index(params.output, n, ci * n_taps + tap, vec3<u32>(0u, 0u, position))] = value;
+        store_output(view_index(params.output, n, ci * n_taps + tap, vec3<u32>(0u, 0u, position)), value);
         plane += params.input.c;
         ci++;
     }

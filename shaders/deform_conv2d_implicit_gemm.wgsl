@@ -92,7 +92,7 @@ fn point_at(place: Place, group: u32, column: u32) -> Point {
             point.counts = taps.valid;
             point.modulation = 1.0;
             if HAS_MASK {
-                point.modulation = mask[view_index(params.mask, n, offset_group * n_taps() + place.tap, o)];
+                point.modulation = load_mask(view_index(params.mask, n, offset_group * n_taps() + place.tap, o));
             }
         }
     }
@@ -103,10 +103,10 @@ fn point_at(place: Place, group: u32, column: u32) -> Point {
 fn fetch_corners(point: Point, exists: bool, plane: u32) -> vec4<f32> {
     let at = plane + point.corners;
     var corners = vec4<f32>();
-    if exists && point.counts.x { corners.x = input[at.x]; }
-    if exists && point.counts.y { corners.y = input[at.y]; }
-    if exists && point.counts.z { corners.z = input[at.z]; }
-    if exists && point.counts.w { corners.w = input[at.w]; }
+    if exists && point.counts.x { corners.x = load_input(at.x); }
+    if exists && point.counts.y { corners.y = load_input(at.y); }
+    if exists && point.counts.z { corners.z = load_input(at.z); }
+    if exists && point.counts.w { corners.w = load_input(at.w); }
     return corners;
 }
 
@@ -135,10 +135,10 @@ fn fetch_weights(place: Place, quad: u32, group: u32, row: u32) -> vec4<f32> {
     let ci = place.ci + 4u * quad;
     let at = ((group * n_rows + row) * (params.c_in / params.groups) + ci) * n_taps() + place.tap;
     var weights = vec4<f32>();
-    if row < n_rows && ci < place.end { weights.x = weight[at]; }
-    if row < n_rows && ci + 1u < place.end { weights.y = weight[at + n_taps()]; }
-    if row < n_rows && ci + 2u < place.end { weights.z = weight[at + 2u * n_taps()]; }
-    if row < n_rows && ci + 3u < place.end { weights.w = weight[at + 3u * n_taps()]; }
+    if row < n_rows && ci < place.end { weights.x = load_weight(at); }
+    if row < n_rows && ci + 1u < place.end { weights.y = load_weight(at + n_taps()); }
+    if row < n_rows && ci + 2u < place.end { weights.z = load_weight(at + 2u * n_taps()); }
+    if row < n_rows && ci + 3u < place.end { weights.w = load_weight(at + 3u * n_taps()); }
     return weights;
 }
 

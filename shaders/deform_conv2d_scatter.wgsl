@@ -36,7 +36,7 @@ fn main(
     }
     var modulation = 1.0;
     if HAS_MASK {
-        modulation = mask[view_index(params.mask, n, offset_group * n_taps + tap, o)];
+        modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
     }
     let channels = params.c_in / params.offset_groups;
     let row = offset_group * channels * n_taps + tap;

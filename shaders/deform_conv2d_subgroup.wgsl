@@ -34,7 +34,7 @@ fn point_at(n: u32, offset_group: u32, tap: u32, o: vec3<u32>) -> Point {
     let counts = taps.valid & vec4<bool>(inside && taps.inside);
     var modulation = f32(inside && taps.inside);
     if HAS_MASK {
-        let factor = mask[view_index(params.mask, n, offset_group * params.kernel_size.y * params.kernel_size.z + tap, o)];
+        let factor = load_mask(view_index(params.mask, n, offset_group * params.kernel_size.y * params.kernel_size.z + tap, o));
         modulation = select(0.0, factor, inside && taps.inside);
     }
     return Point(taps.y * params.input.h + taps.x * params.input.w, taps.weight, counts, modulation);
@@ -42,7 +42,8 @@ fn point_at(n: u32, offset_group: u32, tap: u32, o: vec3<u32>) -> Point {
 
 fn sample_at(point: Point, plane: u32) -> f32 {
     let at = plane + point.corners;
-    let corners = select(vec4<f32>(), vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]), point.counts);
+    let values = vec4<f32>(load_input(at.x), load_input(at.y), load_input(at.z), load_input(at.w));
+    let corners = select(vec4<f32>(), values, point.counts);
     let weighted = point.weight * corners;
     return point.modulation * (weighted.x + weighted.y + weighted.z + weighted.w);
 }

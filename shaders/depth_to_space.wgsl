@@ -28,10 +28,10 @@ fn main(
     if DCR {
         channel = (within.y * block + within.z) * params.c_out + c;
     }
-    var value = input[view_index(params.input, n, channel, vec3<u32>(0u, o.y / block, o.z / block))];
+    var value = load_input(view_index(params.input, n, channel, vec3<u32>(0u, o.y / block, o.z / block)));
     let output_ix = view_index(params.output, n, c, o);
     if params.beta != 0.0 {
-        value += params.beta * output[output_ix];
+        value += params.beta * load_output(output_ix);
     }
-    output[output_ix] = value;
+    store_output(output_ix, value);
 }

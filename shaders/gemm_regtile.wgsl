@@ -64,10 +64,10 @@ fn main(
         for (; k < run_end; k++) {
             let r = rows_low + a_place;
             let s = rows_high + a_place;
-            let a_low = vec4<f32>(a[r.x], a[r.y], a[r.z], a[r.w]);
-            let a_high = vec4<f32>(a[s.x], a[s.y], a[s.z], a[s.w]);
-            let x_0 = b[b_start_0 + b_place];
-            let x_1 = b[b_start_1 + b_place];
+            let a_low = vec4<f32>(load_a(r.x), load_a(r.y), load_a(r.z), load_a(r.w));
+            let a_high = vec4<f32>(load_a(s.x), load_a(s.y), load_a(s.z), load_a(s.w));
+            let x_0 = load_b(b_start_0 + b_place);
+            let x_1 = load_b(b_start_1 + b_place);
             low_0 += x_0 * a_low;
             high_0 += x_0 * a_high;
             low_1 += x_1 * a_low;

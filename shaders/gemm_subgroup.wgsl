@@ -31,5 +31,5 @@ fn advance(at: Place, distance: u32) -> Place {
 }
 
 fn load_columns(at: Place) -> vec4<f32> {
-    return vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]);
+    return vec4<f32>(load_b(at.x), load_b(at.y), load_b(at.z), load_b(at.w));
 }

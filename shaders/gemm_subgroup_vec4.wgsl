@@ -28,5 +28,5 @@ fn advance(at: Place, distance: u32) -> Place {
 }
 
 fn load_columns(at: Place) -> vec4<f32> {
-    return b[at];
+    return load_b(at);
 }

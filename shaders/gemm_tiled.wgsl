@@ -23,11 +23,11 @@ const_assert BLOCK % 4u == 0u;
 var<workgroup> sh_a: array<f32, BLOCK_K * PITCH>;
 var<workgroup> sh_b: array<f32, BLOCK_K * PITCH>;
 
-fn load_a(ix: u32) -> vec4<f32> {
+fn staged_a(ix: u32) -> vec4<f32> {
     return vec4<f32>(sh_a[ix], sh_a[ix + 1u], sh_a[ix + 2u], sh_a[ix + 3u]);
 }
 
-fn load_b(ix: u32) -> vec4<f32> {
+fn staged_b(ix: u32) -> vec4<f32> {
     return vec4<f32>(sh_b[ix], sh_b[ix + 1u], sh_b[ix + 2u], sh_b[ix + 3u]);
 }
 
@@ -115,7 +115,7 @@ fn main(
             let row = row_start + i / BLOCK_K;
             var value = 0.0;
             if k < k_end && row < params.m {
-                value = a[a_start + row * params.a_row + a_place(k)];
+                value = load_a(a_start + row * params.a_row + a_place(k));
             }
             sh_a[i % BLOCK_K * PITCH + i / BLOCK_K] = value;
         }
@@ -124,17 +124,17 @@ fn main(
             let column = column_start + i % BLOCK;
             var value = 0.0;
             if k < k_end && column < params.n {
-                value = b[b_start + b_place(k) + column * params.b_column];
+                value = load_b(b_start + b_place(k) + column * params.b_column);
             }
             sh_b[i / BLOCK * PITCH + i % BLOCK] = value;
         }
         workgroupBarrier();
         for (var k = 0u; k < BLOCK_K; k++) {
             // Two runs of four, half a tile apart: the lanes of a subgroup read neighbouring vec4s.
-            let a_low = load_a(k * PITCH + 4u * thread_row);
-            let a_high = load_a(k * PITCH + 4u * thread_row + BLOCK / 2u);
-            let b_low = load_b(k * PITCH + 4u * thread_column);
-            let b_high = load_b(k * PITCH + 4u * thread_column + BLOCK / 2u);
+            let a_low = staged_a(k * PITCH + 4u * thread_row);
+            let a_high = staged_a(k * PITCH + 4u * thread_row + BLOCK / 2u);
+            let b_low = staged_b(k * PITCH + 4u * thread_column);
+            let b_high = staged_b(k * PITCH + 4u * thread_column + BLOCK / 2u);
             sum_0_low += a_low.x * b_low;
             sum_0_high += a_low.x * b_high;
             sum_1_low += a_low.y * b_low;

@@ -13,7 +13,7 @@ fn image_by_tree(n: u32, c: u32, local_ix: u32) -> f32 {
     let n_positions = params.output_size.x * params.output_size.y * params.output_size.z;
     var sum = 0.0;
     for (var position = local_ix; position < n_positions; position += WORKGROUP) {
-        sum += grad_output[view_index(params.grad_output, n, c, unravel(position, params.output_size))];
+        sum += load_grad_output(view_index(params.grad_output, n, c, unravel(position, params.output_size)));
     }
     return sum;
 }
@@ -25,7 +25,7 @@ fn image_by_rows(n: u32, c: u32) -> f32 {
             var ix = view_index(params.grad_output, n, c, vec3<u32>(d, h, 0u));
             var row_sum = 0.0;
             for (var w = 0u; w < params.output_size.z; w++) {
-                row_sum += grad_output[ix];
+                row_sum += load_grad_output(ix);
                 ix += params.grad_output.w;
             }
             sum += row_sum;
@@ -57,8 +57,8 @@ fn main(
     }
     if c < params.c_out && (!TREE || local_ix == 0u) {
         if params.beta != 0.0 {
-            sum += params.beta * grad_bias[c];
+            sum += params.beta * load_grad_bias(c);
         }
-        grad_bias[c] = sum;
+        store_grad_bias(c, sum);
     }
 }

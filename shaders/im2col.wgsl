@@ -44,11 +44,11 @@ fn main(
     let w = padded_coordinate(p.z, extent.z);
     var value = 0.0;
     if d != OUTSIDE && h != OUTSIDE && w != OUTSIDE {
-        value = input[view_index(params.input, n, ci, vec3<u32>(vec3<i32>(d, h, w)))];
+        value = load_input(view_index(params.input, n, ci, vec3<u32>(vec3<i32>(d, h, w))));
     }
     let output_ix = view_index(params.output, n, row, vec3<u32>(0u, 0u, position));
     if params.beta != 0.0 {
-        value += params.beta * output[output_ix];
+        value += params.beta * load_output(output_ix);
     }
-    output[output_ix] = value;
+    store_output(output_ix, value);
 }

@@ -42,16 +42,16 @@ fn main(
         var input_ix = view_index(params.input, n, ci_start, vec3<u32>(0u, u32(y), u32(x)));
         var weight_ix = (position * params.c_out + co) * channels * n_taps + tap;
         for (var ci = 0u; ci < channels; ci++) {
-            sum += input[input_ix] * weight[weight_ix];
+            sum += load_input(input_ix) * load_weight(weight_ix);
             input_ix += params.input.c;
             weight_ix += n_taps;
         }
     }
     if params.has_bias != 0u {
-        sum += bias[co * n_positions + position];
+        sum += load_bias(co * n_positions + position);
     }
     if params.has_residual != 0u {
-        sum += residual[view_index(params.residual, n, co, o)];
+        sum += load_residual(view_index(params.residual, n, co, o));
     }
-    output[view_index(params.output, n, co, o)] = activate(sum, params.activation, params.slope);
+    store_output(view_index(params.output, n, co, o), activate(sum, params.activation, params.slope));
 }

@@ -43,14 +43,14 @@ fn main(
         var weight_ix = ((position * params.c_out + co_start) * channels + ci % channels) * n_taps + tap;
         var grad_ix = view_index(params.grad_output, n, co_start, vec3<u32>(o));
         for (var co = 0u; co < co_per_group; co++) {
-            sum += grad_output[grad_ix] * weight[weight_ix];
+            sum += load_grad_output(grad_ix) * load_weight(weight_ix);
             grad_ix += params.grad_output.c;
             weight_ix += channels * n_taps;
         }
     }
     let grad_input_ix = view_index(params.grad_input, n, ci, pixel);
     if params.beta != 0.0 {
-        sum += params.beta * grad_input[grad_input_ix];
+        sum += params.beta * load_grad_input(grad_input_ix);
     }
-    grad_input[grad_input_ix] = sum;
+    store_grad_input(grad_input_ix, sum);
 }

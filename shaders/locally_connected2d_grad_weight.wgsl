@@ -36,12 +36,12 @@ fn main(
     var sum = 0.0;
     if inside {
         for (var n = 0u; n < params.batch; n++) {
-            let grad = grad_output[view_index(params.grad_output, n, co, o)];
-            sum += grad * input[view_index(params.input, n, ci, vec3<u32>(p))];
+            let grad = load_grad_output(view_index(params.grad_output, n, co, o));
+            sum += grad * load_input(view_index(params.input, n, ci, vec3<u32>(p)));
         }
     }
     if params.beta != 0.0 {
-        sum += params.beta * grad_weight[weight_ix];
+        sum += params.beta * load_grad_weight(weight_ix);
     }
-    grad_weight[weight_ix] = sum;
+    store_grad_weight(weight_ix, sum);
 }

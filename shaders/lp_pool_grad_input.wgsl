@@ -40,7 +40,7 @@ fn main(
     let pixel = unravel(ix % n_pixels, params.input_size);
     let c = ix / n_pixels % params.c_in;
     let n = ix / n_pixels / params.c_in;
-    let x = input[view_index(params.input, n, c, pixel)];
+    let x = load_input(view_index(params.input, n, c, pixel));
     let windows = windows_of(pixel);
 
     var sum = 0.0;
@@ -49,8 +49,8 @@ fn main(
             for (var ow = windows.first.z; ow <= windows.last.z; ow++) {
                 let o = vec3<i32>(od, oh, ow);
                 if window_touches(o, pixel) {
-                    let norm = output[view_index(params.output, n, c, vec3<u32>(o))];
-                    let grad = grad_output[view_index(params.grad_output, n, c, vec3<u32>(o))];
+                    let norm = load_output(view_index(params.output, n, c, vec3<u32>(o)));
+                    let grad = load_grad_output(view_index(params.grad_output, n, c, vec3<u32>(o)));
                     sum += grad * slope(x, norm);
                 }
             }
@@ -58,7 +58,7 @@ fn main(
     }
     let grad_ix = view_index(params.grad_input, n, c, pixel);
     if params.beta != 0.0 {
-        sum += params.beta * grad_input[grad_ix];
+        sum += params.beta * load_grad_input(grad_ix);
     }
-    grad_input[grad_ix] = sum;
+    store_grad_input(grad_ix, sum);
 }

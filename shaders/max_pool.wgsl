@@ -62,7 +62,7 @@ fn main(
                     var value = params.value;
                     var index = NO_INDEX;
                     if !HAS_PAD_VALUE || (all(p >= vec3<i32>(0)) && all(p < extent)) {
-                        value = input[element];
+                        value = load_input(element);
                         index = position;
                     }
                     let takes = is_first || replaces(value, best);
@@ -76,7 +76,7 @@ fn main(
             }
         }
         let o = vec3<u32>(strip.x, oy, strip.z);
-        output[view_index(params.output, n, c, o)] = best;
+        store_output(view_index(params.output, n, c, o), best);
         if HAS_INDICES {
             indices[view_index(params.indices, n, c, o)] = best_ix;
         }

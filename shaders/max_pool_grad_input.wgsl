@@ -42,7 +42,7 @@ fn main(
                 var index_ix = view_index(params.indices, n, c, window);
                 var grad_ix = view_index(params.grad_output, n, c, window);
                 for (var ow = columns.first; ow <= last_w; ow++) {
-                    sum += select(0.0, grad_output[grad_ix], indices[index_ix] == flat);
+                    sum += select(0.0, load_grad_output(grad_ix), indices[index_ix] == flat);
                     index_ix += params.indices.w;
                     grad_ix += params.grad_output.w;
                 }
@@ -50,9 +50,9 @@ fn main(
         }
         let grad_ix = view_index(params.grad_input, n, c, pixel);
         if params.beta != 0.0 {
-            sum += params.beta * grad_input[grad_ix];
+            sum += params.beta * load_grad_input(grad_ix);
         }
-        grad_input[grad_ix] = sum;
+        store_grad_input(grad_ix, sum);
         rows = next_in_run(rows, 1u);
     }
 }

@@ -72,13 +72,13 @@ fn main(
         for (var jh = 0; jh <= axis_h.n_before + axis_h.n_after; jh++) {
             for (var jw = 0; jw <= axis_w.n_before + axis_w.n_after; jw++) {
                 let p = vec3<i32>(reader(axis_d, i.x, jd), reader(axis_h, i.y, jh), reader(axis_w, i.z, jw)) + pad_begin;
-                sum += grad_output[view_index(params.grad_output, n, c, vec3<u32>(p))];
+                sum += load_grad_output(view_index(params.grad_output, n, c, vec3<u32>(p)));
             }
         }
     }
     let grad_ix = view_index(params.grad_input, n, c, pixel);
     if params.beta != 0.0 {
-        sum += params.beta * grad_input[grad_ix];
+        sum += params.beta * load_grad_input(grad_ix);
     }
-    grad_input[grad_ix] = sum;
+    store_grad_input(grad_ix, sum);
 }

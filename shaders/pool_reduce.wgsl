@@ -59,7 +59,7 @@ fn main(
     let n_elements = params.input_size.x * params.input_size.y * params.input_size.z;
     var mine = Candidate(0.0, NO_INDEX);
     for (var i = local_ix; i < n_elements; i += WORKGROUP) {
-        var value = input[view_index(params.input, n, c, unravel(i, params.input_size))];
+        var value = load_input(view_index(params.input, n, c, unravel(i, params.input_size)));
         if MODE == 2u {
             value = power(abs(value), params.value);
         }
@@ -87,7 +87,7 @@ fn main(
         } else if MODE == 2u {
             value = root(value, params.value);
         }
-        output[view_index(params.output, n, c, vec3<u32>(0u))] = value;
+        store_output(view_index(params.output, n, c, vec3<u32>(0u)), value);
         if HAS_INDICES {
             indices[view_index(params.indices, n, c, vec3<u32>(0u))] = sh_index[0];
         }

@@ -21,7 +21,7 @@ fn main(
     let output_ix = view_index(params.output, ix / n_positions / params.c_out, ix / n_positions % params.c_out, o);
     var value = 0.0;
     if params.beta != 0.0 {
-        value = params.beta * output[output_ix];
+        value = params.beta * load_output(output_ix);
     }
-    output[output_ix] = value;
+    store_output(output_ix, value);
 }

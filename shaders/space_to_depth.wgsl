@@ -31,10 +31,10 @@ fn main(
         within = c / params.c_in;
     }
     let p = vec3<u32>(0u, o.y * block + within / block, o.z * block + within % block);
-    var value = input[view_index(params.input, n, source_c, p)];
+    var value = load_input(view_index(params.input, n, source_c, p));
     let output_ix = view_index(params.output, n, c, o);
     if params.beta != 0.0 {
-        value += params.beta * output[output_ix];
+        value += params.beta * load_output(output_ix);
     }
-    output[output_ix] = value;
+    store_output(output_ix, value);
 }

@@ -40,11 +40,11 @@ fn main(
         for (var kh = 0u; kh < kernel.y; kh++) {
             let y = padded_coordinate(origin.y + i32(kh * params.dilation.y), extent.y);
             if y != OUTSIDE {
-                let value = input[plane + u32(y) * params.input.h + u32(x) * params.input.w];
-                column += value * weight_v[c * kernel.y + kh];
+                let value = load_input(plane + u32(y) * params.input.h + u32(x) * params.input.w);
+                column += value * load_weight_v(c * kernel.y + kh);
             }
         }
-        sum += column * weight_h[c * kernel.z + kw];
+        sum += column * load_weight_h(c * kernel.z + kw);
     }
     write_output(n, c, o, sum);
 }

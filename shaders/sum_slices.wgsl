@@ -27,13 +27,13 @@ fn main(
     for (var start = 0u; start < params.batch; start += RUN) {
         var run_sum = 0.0;
         for (var s = start; s < min(start + RUN, params.batch); s++) {
-            run_sum += input[view_index(params.input, s, c, o)];
+            run_sum += load_input(view_index(params.input, s, c, o));
         }
         sum += run_sum;
     }
     let output_ix = view_index(params.output, 0u, c, o);
     if params.beta != 0.0 {
-        sum += params.beta * output[output_ix];
+        sum += params.beta * load_output(output_ix);
     }
-    output[output_ix] = sum;
+    store_output(output_ix, sum);
 }

@@ -12,15 +12,15 @@
 fn load4(ix: u32, row: u32) -> vec4<f32> {
     let stride = params.input.n;
     let at = ix + 4u * row * stride;
-    return vec4<f32>(input[at], input[at + stride], input[at + 2u * stride], input[at + 3u * stride]);
+    return vec4<f32>(load_input(at), load_input(at + stride), load_input(at + 2u * stride), load_input(at + 3u * stride));
 }
 
 fn load6(ix: u32, row: u32) -> mat2x3<f32> {
     let stride = params.input.n;
     let at = ix + 6u * row * stride;
     return mat2x3<f32>(
-        input[at], input[at + stride], input[at + 2u * stride],
-        input[at + 3u * stride], input[at + 4u * stride], input[at + 5u * stride],
+        load_input(at), load_input(at + stride), load_input(at + 2u * stride),
+        load_input(at + 3u * stride), load_input(at + 4u * stride), load_input(at + 5u * stride),
     );
 }
 

@@ -20,9 +20,9 @@ fn main(
     }
     let at = 9u * ix;
     var filter_rows = mat3x3<f32>(
-        weight[at], weight[at + 1u], weight[at + 2u],
-        weight[at + 3u], weight[at + 4u], weight[at + 5u],
-        weight[at + 6u], weight[at + 7u], weight[at + 8u],
+        load_weight(at), load_weight(at + 1u), load_weight(at + 2u),
+        load_weight(at + 3u), load_weight(at + 4u), load_weight(at + 5u),
+        load_weight(at + 6u), load_weight(at + 7u), load_weight(at + 8u),
     );
     if FLIP_KERNEL {
         filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);

@@ -33,6 +33,9 @@ pub struct Capabilities {
     pub storage_alignment: u32,
     /// Whether the device has `SHADER_FLOAT32_ATOMIC`
     pub f32_atomics: bool,
+    /// Whether the device has `SHADER_F16`: without it f16 tensors are read through `unpack2x16float` and written by way of
+    /// the workspace.
+    pub f16: bool,
     /// Lanes of a subgroup, where the device has `SUBGROUP` and they are always as many. Kernels of the CPU class use it.
     pub subgroup_size: Option<u32>,
     /// After how many iterations, of all its loops together, the driver ends an invocation's loops without an error.
@@ -52,6 +55,7 @@ impl Capabilities {
             max_storage_buffers: 8,
             storage_alignment: 256,
             f32_atomics: false,
+            f16: false,
             subgroup_size: None,
             max_loop_iterations: None,
         }

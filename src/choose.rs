@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::gpu::{broadcast_step, lower};
 use crate::problem::{Gradient, Problem};
-use crate::tensor::{Layout, TensorName};
+use crate::tensor::{Layout, Storage, TensorName};
 
 /// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -232,6 +232,8 @@ pub struct Options {
     pub algorithm: Option<Algorithm>,
     /// How large the rounding errors may be.
     pub accuracy: Accuracy,
+    /// How the tensors lie in their buffers.
+    pub storage: Storage,
     /// What an algorithm derives from the weights alone is kept in a buffer of the caller's
     /// ([`Plan::packed_size`](crate::gpu::Plan::packed_size)) and made by a step of its own
     /// ([`Bound::encode_packing`](crate::gpu::Bound::encode_packing)), which is to be repeated when the weights change. Off,
@@ -260,6 +262,13 @@ impl Options {
     #[must_use]
     pub fn accuracy(mut self, accuracy: Accuracy) -> Self {
         self.accuracy = accuracy;
+        self
+    }
+
+    /// With tensors in a storage of their own.
+    #[must_use]
+    pub fn storage(mut self, storage: Storage) -> Self {
+        self.storage = storage;
         self
     }
 

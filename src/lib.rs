@@ -34,7 +34,7 @@ pub use problem::{
     Gradient, Im2col, LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth,
     SpatialSeparable2d,
 };
-pub use tensor::{Access, ELEMENT_BYTES, ElementType, Inputs, Layout, TensorName, TensorSpec};
+pub use tensor::{Access, ElementType, Inputs, Layout, Storage, TensorName, TensorSpec};
 
 /// Its examples are compiled with the tests.
 #[cfg(all(doctest, feature = "lab"))]

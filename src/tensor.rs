@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use half::f16;
+
 use crate::error::{Error, Result};
 
 /// The role of a tensor in an operation. The names are those of the public documentation and of case files.
@@ -161,17 +163,88 @@ impl fmt::Display for TensorName {
 /// Data of the tensors that an operation reads: row-major, contiguous.
 pub type Inputs = BTreeMap<TensorName, Vec<f32>>;
 
-/// Element type of a tensor. Both take four bytes.
+/// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementType {
-    /// IEEE binary32.
-    F32,
+    /// A real number, stored as [`Options::storage`](crate::Options::storage) says.
+    Real,
     /// Unsigned 32-bit integer.
     U32,
 }
 
-/// Bytes of one element.
-pub const ELEMENT_BYTES: u64 = 4;
+impl ElementType {
+    /// Bytes of one element.
+    pub fn bytes(self, storage: Storage) -> u64 {
+        match self {
+            ElementType::Real => storage.bytes(),
+            ElementType::U32 => 4,
+        }
+    }
+}
+
+/// How the real numbers of an operation's tensors lie in their buffers. Sums are f32 whichever it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum Storage {
+    /// IEEE binary32.
+    #[default]
+    F32,
+    /// IEEE binary16, two bytes each. What is written is rounded to one of the two nearest values, as the device does it;
+    /// beyond 65504 it may become infinite. A buffer holds a multiple of four bytes: a tensor of an odd number of elements
+    /// takes two bytes more.
+    F16,
+}
+
+impl Storage {
+    /// Every storage.
+    pub const ALL: [Storage; 2] = [Storage::F32, Storage::F16];
+
+    /// Bytes of one real number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Storage::F32 => 4,
+            Storage::F16 => 2,
+        }
+    }
+
+    /// The value that is stored for a number: the nearest, the even one of two that are as near.
+    pub fn round(self, value: f32) -> f32 {
+        match self {
+            Storage::F32 => value,
+            Storage::F16 => f16::from_f32(value).to_f32(),
+        }
+    }
+
+    /// What is stored for every tensor.
+    pub fn round_all(self, inputs: &Inputs) -> Inputs {
+        let rounded = |values: &Vec<f32>| values.iter().map(|&value| self.round(value)).collect();
+        inputs.iter().map(|(&name, values)| (name, rounded(values))).collect()
+    }
+
+    /// `f32` or `f16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Storage::F32 => "f32",
+            Storage::F16 => "f16",
+        }
+    }
+
+    /// The storage of that name.
+    pub fn parse(name: &str) -> Option<Storage> {
+        Storage::ALL.into_iter().find(|storage| storage.name() == name)
+    }
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Bytes that so many elements take in a buffer: storage bindings are multiples of four bytes.
+pub(crate) fn buffer_bytes(elements: u64, element: u64) -> u64 {
+    elements.saturating_mul(element).next_multiple_of(4)
+}
 
 /// Whether an operation reads or writes a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,6 +274,11 @@ impl TensorSpec {
     /// Number of elements. Geometry has checked that it fits.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Bytes of its elements.
+    pub fn bytes(&self, storage: Storage) -> u64 {
+        self.len() as u64 * self.element.bytes(storage)
     }
 
     /// Whether there is no element. Geometry rejects empty tensors.

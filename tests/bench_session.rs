@@ -14,7 +14,7 @@ use wgconv::bench::{
 use wgconv::gpu::{Gpu, Plan};
 use wgconv::{
     Algorithm, Conv, ConvTranspose, DeformConv2d, DepthToSpace, Gradient, Inputs, Options, Pool, PoolMode, Problem,
-    TensorName,
+    Storage, TensorName,
 };
 
 const SETTINGS: Settings = Settings { rounds: 2, samples: 3, sample_ms: 2.0, rotate_bytes: 1 << 16 };
@@ -39,7 +39,7 @@ fn row(item: &Item, clock: ClockKind) -> Row {
 fn measured(gpu: &Gpu, problem: &Problem, options: Options, clock: Clock) -> Row {
     let session = Session::new(gpu, &SETTINGS, clock);
     let inputs = random(problem, 1);
-    let expected = Arc::new(Expected::of(problem, &inputs).unwrap());
+    let expected = Arc::new(Expected::of(problem, &inputs, Storage::F32).unwrap());
     let mut item = Item::new(problem.clone(), options);
     for _ in 0..SETTINGS.rounds {
         session.visit(&mut item, &inputs, &mut || Ok(expected.clone()));
@@ -111,7 +111,7 @@ fn a_wrong_result_has_no_time() {
     let session = Session::new(&gpu, &SETTINGS, Clock::Auto);
     let (problem, inputs) = (problem(), random(&problem(), 1));
     // What other data lead to.
-    let expected = Arc::new(Expected::of(&problem, &random(&problem, 2)).unwrap());
+    let expected = Arc::new(Expected::of(&problem, &random(&problem, 2), Storage::F32).unwrap());
     let mut item = Item::new(problem, Options::default());
     session.visit(&mut item, &inputs, &mut || Ok(expected.clone()));
     assert!(!item.is_alive() && item.was_visited());
@@ -127,7 +127,7 @@ fn a_result_that_changes_later_is_verified_again() {
     let gpu = open();
     let session = Session::new(&gpu, &SETTINGS, Clock::Auto);
     let problem = problem();
-    let expected = Arc::new(Expected::of(&problem, &random(&problem, 1)).unwrap());
+    let expected = Arc::new(Expected::of(&problem, &random(&problem, 1), Storage::F32).unwrap());
     let mut item = Item::new(problem.clone(), Options::default());
     let mut asked = 0;
     for (seed, status, questions) in [(1, Status::Right, 1), (1, Status::Right, 1), (2, Status::Wrong, 2)] {
@@ -154,7 +154,7 @@ fn a_value_that_is_no_number_is_no_match() {
     let problem: Problem = Conv::new(1, 1, [3, 3], 1, [1, 1]).into();
     let inputs = random(&problem, 1);
     let mut outputs = gpu.run(&problem, &Options::default(), &inputs).unwrap();
-    let expected = Expected::of(&problem, &inputs).unwrap();
+    let expected = Expected::of(&problem, &inputs, Storage::F32).unwrap();
     assert!(expected.worst_error(&outputs) <= 1.0);
     outputs.output[4] = f32::NAN;
     assert_eq!(expected.worst_error(&outputs), f64::INFINITY);
@@ -162,7 +162,7 @@ fn a_value_that_is_no_number_is_no_match() {
     assert_eq!(expected.worst_error(&outputs), f64::INFINITY);
     // Gradients that are missing are no match either.
     let gradient: Problem = Gradient::new(problem, [TensorName::Weight]).into();
-    let expected = Expected::of(&gradient, &random(&gradient, 1)).unwrap();
+    let expected = Expected::of(&gradient, &random(&gradient, 1), Storage::F32).unwrap();
     assert_eq!(expected.worst_error(&outputs), f64::INFINITY);
 }
 
@@ -228,7 +228,7 @@ fn the_machine_has_limits() {
     let session = Session::new(&gpu, &SETTINGS, Clock::Auto);
     let (problem, inputs) = (problem(), random(&problem(), 1));
     let mut item = Item::new(problem.clone(), Options::default());
-    session.visit(&mut item, &inputs, &mut || Ok(Arc::new(Expected::of(&problem, &inputs)?)));
+    session.visit(&mut item, &inputs, &mut || Ok(Arc::new(Expected::of(&problem, &inputs, Storage::F32)?)));
     let names = RowNames {
         suite: "suite",
         layer: "layer",

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use wgconv::{
     Activation, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Error, Geometry, Im2col,
-    LocallyConnected2d, PaddingMode, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d, TensorName,
+    LocallyConnected2d, PaddingMode, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d, Storage, TensorName,
 };
 
 /// One axis of a window.
@@ -304,7 +304,7 @@ fn costs_of_known_layers() {
     let stem = stem.expect("a valid problem");
     assert_eq!(stem.macs(), 112 * 112 * 64 * 3 * 49);
     assert_eq!(stem.parameters(), 64 * 3 * 49 + 64);
-    assert_eq!(stem.min_bytes(), 4 * (3 * 224 * 224 + 64 * 3 * 49 + 64 + 64 * 112 * 112));
+    assert_eq!(stem.min_bytes(Storage::F32), 4 * (3 * 224 * 224 + 64 * 3 * 49 + 64 + 64 * 112 * 112));
     assert_eq!(stem.layer(1), Some(wgconv::LayerShape::new(7).stride(2).padding(3)));
     assert_eq!(stem.layer(2), None);
     let up = Geometry::new(&ConvTranspose::new(2, 4, [5], 6, [3]).groups(2).stride(2).into()).expect("a valid problem");
@@ -337,7 +337,7 @@ fn random_problems_never_panic_and_accepted_ones_are_consistent() {
         let residual = geometry.tensor(TensorName::Residual).map(|tensor| &tensor.shape[..]);
         prop_assert_eq!(residual, epilogue.residual.then(|| geometry.output_shape()));
         prop_assert_eq!(geometry.output_shape()[0], problem.batch());
-        prop_assert!(geometry.min_bytes() > 0 && geometry.intensity().is_finite());
+        prop_assert!(geometry.min_bytes(Storage::F32) > 0 && geometry.intensity(Storage::F32).is_finite());
         prop_assert_eq!(geometry.problem(), &problem);
         let _ = (geometry.sampling_macs(), geometry.parameters(), geometry.macs());
         if let Some(window) = geometry.window() {

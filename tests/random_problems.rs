@@ -14,8 +14,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wgconv::gpu::{Context, Gpu, Outputs, Plan};
 use wgconv::reference::Outcome;
 use wgconv::{
-    Accuracy, Algorithm, ErrorKind, Geometry, Gradient, Inputs, KernelClass, Options, Problem, TensorName, candidates,
-    choose, reference,
+    Accuracy, Algorithm, ErrorKind, Geometry, Gradient, Inputs, KernelClass, Options, Problem, Storage, TensorName,
+    candidates, choose, reference,
 };
 
 /// Beyond this a problem goes through geometry and choose only.
@@ -39,15 +39,15 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
         };
         count("accepted".into());
         for context in &contexts {
-            let Some(accepted) = accepted(context, &geometry)? else {
+            let Some(accepted) = takers(context, &geometry)? else {
                 count("beyond a limit".into());
                 continue;
             };
-            if geometry.min_bytes() > MOST_BYTES || geometry.macs() + geometry.sampling_macs() > MOST_MACS {
+            if geometry.min_bytes(Storage::F32) > MOST_BYTES || geometry.macs() + geometry.sampling_macs() > MOST_MACS {
                 count("beyond the size that is computed".into());
                 continue;
             }
-            let inputs = random(&problem, geometry.min_bytes());
+            let inputs = random(&problem, geometry.min_bytes(Storage::F32));
             let want = reference::run(&problem, &inputs).map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert_eq!(&want.shape[..], geometry.output_shape());
             let indices = want.indices.clone();
@@ -66,11 +66,11 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
             // The backward pass, from random gradients.
             let backward: Problem = Gradient::all(problem.clone()).into();
             let geometry = Geometry::new(&backward).map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let Some(accepted) = accepted(context, &geometry)? else {
+            let Some(accepted) = takers(context, &geometry)? else {
                 count("backward beyond a limit".into());
                 continue;
             };
-            let inputs = random(&backward, geometry.min_bytes());
+            let inputs = random(&backward, geometry.min_bytes(Storage::F32));
             let upstream = &inputs[&TensorName::GradOutput];
             let want = reference::gradients(&problem, &inputs, upstream, &problem.differentiable())
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -94,7 +94,7 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
 
 /// Every algorithm that takes the problem, the chosen one among them; `None` where limits of the device refuse them all.
 /// Nothing else keeps an operation's first algorithm from a problem that geometry accepts.
-fn accepted(context: &Context, geometry: &Geometry) -> Result<Option<Vec<Algorithm>>, TestCaseError> {
+fn takers(context: &Context, geometry: &Geometry) -> Result<Option<Vec<Algorithm>>, TestCaseError> {
     let candidates = candidates(geometry, context.capabilities(), &relaxed());
     if let Err(reason) = &candidates[0].verdict {
         prop_assert!(reason.starts_with("max_"), "{reason}");

@@ -11,7 +11,7 @@ use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
     Access, Algorithm, Capabilities, Conv, DeformConv2d, Geometry, Gradient, Layout, Options, PaddingMode, Pool,
-    PoolMode, Problem, SpatialSeparable2d, TensorName,
+    PoolMode, Problem, SpatialSeparable2d, Storage, TensorName,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -63,27 +63,39 @@ fn variants() -> BTreeMap<String, Variant> {
     let mut problems = problems();
     let gradients: Vec<Problem> = problems.iter().flat_map(gradients).collect();
     problems.extend(gradients);
+    // What is added to must be read first.
+    problems.push(Gradient::all(Conv::new(1, 2, [5], 2, [2])).beta(0.5).into());
     let mut variants = BTreeMap::new();
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in Algorithm::of(problem) {
-            let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
-            for capabilities in [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups) {
-                let capabilities = Capabilities { f32_atomics: true, ..capabilities };
-                for options in [common::relaxed(), strided(&geometry)] {
-                    let Ok(lowered) = lower_in_parts(&geometry, *algorithm, &capabilities, &options) else {
-                        continue;
-                    };
-                    for dispatch in &lowered.whole.dispatches {
-                        let label = dispatch.variant.label();
-                        assert!(iterations(dispatch).is_some(), "{label}: nobody counts its loops");
-                        variants.insert(label, dispatch.variant.clone());
-                    }
+            for (capabilities, options) in &settings(&geometry) {
+                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, capabilities, options) else {
+                    continue;
+                };
+                for dispatch in &lowered.whole.dispatches {
+                    let label = dispatch.variant.label();
+                    assert!(iterations(dispatch).is_some(), "{label}: nobody counts its loops");
+                    variants.insert(label, dispatch.variant.clone());
                 }
             }
         }
     }
     variants
+}
+
+/// Every class with f32 tensors; with f16 tensors both, one as if the device had no `SHADER_F16`.
+fn settings(geometry: &Geometry) -> Vec<(Capabilities, Options)> {
+    let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
+    let classes = [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups);
+    let plain = classes.flat_map(|caps| [common::relaxed(), strided(geometry)].map(|options| (caps, options)));
+    let halves = [
+        Capabilities { f16: true, ..Capabilities::gpu() },
+        Capabilities { f16: true, ..subgroups[0] },
+        Capabilities::cpu(),
+    ];
+    let halves = halves.map(|caps| (caps, common::relaxed().storage(Storage::F16)));
+    plain.chain(halves).map(|(caps, options)| (Capabilities { f32_atomics: true, ..caps }, options)).collect()
 }
 
 /// With a gradient whose channels lie together, where there is one.
@@ -107,7 +119,10 @@ fn gradients(problem: &Problem) -> Vec<Problem> {
 fn validated(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
-    let capabilities = NagaCapabilities::SHADER_FLOAT32_ATOMIC | NagaCapabilities::SUBGROUP;
+    let capabilities = NagaCapabilities::SHADER_FLOAT32_ATOMIC
+        | NagaCapabilities::SUBGROUP
+        | NagaCapabilities::SHADER_FLOAT16
+        | NagaCapabilities::SHADER_FLOAT16_IN_FLOAT32;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
@@ -135,14 +150,14 @@ fn every_variant_is_valid_and_translates_to_every_language() {
             let source = variant.source(shared_buffers);
             let (module, info) = validated(&label, &source);
             // f32 atomics exist in Vulkan and Metal alone.
-            translate(&label, &module, &info, source.contains("atomic<f32>"));
+            translate(&label, &module, &info, source.contains("atomic<f32>"), source.contains("enable f16"));
             let accesses: BTreeSet<&str> = source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
             assert!(!shared_buffers || accesses.is_empty(), "{label}: {accesses:?} stays read-only");
         }
     }
 }
 
-fn translate(label: &str, module: &naga::Module, info: &ModuleInfo, vulkan_and_metal_only: bool) {
+fn translate(label: &str, module: &naga::Module, info: &ModuleInfo, vulkan_and_metal_only: bool, has_f16: bool) {
     use naga::back;
     let spirv = back::spv::write_vec(module, info, &back::spv::Options::default(), None);
     assert!(spirv.is_ok_and(|words| words.len() > 100), "{label}: SPIR-V");
@@ -165,6 +180,10 @@ fn translate(label: &str, module: &naga::Module, info: &ModuleInfo, vulkan_and_m
     assert!(hlsl.is_ok(), "{label}: HLSL {:?}", hlsl.err());
     assert!(text.contains("numthreads"), "{label}: HLSL without an entry point");
 
+    // Devices under GL have no f16.
+    if has_f16 {
+        return;
+    }
     let mut text = String::new();
     let options = back::glsl::Options {
         version: back::glsl::Version::Embedded { version: 310, is_webgl: false },

@@ -66,7 +66,7 @@ impl Prepared {
         };
         let mut buffers = BTreeMap::new();
         for spec in plan.geometry().tensors() {
-            let tensor = buffer(spec.len() as u64 * wgconv::ELEMENT_BYTES);
+            let tensor = buffer(spec.bytes(wgconv::Storage::F32));
             if let Some(values) = data.get(&spec.name) {
                 gpu.queue().write_buffer(&tensor, 0, bytemuck::cast_slice(values));
             }

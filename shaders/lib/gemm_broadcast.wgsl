@@ -3,11 +3,11 @@
 // `advance`, so many elements further on, `load_columns`, and `column_ix`, which column the i-th of an invocation is.
 
 fn load_rows(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]), exists);
+    return select(vec4<f32>(), vec4<f32>(load_a(at.x), load_a(at.y), load_a(at.z), load_a(at.w)), exists);
 }
 
 // Row j of a chunk of b that `left` rows are left of. Behind the last one the first is read, and dropped.
-fn load_b(j: u32, left: u32, at: Place) -> vec4<f32> {
+fn load_columns_at(j: u32, left: u32, at: Place) -> vec4<f32> {
     let exists = j < left;
     return select(vec4<f32>(), load_columns(advance(at, select(0u, j * params.b_row, exists))), exists);
 }
@@ -75,17 +75,17 @@ fn main(
             let left = run_end - k;
             let x_low = mat4x4<f32>(
                 load_columns(b_ix),
-                load_b(1u, left, b_ix),
-                load_b(2u, left, b_ix),
-                load_b(3u, left, b_ix),
+                load_columns_at(1u, left, b_ix),
+                load_columns_at(2u, left, b_ix),
+                load_columns_at(3u, left, b_ix),
             );
             var x_high = mat4x4<f32>();
             if STEP > 4u {
                 x_high = mat4x4<f32>(
-                    load_b(4u, left, b_ix),
-                    load_b(5u, left, b_ix),
-                    load_b(6u, left, b_ix),
-                    load_b(7u, left, b_ix),
+                    load_columns_at(4u, left, b_ix),
+                    load_columns_at(5u, left, b_ix),
+                    load_columns_at(6u, left, b_ix),
+                    load_columns_at(7u, left, b_ix),
                 );
             }
             let held = lane < left;

@@ -7,7 +7,7 @@ struct Source {
 }
 
 fn load_positions(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]), inside);
+    return select(vec4<f32>(), vec4<f32>(load_input(at.x), load_input(at.y), load_input(at.z), load_input(at.w)), inside);
 }
 
 // Channel j of a chunk that `left` channels are left of. Behind the last one the first is read, and dropped.

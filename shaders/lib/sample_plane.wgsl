@@ -3,7 +3,7 @@
 
 fn corner_values(plane: u32, taps: BilinearTaps) -> vec4<f32> {
     let ix = plane + taps.y * params.input.h + taps.x * params.input.w;
-    return select(vec4<f32>(), vec4<f32>(input[ix.x], input[ix.y], input[ix.z], input[ix.w]), taps.valid);
+    return select(vec4<f32>(), vec4<f32>(load_input(ix.x), load_input(ix.y), load_input(ix.z), load_input(ix.w)), taps.valid);
 }
 
 fn sample_plane(plane: u32, taps: BilinearTaps) -> f32 {

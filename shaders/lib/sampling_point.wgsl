@@ -5,7 +5,7 @@ fn sampling_point(n: u32, offset_group: u32, tap: u32, o: vec3<u32>) -> vec2<f32
     let k = vec2<u32>(tap / kernel.z, tap % kernel.z);
     let grid_point = vec2<i32>(o.yz * params.stride.yz + k * params.dilation.yz) - vec2<i32>(params.pad_begin.yz);
     let channel = 2u * (offset_group * kernel.y * kernel.z + tap);
-    let y = offset[view_index(params.offset, n, channel, o)];
-    let x = offset[view_index(params.offset, n, channel + 1u, o)];
+    let y = load_offset(view_index(params.offset, n, channel, o));
+    let x = load_offset(view_index(params.offset, n, channel + 1u, o));
     return vec2<f32>(grid_point) + vec2<f32>(y, x);
 }

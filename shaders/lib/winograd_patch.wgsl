@@ -35,13 +35,13 @@ fn coordinates(start: i32, extent: u32, pad_end: u32) -> Line {
 
 fn load4(row: u32, exists: bool, columns: Line) -> vec4<f32> {
     let at = row + columns.at * params.input.w;
-    let values = vec4<f32>(input[at.x], input[at.y], input[at.z], input[at.w]);
+    let values = vec4<f32>(load_input(at.x), load_input(at.y), load_input(at.z), load_input(at.w));
     return select(vec4<f32>(), values, columns.inside & vec4<bool>(exists));
 }
 
 fn load6(row: u32, exists: bool, columns: Line) -> mat2x3<f32> {
     let low = load4(row, exists, columns);
     let at = row + columns.more * params.input.w;
-    let high = select(vec2<f32>(), vec2<f32>(input[at.x], input[at.y]), columns.more_inside & vec2<bool>(exists));
+    let high = select(vec2<f32>(), vec2<f32>(load_input(at.x), load_input(at.y)), columns.more_inside & vec2<bool>(exists));
     return mat2x3<f32>(low.xyz, vec3<f32>(low.w, high));
 }

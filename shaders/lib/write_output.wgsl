@@ -5,16 +5,16 @@
 fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     var value = sum;
     if HAS_BIAS {
-        value += bias[co];
+        value += load_bias(co);
     }
     if HAS_RESIDUAL {
-        value += residual[view_index(params.residual, n, co, p)];
+        value += load_residual(view_index(params.residual, n, co, p));
     }
     value = activate(value, ACTIVATION, params.slope);
     let ix = view_index(params.output, n, co, p);
     // What an overwritten buffer holds may be NaN.
     if params.beta != 0.0 {
-        value += params.beta * output[ix];
+        value += params.beta * load_output(ix);
     }
-    output[ix] = value;
+    store_output(ix, value);
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
 use crate::reference::{self, Outcome};
-use crate::tensor::{Inputs, TensorName};
+use crate::tensor::{Inputs, Storage, TensorName};
 use crate::timing::{Clock, ClockKind, Stopwatch, Summary, buffer_sets, repeats};
 
 /// What must come of a problem, by the f64 reference.
@@ -20,9 +20,11 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Runs the reference: for a backward pass that of every wanted gradient, not accumulated.
-    pub fn of(problem: &Problem, inputs: &Inputs) -> Result<Expected> {
-        let outcomes = match problem {
+    /// Runs the reference: for a backward pass that of every wanted gradient, not accumulated. Inputs and results are those
+    /// that a storage holds.
+    pub fn of(problem: &Problem, inputs: &Inputs, storage: Storage) -> Result<Expected> {
+        let inputs = &storage.round_all(inputs);
+        let outcomes: BTreeMap<TensorName, Outcome> = match problem {
             Problem::Gradient(gradient) => {
                 let wanted: Vec<TensorName> = gradient.wanted.iter().copied().collect();
                 let upstream = inputs.get(&TensorName::GradOutput).map_or(&[][..], Vec::as_slice);
@@ -31,7 +33,8 @@ impl Expected {
             }
             _ => BTreeMap::from([(TensorName::Output, reference::run(problem, inputs)?)]),
         };
-        Ok(Expected { outcomes })
+        let stored = outcomes.into_iter().map(|(name, outcome)| (name, outcome.stored(storage)));
+        Ok(Expected { outcomes: stored.collect() })
     }
 
     /// Largest error over its tolerance: up to 1 is right. Infinite where a value or a position is missing, is no
@@ -133,6 +136,11 @@ impl Item {
         &self.problem
     }
 
+    /// How it is computed.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Whether there is a reason to measure it again.
     pub fn is_alive(&self) -> bool {
         !self.visited || self.status == Status::Right
@@ -178,7 +186,7 @@ impl Item {
             device: names.device.into(),
             algorithm: self.algorithm.or(self.options.algorithm).map_or("auto", Algorithm::name).into(),
             chosen: names.chosen,
-            element: "f32".into(),
+            element: self.options.storage.name().into(),
             problem: self.problem.clone(),
             status: self.status,
             message: self.message.clone(),
@@ -320,7 +328,7 @@ impl<'a> Session<'a> {
         let again = (0..5).map(|_| Ok(make(self.gpu.context())?.1)).collect::<Result<Vec<f64>>>()?;
         item.costs = Costs {
             macs: plan.geometry().macs(),
-            min_bytes: plan.geometry().min_bytes(),
+            min_bytes: plan.geometry().min_bytes(plan.options().storage),
             traffic_bytes: plan.traffic_bytes(),
             workspace_bytes: plan.workspace_size(),
             dispatches: plan.dispatch_count(),

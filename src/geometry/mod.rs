@@ -21,7 +21,7 @@ use crate::problem::{
     Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Gradient, Im2col,
     LocallyConnected2d, PaddingMode, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d,
 };
-use crate::tensor::{Access, ELEMENT_BYTES, ElementType, TensorName, TensorSpec};
+use crate::tensor::{Access, ElementType, Storage, TensorName, TensorSpec};
 use window::{WindowRequest, axis_field, positive};
 
 /// A checked problem: its tensors, its sliding window and what it costs. Made once, never wrong.
@@ -124,14 +124,14 @@ impl Geometry {
         self.parameters
     }
 
-    /// Bytes of all tensors, each touched once: the least any algorithm moves.
-    pub fn min_bytes(&self) -> u64 {
-        self.tensors.iter().map(|t| t.len() as u64 * ELEMENT_BYTES).sum()
+    /// Bytes of all tensors in a storage, each touched once: the least any algorithm moves.
+    pub fn min_bytes(&self, storage: Storage) -> u64 {
+        self.tensors.iter().map(|spec| spec.bytes(storage)).sum()
     }
 
     /// Floating-point operations per byte at best: `2·macs / min_bytes`.
-    pub fn intensity(&self) -> f64 {
-        2.0 * self.macs as f64 / self.min_bytes() as f64
+    pub fn intensity(&self, storage: Storage) -> f64 {
+        2.0 * self.macs as f64 / self.min_bytes(storage) as f64
     }
 }
 
@@ -150,11 +150,11 @@ fn checked_product(factors: &[usize]) -> Option<u64> {
 }
 
 fn read(name: TensorName, shape: Vec<usize>) -> TensorSpec {
-    TensorSpec { name, shape, element: ElementType::F32, access: Access::Read }
+    TensorSpec { name, shape, element: ElementType::Real, access: Access::Read }
 }
 
 fn write(name: TensorName, shape: Vec<usize>) -> TensorSpec {
-    TensorSpec { name, shape, element: ElementType::F32, access: Access::Write }
+    TensorSpec { name, shape, element: ElementType::Real, access: Access::Write }
 }
 
 /// N C spatial.

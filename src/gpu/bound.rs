@@ -7,7 +7,7 @@ use super::context::Pipeline;
 use super::plan::{Launch, Plan};
 use super::program::Operand;
 use crate::error::{Error, Result};
-use crate::tensor::{Access, ELEMENT_BYTES, Layout, TensorName, TensorSpec};
+use crate::tensor::{Access, Layout, TensorName, TensorSpec, buffer_bytes};
 
 /// Buffers for the tensors of a plan, and its workspace.
 #[derive(Debug, Clone, Default)]
@@ -211,9 +211,11 @@ impl Binder<'_> {
                 .ok_or_else(|| binding_error(name, "buffer", "absent", "the problem needs this tensor"))?;
             let layout = self.layout(spec);
             // Layout::check has bounded the span.
-            let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
-            let end = self.check_range(name, range, span)?;
-            let start = range.offset + layout.offset as u64 * ELEMENT_BYTES;
+            let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
+            let element = spec.element.bytes(self.plan.options.storage);
+            self.check_range(name, range, buffer_bytes(span, element))?;
+            let end = range.offset + span.saturating_mul(element);
+            let start = range.offset + layout.offset as u64 * element;
             ranges.push(Checked { name: name.into(), access: spec.access, buffer: range.buffer, start, end });
         }
         let scratch = [
@@ -224,7 +226,8 @@ impl Binder<'_> {
             if bytes > 0 {
                 let absent = || binding_error(name, "buffer", "absent", format!("the plan needs {bytes} bytes of it"));
                 let range = range.ok_or_else(absent)?;
-                let end = self.check_range(name, range, bytes)?;
+                self.check_range(name, range, bytes)?;
+                let end = range.offset + bytes;
                 let (name, access) = (name.into(), Access::Write);
                 ranges.push(Checked { name, access, buffer: range.buffer, start: range.offset, end });
             }
@@ -232,7 +235,7 @@ impl Binder<'_> {
         self.check_sharing(&ranges)
     }
 
-    fn check_range(&self, name: &str, range: &Range<'_>, bytes: u64) -> Result<u64> {
+    fn check_range(&self, name: &str, range: &Range<'_>, bytes: u64) -> Result<()> {
         if !range.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
             return Err(binding_error(name, "usage", format!("{:?}", range.buffer.usage()), "it must contain STORAGE"));
         }
@@ -245,7 +248,7 @@ impl Binder<'_> {
         if needed > range.buffer.size() {
             return Err(binding_error(name, "size", range.buffer.size(), format!("the tensor ends at byte {needed}")));
         }
-        Ok(needed)
+        Ok(())
     }
 
     /// A written range must overlap nothing, and shares its buffer with a read one only when the plan allows it.
@@ -292,18 +295,25 @@ impl Binder<'_> {
         let kernel = launch.dispatch.variant.kernel;
         let mut params = launch.dispatch.params.clone();
         let mut resources = Vec::with_capacity(kernel.bindings.len());
+        // What all images share is summed over the parts of the batch.
+        let accumulates = |access, name: TensorName| first_image > 0 && access != Access::Read && !name.is_per_image();
         for (spec, operand) in kernel.bindings.iter().zip(&launch.dispatch.operands) {
             let resource = match *operand {
                 Operand::Tensor(name) => {
                     let (resource, base) = self.tensor_range(name, images, first_image)?;
                     params.set_base(spec.name, base);
-                    // What all images share is summed over the parts of the batch.
-                    if first_image > 0 && spec.access != Access::Read && !name.is_per_image() {
+                    if accumulates(spec.access, name) {
                         params.accumulate();
                     }
                     resource
                 }
                 Operand::Workspace { offset, bytes } => scratch(self.bindings.workspace, offset, bytes)?,
+                Operand::Widened { tensor, offset, bytes } => {
+                    if accumulates(spec.access, tensor) {
+                        params.accumulate();
+                    }
+                    scratch(self.bindings.workspace, offset, bytes)?
+                }
                 Operand::Packed { offset, bytes } => scratch(self.bindings.packed, offset, bytes)?,
                 Operand::Unused => {
                     wgpu::BufferBinding { buffer: self.plan.context.unused(spec.access), offset: 0, size: None }
@@ -350,15 +360,16 @@ impl Binder<'_> {
             shape[0] = images;
         }
         let alignment = u64::from(self.plan.context.capabilities().storage_alignment);
-        let start = layout.offset as u64 * ELEMENT_BYTES;
+        let element = spec.element.bytes(self.plan.options.storage);
+        let start = layout.offset as u64 * element;
         let aligned = start - start % alignment;
-        let end = layout.span(&shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
+        let end = buffer_bytes(layout.span(&shape).unwrap_or(usize::MAX) as u64, element);
         let resource = wgpu::BufferBinding {
             buffer: range.buffer,
             offset: range.offset + aligned,
             size: wgpu::BufferSize::new(end - aligned),
         };
-        Ok((resource, ((start - aligned) / ELEMENT_BYTES) as u32))
+        Ok((resource, ((start - aligned) / element) as u32))
     }
 }
 

@@ -97,6 +97,19 @@ impl Uniform {
     }
 }
 
+/// How a binding holds the real numbers that a shader reads as f32 through `load_NAME(i)` and writes through
+/// `store_NAME(i, value)`, which the prelude defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Element {
+    /// As they are.
+    #[default]
+    F32,
+    /// `f16`: the device has `SHADER_F16`.
+    F16,
+    /// Two f16 to a `u32`, for reading on any device.
+    F16Pair,
+}
+
 /// A storage buffer of a kernel. Binding numbers count from 1 in order; 0 is the uniform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindingSpec {
@@ -132,6 +145,12 @@ impl Kernel {
     /// Whether it ends with the epilogue.
     pub fn has_epilogue(&self) -> bool {
         self.parts.contains(&part::WRITE_OUTPUT)
+    }
+
+    /// Whether it reads or writes a binding through the prelude's functions alone, so that any [`Element`] will do.
+    pub fn is_accessed(&self, binding: &str) -> bool {
+        let names = |text: &str| ["load", "store"].iter().any(|verb| text.contains(&format!("{verb}_{binding}(")));
+        names(self.source) || self.parts.iter().any(|part| names(part.source))
     }
 
     /// Names of the prelude's constants, those of the epilogue last.
@@ -195,24 +214,36 @@ pub struct Variant {
     pub kernel: &'static Kernel,
     /// Values in the order of [`Kernel::constant_names`].
     pub constants: Vec<Constant>,
+    /// How each of [`Kernel::bindings`] holds real numbers.
+    pub elements: Vec<Element>,
 }
 
 impl Variant {
     /// The whole WGSL module. With `shared_buffers` every storage buffer is declared read-write, so that tensors may be
     /// ranges of one buffer: WebGPU refuses a buffer that one dispatch binds both read-only and read-write.
     pub fn source(&self, shared_buffers: bool) -> String {
+        let mut body = String::new();
+        for part in self.kernel.parts {
+            body.push_str(part.source);
+            body.push('\n');
+        }
+        body.push_str(self.kernel.source);
         let mut text = String::new();
+        if self.elements.contains(&Element::F16) {
+            text.push_str("enable f16;\n");
+        }
         for (name, value) in self.kernel.constant_names().zip(&self.constants) {
             match value {
                 Constant::U32(value) => text.push_str(&format!("const {name}: u32 = {value}u;\n")),
                 Constant::Bool(value) => text.push_str(&format!("const {name}: bool = {value};\n")),
             }
         }
-        for part in self.kernel.parts {
-            text.push_str(part.source);
-            text.push('\n');
+        for (spec, &element) in self.kernel.bindings.iter().zip(&self.elements) {
+            let (accessors, declared, stored) = accessors(spec.name, element, &body);
+            text.push_str(&accessors);
+            body = body.replace(&declared, &stored);
         }
-        text.push_str(self.kernel.source);
+        text.push_str(&body);
         if shared_buffers {
             text = text.replace("var<storage, read> ", "var<storage, read_write> ");
         }
@@ -230,8 +261,36 @@ impl Variant {
                 Constant::Bool(value) => format!("{name}={value}"),
             })
             .collect();
-        format!("{}({})", self.kernel.stem, values.join(","))
+        let narrow = self.kernel.bindings.iter().zip(&self.elements).filter(|(_, element)| **element != Element::F32);
+        let narrow: Vec<String> = narrow.map(|(spec, element)| format!(" {}: {element:?}", spec.name)).collect();
+        format!("{}({}){}", self.kernel.stem, values.join(","), narrow.join(""))
     }
+}
+
+/// The functions through which a text that uses them reads and writes a binding, the binding's declaration in that text, and
+/// what stands for it.
+fn accessors(name: &str, element: Element, text: &str) -> (String, String, String) {
+    let vec4 = format!("> {name}: array<vec4<f32>>;");
+    let declared = if text.contains(&vec4) { vec4 } else { format!("> {name}: array<f32>;") };
+    let (value, stored, load, store) = match (declared.contains("vec4"), element) {
+        (false, Element::F32) => ("f32", "f32", "held[i]", "value"),
+        (false, Element::F16) => ("f32", "f16", "f32(held[i])", "f16(value)"),
+        (false, Element::F16Pair) => ("f32", "u32", "unpack2x16float(held[i >> 1u] >> ((i & 1u) << 4u)).x", ""),
+        (true, Element::F32) => ("vec4<f32>", "vec4<f32>", "held[i]", "value"),
+        (true, Element::F16) => ("vec4<f32>", "vec4<f16>", "vec4<f32>(held[i])", "vec4<f16>(value)"),
+        (true, Element::F16Pair) => {
+            ("vec4<f32>", "vec2<u32>", "vec4<f32>(unpack2x16float(held[i].x), unpack2x16float(held[i].y))", "")
+        }
+    };
+    let mut functions = String::new();
+    if text.contains(&format!("load_{name}(")) {
+        let load = load.replace("held", name);
+        functions.push_str(&format!("fn load_{name}(i: u32) -> {value} {{ return {load}; }}\n"));
+    }
+    if text.contains(&format!("store_{name}(")) {
+        functions.push_str(&format!("fn store_{name}(i: u32, value: {value}) {{ {name}[i] = {store}; }}\n"));
+    }
+    (functions, declared, format!("> {name}: array<{stored}>;"))
 }
 
 /// Every kernel, in the order of the files.
@@ -284,6 +343,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &lp_pool_grad_input::KERNEL,
         &max_pool::KERNEL,
         &max_pool_grad_input::KERNEL,
+        &narrow::KERNEL,
         &padding_grad::KERNEL,
         &pool_reduce::KERNEL,
         &radix_histogram::KERNEL,
@@ -293,6 +353,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &space_to_depth::KERNEL,
         &spatial_separable2d_direct::KERNEL,
         &sum_slices::KERNEL,
+        &widen::KERNEL,
         &winograd_input::KERNEL,
         &winograd_output::KERNEL,
         &winograd_weight::KERNEL,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::catalog::{Constant, Variant};
+use super::catalog::{Constant, Element, Variant};
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
 use crate::tensor::Access;
@@ -32,6 +32,7 @@ struct Shared {
 struct PipelineKey {
     stem: &'static str,
     constants: Vec<Constant>,
+    elements: Vec<Element>,
     runtime_checks: bool,
     shared_buffers: bool,
 }
@@ -54,10 +55,10 @@ pub fn required_features(_adapter: &wgpu::Adapter) -> wgpu::Features {
 }
 
 /// Features that some kernels use where the adapter has them: f32 atomics, for
-/// [`Algorithm::AtomicScatter`](crate::Algorithm::AtomicScatter), and subgroups, which make CPU adapters several times
-/// faster.
+/// [`Algorithm::AtomicScatter`](crate::Algorithm::AtomicScatter), subgroups, which make CPU adapters several times
+/// faster, and f16, without which [`Storage::F16`](crate::Storage::F16) takes workspace for what is written.
 pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
-    adapter.features() & (wgpu::Features::SHADER_FLOAT32_ATOMIC | wgpu::Features::SUBGROUP)
+    adapter.features() & (wgpu::Features::SHADER_FLOAT32_ATOMIC | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
 }
 
 /// Limits worth asking for: the adapter's own buffer and binding sizes on top of `base`, so that large tensors need not
@@ -106,6 +107,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         // Kernels that read vec4s need bindings that start at one.
         storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
         f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
+        f16: device.features().contains(wgpu::Features::SHADER_F16),
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
         max_loop_iterations: llvmpipe.then_some(LLVMPIPE_LOOP_ITERATIONS),
     }
@@ -176,6 +178,7 @@ impl Context {
         let key = PipelineKey {
             stem: variant.kernel.stem,
             constants: variant.constants.clone(),
+            elements: variant.elements.clone(),
             runtime_checks,
             shared_buffers,
         };

@@ -93,7 +93,9 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         | "scale"
         | "im2col"
         | "deform_conv2d_cells"
-        | "winograd_weight" => 0,
+        | "winograd_weight"
+        | "widen"
+        | "narrow" => 0,
         "avg_pool" | "max_pool" => nest(&[dispatch.constant("ROWS")?, kd, kh, kw]),
         // Every axis searches its first tap.
         "col2im" => nest(&[kd, kh, kw]) + kd + kh + kw + 3,

@@ -11,14 +11,14 @@ use super::{
     conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
     deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4,
     gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce,
-    space_to_depth, spatial_separable2d_direct,
+    space_to_depth, spatial_separable2d_direct, storage,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
-use crate::tensor::{ELEMENT_BYTES, Layout, TensorName, TensorSpec};
+use crate::tensor::{Layout, Storage, TensorName, TensorSpec, buffer_bytes};
 
 /// A batch cut into equal parts and a remainder, each with its program.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +87,14 @@ pub fn lower_in_parts(
     let batch = geometry.problem().batch();
     let program_for = |images: usize| -> Result<Program> {
         let part = Geometry::new(&geometry.problem().clone().with_batch(images))?;
-        let program = lower(&part, algorithm, capabilities, options)?;
+        let mut program = lower(&part, algorithm, capabilities, options)?;
+        if options.storage == Storage::F16 {
+            let whole = images == batch;
+            storage::to_f16(&mut program, &part, capabilities, options, whole).map_err(|reason| {
+                let what = format!("{} by {algorithm} in f16", geometry.problem().op_name());
+                Error::Unsupported { what, reason }
+            })?;
+        }
         check_limits(&part, &program, capabilities, options)?;
         Ok(program)
     };
@@ -134,7 +141,8 @@ fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, opt
     }
     for dispatch in program.packing.iter().chain(&program.dispatches) {
         for operand in &dispatch.operands {
-            if let Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } = operand
+            if let Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } | Operand::Widened { bytes, .. } =
+                operand
                 && *bytes > caps.max_binding_bytes
             {
                 return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, *bytes);
@@ -168,7 +176,7 @@ fn binding_bytes(spec: &TensorSpec, options: &Options, caps: &Capabilities) -> u
     let layout = options.layouts.get(&spec.name).unwrap_or(&contiguous);
     let span = layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset;
     let slack = if layout.offset == 0 && spec.shape[0] == 1 { 0 } else { u64::from(caps.storage_alignment) };
-    (span as u64).saturating_mul(ELEMENT_BYTES).saturating_add(slack)
+    buffer_bytes(span as u64, spec.element.bytes(options.storage)).saturating_add(slack)
 }
 
 pub(super) struct Lowering<'a> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use half::f16;
+
 use super::bound::{Bindings, Bound};
 use super::context::{Context, optional_features, required_features, required_limits};
 use super::plan::Plan;
@@ -10,7 +12,7 @@ use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tensor::{Access, ELEMENT_BYTES, ElementType, Inputs, Layout, TensorName, TensorSpec};
+use crate::tensor::{Access, ElementType, Inputs, Layout, Storage, TensorName, TensorSpec, buffer_bytes};
 
 /// Which adapter to open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -124,7 +126,7 @@ impl Gpu {
     fn from_adapter(adapter: &wgpu::Adapter) -> Result<Gpu> {
         let base = wgpu::Limits::downlevel_defaults().using_resolution(adapter.limits());
         // For measurements; no kernel needs them.
-        let instruments = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16 | wgpu::Features::PIPELINE_CACHE;
+        let instruments = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
         let optional = adapter.features() & instruments;
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("wgconv"),
@@ -205,12 +207,13 @@ impl Gpu {
     pub(crate) fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut buffers = BTreeMap::new();
+        let storage = plan.options().storage;
         for spec in plan.geometry().tensors() {
             let layout = layout_of(plan, spec);
             let span = layout.span(&spec.shape).unwrap_or(usize::MAX);
             let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some(spec.name.as_str()),
-                size: span as u64 * ELEMENT_BYTES,
+                size: buffer_bytes(span as u64, spec.element.bytes(storage)),
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -219,12 +222,19 @@ impl Gpu {
                 if data.len() != spec.len() {
                     return Err(Error::Shape { tensor: spec.name, got: vec![data.len()], want: spec.shape.clone() });
                 }
-                if layout.is_contiguous(&spec.shape) {
-                    self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(data));
-                } else {
+                let strided = (!layout.is_contiguous(&spec.shape)).then(|| {
                     let mut strided = vec![f32::NAN; span];
                     layout.scatter(&spec.shape, data, &mut strided);
-                    self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&strided));
+                    strided
+                });
+                let data = strided.as_deref().unwrap_or(data);
+                match storage {
+                    Storage::F32 => self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(data)),
+                    Storage::F16 => {
+                        let mut halves: Vec<f16> = data.iter().copied().map(f16::from_f32).collect();
+                        halves.resize(halves.len().next_multiple_of(2), f16::NAN);
+                        self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&halves));
+                    }
                 }
             }
             buffers.insert(spec.name, buffer);
@@ -283,12 +293,21 @@ impl Gpu {
         for spec in plan.geometry().tensors().iter().filter(|spec| spec.access != Access::Read) {
             let words = self.read_back(&prepared.buffers[&spec.name])?;
             let layout = layout_of(plan, spec);
-            let dense = layout.gather(&spec.shape, &words);
-            match (spec.name, spec.element) {
-                (_, ElementType::U32) => outputs.indices = Some(dense),
-                (TensorName::Output, _) => outputs.output = bytemuck::cast_vec(dense),
-                (name, _) => {
-                    outputs.gradients.insert(name, bytemuck::cast_vec(dense));
+            if spec.element == ElementType::U32 {
+                outputs.indices = Some(layout.gather(&spec.shape, &words));
+                continue;
+            }
+            let dense = match plan.options().storage {
+                Storage::F32 => layout.gather(&spec.shape, bytemuck::cast_slice(&words)),
+                Storage::F16 => {
+                    let halves: Vec<f16> = layout.gather(&spec.shape, bytemuck::cast_slice(&words));
+                    halves.into_iter().map(f16::to_f32).collect()
+                }
+            };
+            match spec.name {
+                TensorName::Output => outputs.output = dense,
+                name => {
+                    outputs.gradients.insert(name, dense);
                 }
             }
         }

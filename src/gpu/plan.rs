@@ -11,7 +11,6 @@ use crate::choose::{Choice, Options, choose};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::problem::Problem;
-use crate::tensor::ELEMENT_BYTES;
 
 /// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync`, bound as often as wanted. Making
 /// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
@@ -134,10 +133,10 @@ impl Plan {
     /// bound of what this algorithm moves if no dispatch finds another's data in a cache.
     pub fn traffic_bytes(&self) -> u64 {
         let bytes = |operand: &Operand, images: usize| match *operand {
-            Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } => bytes,
+            Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } | Operand::Widened { bytes, .. } => bytes,
             Operand::Unused => 0,
             Operand::Tensor(name) => self.geometry.tensor(name).map_or(0, |spec| {
-                let len = spec.len() as u64 * ELEMENT_BYTES;
+                let len = spec.bytes(self.options.storage);
                 if spec.takes_layout() { len / spec.shape[0] as u64 * images as u64 } else { len }
             }),
         };

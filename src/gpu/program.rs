@@ -1,12 +1,12 @@
 //! What a plan executes, as plain data: dispatches over named tensors and workspace. No device is involved, so every
 //! program that the chooser can produce is checked without one.
 
-use super::catalog::{Constant, Kernel, Variant};
+use super::catalog::{Constant, Element, Kernel, Variant};
 use super::params::{GemmParams, View, WindowParams};
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
-use crate::tensor::{Access, ELEMENT_BYTES, TensorName};
+use crate::tensor::{Access, TensorName};
 
 /// What is bound at one binding of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,25 @@ pub enum Operand {
         /// Length.
         bytes: u64,
     },
+    /// A range of the workspace, in bytes, that holds a tensor as f32 for the time of a program: what the device cannot
+    /// write in the tensor's own storage.
+    Widened {
+        /// The tensor.
+        tensor: TensorName,
+        /// Start, aligned for any device.
+        offset: u64,
+        /// Length.
+        bytes: u64,
+    },
     /// Declared by the shader but not touched by this variant.
     Unused,
+}
+
+impl Operand {
+    /// Whether it is a range of the workspace.
+    pub fn is_workspace(self) -> bool {
+        matches!(self, Operand::Workspace { .. } | Operand::Widened { .. })
+    }
 }
 
 /// An operand with the view that the shader reads it through.
@@ -134,7 +151,8 @@ impl Dispatch {
             constants.extend(params.epilogue_constants());
         }
         debug_assert_eq!(operands.len(), kernel.bindings.len(), "{}", kernel.stem);
-        Dispatch { variant: Variant { kernel, constants }, params, operands, workgroups }
+        let elements = vec![Element::F32; kernel.bindings.len()];
+        Dispatch { variant: Variant { kernel, constants, elements }, params, operands, workgroups }
     }
 
     /// Value of a constant, 1 for `true`.
@@ -150,9 +168,7 @@ impl Dispatch {
     pub(crate) fn reads_and_writes_workspace(&self) -> bool {
         let touches = |access: Access| {
             let bindings = self.variant.kernel.bindings.iter().zip(&self.operands);
-            bindings
-                .into_iter()
-                .any(|(spec, operand)| spec.access == access && matches!(operand, Operand::Workspace { .. }))
+            bindings.into_iter().any(|(spec, operand)| spec.access == access && operand.is_workspace())
         };
         touches(Access::Read) && touches(Access::Write)
     }
@@ -197,6 +213,12 @@ impl Program {
         Some(Slot { operand: Operand::Workspace { offset, bytes }, view })
     }
 
+    /// Reserves so many elements behind everything that the dispatches so far use.
+    pub(crate) fn append(&mut self, elements: usize) -> Option<Slot> {
+        self.next = self.workspace_bytes;
+        self.reserve(&[elements])
+    }
+
     /// Reserves a contiguous tensor among the packed weights.
     pub(crate) fn reserve_packed(&mut self, shape: &[usize]) -> Option<Slot> {
         let (bytes, view) = contiguous(shape)?;
@@ -216,11 +238,14 @@ impl Program {
     }
 }
 
+/// Bytes of an element in workspace and packed weights, which hold f32 whatever the storage of the tensors.
+const WORKSPACE_ELEMENT: u64 = 4;
+
 /// Bytes and view of a contiguous tensor; `None` beyond what a shader can index.
 fn contiguous(shape: &[usize]) -> Option<(u64, View)> {
     let elements = shape.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64))?;
     let view = View::new(&crate::tensor::Layout::contiguous(shape));
-    (elements <= i32::MAX as u64).then_some((elements * ELEMENT_BYTES, view))
+    (elements <= i32::MAX as u64).then_some((elements * WORKSPACE_ELEMENT, view))
 }
 
 /// A convolution between slots: what the launchers of plain convolutions are given.

@@ -23,7 +23,7 @@ use crate::choose::Algorithm;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::problem::Problem;
-use crate::tensor::TensorName;
+use crate::tensor::{Storage, TensorName};
 
 /// What an operation yields.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,20 @@ impl Outcome {
     /// Where the output is not finite, compare the class instead: the bound is then not finite either.
     pub fn tolerance(&self, i: usize) -> f64 {
         self.bounds[i]
+    }
+
+    /// With bounds for a result that was stored: of f16, wider by the distance of neighbours at the largest value that the
+    /// bounds allow, as a device may round up or down, and by the largest subnormal, as it may flush those to zero.
+    #[must_use]
+    pub fn stored(mut self, storage: Storage) -> Outcome {
+        const SPACING: f64 = 1.0 / 1024.0;
+        const LEAST_NORMAL: f64 = 1.0 / 16384.0;
+        if storage == Storage::F16 {
+            for (bound, value) in self.bounds.iter_mut().zip(&self.output) {
+                *bound += SPACING * (value.abs() + *bound) + LEAST_NORMAL;
+            }
+        }
+        self
     }
 
     /// Elements that are copies of inputs.

@@ -252,7 +252,7 @@ mod tests {
         let key = Key {
             operation: problem.op_name(),
             problem,
-            element: "f32".into(),
+            storage: Default::default(),
             layouts: Default::default(),
             accuracy: Default::default(),
             pack_weights: false,

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Context, catalog};
 use crate::problem::Problem;
-use crate::tensor::{Layout, TensorName};
+use crate::tensor::{Layout, Storage, TensorName};
 
 /// Everything that the fastest algorithm depends on. Two problems share an entry of the cache where their keys are equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct Key {
     pub operation: String,
     /// The problem: pass, every extent, epilogue, the wanted gradients and what accumulates.
     pub problem: Problem,
-    /// Type of the elements: `f32`.
-    pub element: String,
+    /// [`Options::storage`].
+    pub storage: Storage,
     /// Layouts that are not contiguous.
     pub layouts: BTreeMap<TensorName, Layout>,
     /// [`Options::accuracy`].
@@ -94,7 +94,7 @@ impl Key {
         Key {
             operation: problem.op_name(),
             problem: problem.clone(),
-            element: "f32".into(),
+            storage: options.storage,
             layouts: layouts.map(|(&name, layout)| (name, layout.clone())).collect(),
             accuracy: options.accuracy,
             pack_weights: options.pack_weights,

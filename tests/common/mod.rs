@@ -5,9 +5,11 @@ pub mod strategy;
 
 use std::collections::BTreeMap;
 
+use half::f16;
 use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
 use wgconv::{
-    Access, Accuracy, Algorithm, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName, candidates,
+    Access, Accuracy, Algorithm, Conv, ElementType, Geometry, Inputs, Layout, Options, Problem, TensorName, TensorSpec,
+    candidates,
 };
 use wgconv::{
     Activation, Capabilities, Col2im, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Im2col,
@@ -125,6 +127,7 @@ const GUARD: u32 = 0xdead_beef;
 const GUARD_WORDS: usize = 64;
 /// A signalling pattern that no kernel produces.
 const POISON: u32 = 0x7fc0_1234;
+const POISON_F16: u16 = 0x7e12;
 
 /// Executes a plan the embedder's way and watches: every tensor lies at a non-zero aligned offset between guard words,
 /// unreached elements of inputs are NaN, outputs and workspace start as NaN, and afterwards nothing but the outputs'
@@ -145,14 +148,28 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
         buffer
     };
 
+    let is_half = |spec: &TensorSpec| spec.element.bytes(options.storage) == 2;
     let mut buffers = BTreeMap::new();
     for spec in plan.geometry().tensors() {
         let layout = options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape));
         let span = layout.span(&spec.shape).expect("checked");
-        let mut tensor = vec![POISON; span];
-        if let Some(data) = inputs.get(&spec.name) {
-            layout.scatter(&spec.shape, bytemuck::cast_slice(data), &mut tensor);
-        }
+        let data = inputs.get(&spec.name);
+        let tensor = if is_half(spec) {
+            let mut tensor = vec![POISON_F16; span];
+            if let Some(data) = data {
+                let halves: Vec<u16> = data.iter().map(|&value| f16::from_f32(value).to_bits()).collect();
+                layout.scatter(&spec.shape, &halves, &mut tensor);
+            }
+            // The other half of the last word is somebody else's.
+            tensor.resize(span.next_multiple_of(2), GUARD as u16);
+            tensor.chunks(2).map(|pair| u32::from(pair[0]) | u32::from(pair[1]) << 16).collect()
+        } else {
+            let mut tensor = vec![POISON; span];
+            if let Some(data) = data {
+                layout.scatter(&spec.shape, bytemuck::cast_slice(data), &mut tensor);
+            }
+            tensor
+        };
         let words = [vec![GUARD; alignment], tensor, vec![GUARD; GUARD_WORDS]].concat();
         buffers.insert(spec.name, (create(&words), words, layout));
     }
@@ -181,13 +198,20 @@ pub fn run_guarded(gpu: &Gpu, context: &Context, problem: &Problem, options: &Op
         let mut expected = before.clone();
         if spec.access != Access::Read {
             let tensor = &after[alignment..];
-            let dense = layout.gather(&spec.shape, tensor);
-            layout.scatter(&spec.shape, &dense, &mut expected[alignment..]);
+            let dense: Vec<f32> = if is_half(spec) {
+                let dense: Vec<u16> = layout.gather(&spec.shape, bytemuck::cast_slice(tensor));
+                layout.scatter(&spec.shape, &dense, bytemuck::cast_slice_mut(&mut expected[alignment..]));
+                dense.into_iter().map(|bits| f16::from_bits(bits).to_f32()).collect()
+            } else {
+                let dense = layout.gather(&spec.shape, tensor);
+                layout.scatter(&spec.shape, &dense, &mut expected[alignment..]);
+                bytemuck::cast_vec(dense)
+            };
             match (spec.name, spec.element) {
-                (_, ElementType::U32) => run.indices = Some(dense),
-                (TensorName::Output, _) => run.output = bytemuck::cast_vec(dense),
+                (_, ElementType::U32) => run.indices = Some(bytemuck::cast_vec(dense)),
+                (TensorName::Output, _) => run.output = dense,
                 (name, _) => {
-                    run.gradients.insert(name, bytemuck::cast_vec(dense));
+                    run.gradients.insert(name, dense);
                 }
             }
         }

@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use clap::Args;
 use wgconv::gpu::{Gpu, Select};
-use wgconv::{Accuracy, Algorithm, Candidate, Geometry, Inputs, Options, candidates, reference};
+
+use wgconv::{Accuracy, Algorithm, Candidate, Geometry, Inputs, Options, Storage, candidates, reference};
 
 use crate::console::tell;
 use crate::failure::{Failure, Result};
@@ -57,6 +59,29 @@ impl FromStr for Method {
 pub fn accuracy(text: &str) -> std::result::Result<Accuracy, String> {
     let names = Accuracy::ALL.map(Accuracy::name).join(", ");
     Accuracy::parse(&text.to_lowercase()).ok_or_else(|| format!("it must be one of {names}"))
+}
+
+/// What `--storage` asks for.
+pub fn storage(text: &str) -> std::result::Result<Storage, String> {
+    let names = Storage::ALL.map(Storage::name).join(", ");
+    Storage::parse(&text.to_lowercase()).ok_or_else(|| format!("it must be one of {names}"))
+}
+
+/// How numbers are rounded on the way.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Numbers {
+    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = accuracy)]
+    pub accuracy: Accuracy,
+    /// f32 or f16: how tensors lie in device memory; sums are f32
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
+    pub storage: Storage,
+}
+
+impl Numbers {
+    pub fn options(self) -> Options {
+        Options::default().accuracy(self.accuracy).storage(self.storage)
+    }
 }
 
 /// Most outputs that the oracle, which keeps some 70 bytes for each, is asked for.
@@ -126,9 +151,10 @@ impl Backend {
     pub fn run(&self, geometry: &Geometry, options: &Options, inputs: &Inputs) -> Result<Computed> {
         match self {
             Backend::Reference => {
-                let outcome = run_reference(geometry, inputs)?;
+                let storage = options.storage;
+                let outcome = run_reference(geometry, &storage.round_all(inputs))?;
                 Ok(Computed {
-                    output: outcome.output.iter().map(|&value| value as f32).collect(),
+                    output: outcome.output.iter().map(|&value| storage.round(value as f32)).collect(),
                     indices: outcome.indices,
                     algorithm: "reference".into(),
                 })

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use wgconv::{Accuracy, Algorithm, Geometry, Options, TensorName};
+use wgconv::{Accuracy, Algorithm, Geometry, Options, Storage, TensorName};
 
-use crate::backend::{self, Backend, Computed, Method, Wanted};
+use crate::backend::{self, Backend, Computed, Method, Numbers, Wanted};
 use crate::case::{self, Case};
 use crate::compare::{Comparison, compare};
 use crate::console::{Table, progress, say, say_json};
@@ -27,7 +27,8 @@ Examples:
   wgconv check cases --device reference           the CPU oracle against the numbers in the cases
 
 A result passes when |got - want| <= atol + rtol*|want| for every element; `exact` cases and indices must be equal. A
-case that expects an error passes when the request is refused as invalid. Exit code 1 when anything fails.")]
+case that expects an error passes when the request is refused as invalid. With --storage f16 the reference on the rounded \
+inputs takes the place of the case's numbers, and a result may be one f16 further off. Exit code 1 when anything fails.")]
 pub struct CheckArgs {
     /// Case folders, or folders of case folders
     #[arg(required = true, value_name = "DIR")]
@@ -38,9 +39,8 @@ pub struct CheckArgs {
     /// all that apply, auto for the chosen one, or one by name
     #[arg(long, value_name = "NAME", default_value = "all")]
     algorithm: Method,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Only this operation
     #[arg(long, value_name = "OP")]
     op: Option<String>,
@@ -125,7 +125,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
     }
     let devices = backend::open_all(&args.device)?;
     let names = devices.iter().map(|device| (device.selector().to_string(), device.description())).collect();
-    let mut report = Report { json: args.json, accuracy: args.accuracy, devices: names, ..Report::default() };
+    let mut report = Report { json: args.json, numbers: args.numbers, devices: names, ..Report::default() };
     let bar = progress(folders.len());
     for folder in folders {
         bar.inc(1);
@@ -206,17 +206,25 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
         }
     };
     let outputs = case.forward_outputs();
+    let expected = match Expected::new(case, &task, backward.as_ref(), args.numbers.storage) {
+        Ok(expected) => expected,
+        Err(failure) => {
+            add(record("output", "reference", "", verdict_of(failure)));
+            return;
+        }
+    };
     for device in devices {
         let forward = &task.checked.geometry;
         let passes = [(!outputs.is_empty()).then_some(forward), backward.as_ref().map(|backward| &backward.geometry)];
-        let [forward_algorithms, backward_algorithms] = algorithms(passes, device, args.algorithm, args.accuracy);
-        let (runtime_checks, accuracy) = (args.runtime_checks, args.accuracy);
-        let options = |algorithm| Options { algorithm, accuracy, runtime_checks, ..Options::default() };
+        let [forward_algorithms, backward_algorithms] =
+            algorithms(passes, device, args.algorithm, &args.numbers.options());
+        let runtime_checks = args.runtime_checks;
+        let options = |algorithm| Options { algorithm, runtime_checks, ..args.numbers.options() };
         for algorithm in forward_algorithms {
             match device.run(forward, &options(algorithm), &task.inputs) {
                 Ok(computed) => {
                     for &output in &outputs {
-                        let verdict = judge(case, &task, &computed, output);
+                        let verdict = judge(&expected, &task, &computed, output);
                         add(record(output.as_str(), device.selector(), &computed.algorithm, verdict));
                     }
                 }
@@ -228,7 +236,7 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
                 Ok((gradients, algorithm)) => {
                     for gradient in gradients {
                         let got: Vec<f64> = gradient.values.iter().map(|&value| value.into()).collect();
-                        let verdict = judge_values(case, gradient.name, &gradient.shape, &got);
+                        let verdict = judge_values(&expected, gradient.name, &gradient.shape, &got);
                         add(record(gradient.name, device.selector(), &algorithm, verdict));
                     }
                 }
@@ -248,7 +256,7 @@ fn algorithms(
     passes: [Option<&Geometry>; 2],
     device: &Backend,
     method: Method,
-    accuracy: Accuracy,
+    options: &Options,
 ) -> [Vec<Option<Algorithm>>; 2] {
     let has = |geometry: &Geometry, algorithm| Algorithm::of(geometry.problem()).contains(&algorithm);
     passes.map(|pass| {
@@ -260,7 +268,7 @@ fn algorithms(
                 if elsewhere && !has(geometry, algorithm) { vec![] } else { vec![Some(algorithm)] }
             }
             (_, Method::All) => {
-                let candidates = device.candidates(geometry, &Options::default().accuracy(accuracy));
+                let candidates = device.candidates(geometry, options);
                 let applicable: Vec<_> =
                     candidates.iter().filter(|c| c.verdict.is_ok()).map(|c| Some(c.algorithm)).collect();
                 // Where nothing applies, running says why.
@@ -270,12 +278,12 @@ fn algorithms(
     })
 }
 
-fn judge(case: &Case, task: &Task, computed: &Computed, output: TensorName) -> Verdict {
+fn judge(expected: &Expected<'_>, task: &Task, computed: &Computed, output: TensorName) -> Verdict {
     let shape = task.checked.given_shape(task.checked.geometry.output_shape());
     match (output, &computed.indices) {
         (TensorName::Indices, Some(indices)) => {
             let got: Vec<f64> = run::positions(indices).iter().map(|&position| position as f64).collect();
-            match expectation(case, output.as_str(), &shape) {
+            match expected.array(output.as_str(), &shape) {
                 // Positions are equal or wrong, whatever the case says.
                 Ok(want) => Verdict::Compared(compare(&got, &want, &case::Tolerance::default(), false)),
                 Err(reason) => Verdict::Failed(reason),
@@ -284,26 +292,70 @@ fn judge(case: &Case, task: &Task, computed: &Computed, output: TensorName) -> V
         (TensorName::Indices, None) => Verdict::Failed("no indices were computed".into()),
         _ => {
             let got: Vec<f64> = computed.output.iter().map(|&value| value.into()).collect();
-            judge_values(case, output.as_str(), &shape, &got)
+            judge_values(expected, output.as_str(), &shape, &got)
         }
     }
 }
 
 /// Compares values that were rounded to f32.
-fn judge_values(case: &Case, output: &str, shape: &[usize], got: &[f64]) -> Verdict {
-    match expectation(case, output, shape) {
-        Ok(want) => Verdict::Compared(compare(got, &want, &case.tolerance(output), true)),
+fn judge_values(expected: &Expected<'_>, output: &str, shape: &[usize], got: &[f64]) -> Verdict {
+    match expected.array(output, shape) {
+        Ok(want) => Verdict::Compared(compare(got, &want, &expected.tolerance(output), true)),
         Err(reason) => Verdict::Failed(reason),
     }
 }
 
-/// The expected array of an output of this shape.
-fn expectation(case: &Case, output: &str, shape: &[usize]) -> std::result::Result<Array, String> {
-    match case.expected(output) {
-        Ok(Some(want)) if want.shape == shape => Ok(want),
-        Ok(Some(want)) => Err(format!("{output} has shape {shape:?}: the case expects {:?}", want.shape)),
-        Ok(None) => Err("the case has no expected output".into()),
-        Err(failure) => Err(failure.message),
+/// What a case's outputs are compared with.
+struct Expected<'a> {
+    case: &'a Case,
+    storage: Storage,
+    /// The reference on the inputs that f16 holds, in place of the case's arrays.
+    rounded: BTreeMap<&'static str, Vec<f64>>,
+}
+
+impl<'a> Expected<'a> {
+    fn new(case: &'a Case, task: &Task, backward: Option<&Backward>, storage: Storage) -> Result<Expected<'a>> {
+        let mut rounded = BTreeMap::new();
+        if storage == Storage::F16 {
+            let single = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+            let inputs = storage.round_all(&task.inputs);
+            let exact = Options::default();
+            let computed = Backend::Reference.run(&task.checked.geometry, &exact, &inputs)?;
+            rounded.insert(TensorName::Output.as_str(), single(computed.output));
+            if let Some(backward) = backward {
+                let (gradients, _) = backward.rounded(storage).run(&Backend::Reference, &exact)?;
+                rounded.extend(gradients.into_iter().map(|gradient| (gradient.name, single(gradient.values))));
+            }
+        }
+        Ok(Expected { case, storage, rounded })
+    }
+
+    /// The expected array of an output of this shape.
+    fn array(&self, output: &str, shape: &[usize]) -> std::result::Result<Array, String> {
+        let mut want = match self.case.expected(output) {
+            Ok(Some(want)) if want.shape == shape => want,
+            Ok(Some(want)) => return Err(format!("{output} has shape {shape:?}: the case expects {:?}", want.shape)),
+            Ok(None) => return Err("the case has no expected output".into()),
+            Err(failure) => return Err(failure.message),
+        };
+        if let Some(rounded) = self.rounded.get(output) {
+            want.data.clone_from(rounded);
+        }
+        Ok(want)
+    }
+
+    /// Of f16 one more of its spacings, and the subnormals that a device may flush.
+    fn tolerance(&self, output: &str) -> case::Tolerance {
+        let tolerance = self.case.tolerance(output);
+        match self.storage {
+            Storage::F32 => tolerance,
+            Storage::F16 => case::Tolerance {
+                exact: false,
+                atol: tolerance.atol + 1.0 / 16384.0,
+                rtol: tolerance.rtol + 1.0 / 1024.0,
+                atol_typical: None,
+            },
+        }
     }
 }
 
@@ -346,7 +398,7 @@ impl Totals {
 #[derive(Default)]
 struct Report {
     json: bool,
-    accuracy: Accuracy,
+    numbers: Numbers,
     /// What `--device` calls each, and what it is.
     devices: Vec<(String, String)>,
     records: Vec<serde_json::Value>,
@@ -374,8 +426,11 @@ impl Report {
             if Algorithm::parse(&record.algorithm).is_some() {
                 rerun.push_str(&format!(" --algorithm {}", record.algorithm));
             }
-            if self.accuracy != Accuracy::default() {
-                rerun.push_str(&format!(" --accuracy {}", self.accuracy));
+            if self.numbers.accuracy != Accuracy::default() {
+                rerun.push_str(&format!(" --accuracy {}", self.numbers.accuracy));
+            }
+            if self.numbers.storage != Storage::default() {
+                rerun.push_str(&format!(" --storage {}", self.numbers.storage));
             }
             let reason = record.verdict.reason().unwrap_or_default();
             say!("FAIL {} {} {}: {reason}; rerun: {rerun}", record.case, record.output, record.algorithm);

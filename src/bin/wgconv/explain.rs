@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args};
 use wgconv::{
-    Accuracy, Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d,
-    Geometry, LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, TensorName, candidates,
+    Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d, Geometry,
+    LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, Storage, TensorName, candidates,
     choose, convolution_matrix, deform_cost, overlap_counts, receptive_field, separable_cost,
 };
 
 use crate::attributes::{ATTRIBUTES, Attributes};
-use crate::backend::{self, Backend, Wanted};
+use crate::backend::{self, Backend, Numbers, Wanted};
 use crate::bench;
 use crate::case::Case;
 use crate::console::say_json;
@@ -81,9 +81,8 @@ pub struct ExplainArgs {
     /// auto, a number or a part of a name; gpu or cpu for such a device with WebGPU's default limits
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Print everything in JSON
     #[arg(long)]
     json: bool,
@@ -106,6 +105,7 @@ struct Explanation {
     /// The operation's name.
     op: String,
     geometry: Geometry,
+    storage: Storage,
     layers: Vec<LayerShape>,
     fields: Vec<ReceptiveField>,
     overlap: Option<Overlap>,
@@ -132,10 +132,9 @@ struct Served {
 }
 
 impl Served {
-    fn new(geometry: &Geometry, device: String, capabilities: Capabilities, accuracy: Accuracy) -> Served {
-        let options = Options::default().accuracy(accuracy);
-        let candidates = candidates(geometry, &capabilities, &options);
-        let choice = choose(geometry, &capabilities, &options);
+    fn new(geometry: &Geometry, device: String, capabilities: Capabilities, options: &Options) -> Served {
+        let candidates = candidates(geometry, &capabilities, options);
+        let choice = choose(geometry, &capabilities, options);
         Served { device, capabilities, candidates, choice }
     }
 }
@@ -146,13 +145,15 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
     let layers = layers(&geometry);
     let front = args.behind.as_deref().map(parse_layers).transpose()?.unwrap_or_default();
     let field = |layer: &LayerShape| Ok(receptive_field(&[&front[..], &[*layer]].concat())?);
+    let options = args.numbers.options();
     let explanation = Explanation {
+        storage: args.numbers.storage,
         fields: layers.iter().map(field).collect::<Result<_>>()?,
         layers,
         overlap: overlap(geometry.problem()),
         deform: deformable_cost(geometry.problem()),
         separable: depthwise_cost(geometry.problem()),
-        devices: devices.into_iter().map(|(name, of)| Served::new(&geometry, name, of, args.accuracy)).collect(),
+        devices: devices.into_iter().map(|(name, of)| Served::new(&geometry, name, of, &options)).collect(),
         matrix: if args.matrix { Some(matrix(&geometry, weight)?) } else { None },
         op,
         geometry,

@@ -1,6 +1,6 @@
 //! The backward pass that a case asks for.
 
-use wgconv::{Algorithm, Geometry, Gradient, Inputs, Options, TensorName, reference};
+use wgconv::{Algorithm, Geometry, Gradient, Inputs, Options, Storage, TensorName, reference};
 
 use crate::backend::{Backend, Method};
 use crate::case::Case;
@@ -65,6 +65,16 @@ impl Backward {
         Options { algorithm, ..options.clone() }
     }
 
+    /// The same pass on the inputs that a storage holds.
+    pub fn rounded(&self, storage: Storage) -> Backward {
+        Backward {
+            geometry: self.geometry.clone(),
+            inputs: storage.round_all(&self.inputs),
+            wanted: self.wanted.clone(),
+            task: self.task.clone(),
+        }
+    }
+
     /// The gradients, and how they were computed.
     pub fn run(&self, device: &Backend, options: &Options) -> Result<(Vec<Computed>, String)> {
         let named = |name: TensorName, values: Vec<f32>| {
@@ -77,10 +87,12 @@ impl Backward {
         match device {
             Backend::Reference => {
                 let problem = self.task.checked.geometry.problem();
-                let upstream = &self.inputs[&TensorName::GradOutput];
-                let outcomes = reference::gradients(problem, &self.inputs, upstream, &self.wanted)?;
+                let storage = options.storage;
+                let inputs = storage.round_all(&self.inputs);
+                let upstream = &inputs[&TensorName::GradOutput];
+                let outcomes = reference::gradients(problem, &inputs, upstream, &self.wanted)?;
                 let computed = outcomes.into_iter().filter_map(|(name, outcome)| {
-                    named(name.gradient()?, outcome.output.iter().map(|&value| value as f32).collect())
+                    named(name.gradient()?, outcome.output.iter().map(|&value| storage.round(value as f32)).collect())
                 });
                 Ok((computed.collect(), "reference".into()))
             }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::json;
-use wgconv::{Accuracy, PaddingMode, TensorName};
+use wgconv::{Accuracy, PaddingMode, Storage, TensorName};
 
 use crate::attributes::{ATTRIBUTES, Attributes, Form, Padding, PerAxis, json_of};
-use crate::backend::{self, Method, Wanted};
+use crate::backend::{self, Method, Numbers, Wanted};
 use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -142,7 +142,7 @@ fn command(op: Op) -> Command {
     command.args(device_args())
 }
 
-fn device_args() -> [Arg; 4] {
+fn device_args() -> [Arg; 5] {
     [
         Arg::new("device")
             .long("device")
@@ -162,6 +162,12 @@ fn device_args() -> [Arg; 4] {
             .default_value("standard")
             .value_parser(backend::accuracy)
             .help("strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)"),
+        Arg::new("storage")
+            .long("storage")
+            .value_name("TYPE")
+            .default_value("f32")
+            .value_parser(backend::storage)
+            .help("f32 or f16: how tensors lie in device memory; sums are f32"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("Describe the result in JSON"),
     ]
 }
@@ -238,7 +244,8 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     let device_wanted = optional::<Wanted>(matches, "device").cloned().unwrap_or(Wanted::Auto);
     let method = optional::<Method>(matches, "algorithm").copied().unwrap_or(Method::Auto);
     let accuracy = optional::<Accuracy>(matches, "accuracy").copied().unwrap_or_default();
-    let options = run::options(method, accuracy, &device_wanted)?;
+    let storage = optional::<Storage>(matches, "storage").copied().unwrap_or_default();
+    let options = run::options(method, Numbers { accuracy, storage }, &device_wanted)?;
 
     let mut arrays = BTreeMap::new();
     for &tensor in op.required().iter().chain(op.optional()) {

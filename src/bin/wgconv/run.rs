@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use wgconv::{Accuracy, Options, TensorName};
+use wgconv::{Options, TensorName};
 
-use crate::backend::{self, Method, Wanted};
+use crate::backend::{self, Method, Numbers, Wanted};
 use crate::case::Case;
 use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
@@ -36,9 +36,8 @@ pub struct RunArgs {
     /// auto or an algorithm (see `wgconv explain`)
     #[arg(long, value_name = "NAME", default_value = "auto")]
     algorithm: Method,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Describe the results in JSON
     #[arg(long)]
     json: bool,
@@ -48,7 +47,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let case = Case::load(&args.case)?;
     let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
     let wanted = case.forward_outputs();
-    let options = options(args.algorithm, args.accuracy, &args.device)?;
+    let options = options(args.algorithm, args.numbers, &args.device)?;
     let device = backend::open_or_fall_back(&args.device)?;
     let backward = Backward::of(&case, &task)?;
     let geometry = &task.checked.geometry;
@@ -99,13 +98,13 @@ pub fn run(args: &RunArgs) -> Result<()> {
 }
 
 /// Options for a command that runs one algorithm.
-pub fn options(method: Method, accuracy: Accuracy, device: &Wanted) -> Result<Options> {
+pub fn options(method: Method, numbers: Numbers, device: &Wanted) -> Result<Options> {
     match method {
-        Method::Auto => Ok(Options::default().accuracy(accuracy)),
+        Method::Auto => Ok(numbers.options()),
         Method::One(algorithm) if *device == Wanted::Reference => {
             Err(Failure::invalid(format!("--algorithm = {algorithm}: the reference has no choice of algorithms")))
         }
-        Method::One(algorithm) => Ok(Options::default().accuracy(accuracy).algorithm(algorithm)),
+        Method::One(algorithm) => Ok(numbers.options().algorithm(algorithm)),
         Method::All => Err(Failure::invalid("--algorithm = all: this command runs one algorithm")),
     }
 }

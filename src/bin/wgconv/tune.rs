@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use wgconv::bench::Pass;
 use wgconv::gpu::Gpu;
 use wgconv::tune::{self, DeviceKey, Entry, Outcome, TuneSettings, Tuned, Tuner};
-use wgconv::{Accuracy, Geometry, Options};
+use wgconv::{Geometry, Options};
 
-use crate::backend::{self, Adapter};
+use crate::backend::{Adapter, Numbers};
 use crate::bench::{self, Layer, Load, Selection, stop_on_interrupt};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
@@ -36,9 +36,8 @@ pub struct TuneArgs {
     /// The file that remembers
     #[arg(long, value_name = "FILE.jsonl")]
     cache: Option<PathBuf>,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Pack weights once, outside of what is timed, where an algorithm can
     #[arg(long)]
     pack_weights: bool,
@@ -112,7 +111,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
         tell!("the machine is busy ({load}): do not trust these times");
     }
     let stop = stop_on_interrupt()?;
-    let options = Options { accuracy: args.accuracy, pack_weights: args.pack_weights, ..Options::default() };
+    let options = Options { pack_weights: args.pack_weights, ..args.numbers.options() };
     let settings = TuneSettings {
         rounds: args.rounds.into(),
         samples: args.samples.into(),

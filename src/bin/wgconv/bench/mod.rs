@@ -15,9 +15,9 @@ use wgconv::bench::{
     Clock, Expected, Item, Machine, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
 };
 use wgconv::tune::Tuner;
-use wgconv::{Accuracy, Geometry, Options, Problem, choose};
+use wgconv::{Geometry, Options, Problem, Storage, choose};
 
-use crate::backend::{self, Adapter, Method};
+use crate::backend::{Adapter, Method, Numbers};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -51,9 +51,8 @@ pub struct BenchArgs {
     /// auto for the chosen one, all that apply, or one by name
     #[arg(long, value_name = "NAME", default_value = "auto")]
     algorithm: Method,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Pack weights once, outside of what is timed, where an algorithm can
     #[arg(long)]
     pack_weights: bool,
@@ -175,7 +174,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         bar.finish_and_clear();
     }
     let pack_weights = args.pack_weights;
-    let auto = Options { accuracy: args.accuracy, pack_weights, ..Options::default() };
+    let auto = Options { pack_weights, ..args.numbers.options() };
     let mut entries = entries(&layers, &benches, &passes, args.algorithm, &auto, tuner.as_ref());
     if let Some(tuner) = &tuner {
         let tuned = entries.iter().filter(|entry| entry.tuned).count();
@@ -255,7 +254,7 @@ fn list(suites: &[Suite], as_json: bool) -> Result<()> {
                     layer.geometry(suite::Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
                 layers.push(json!({
                     "name": layer.name, "operation": geometry.problem().op_name(), "large": layer.large,
-                    "gpu_batch": layer.gpu_batch, "macs": geometry.macs(), "min_bytes": geometry.min_bytes(),
+                    "gpu_batch": layer.gpu_batch, "macs": geometry.macs(), "min_bytes": geometry.min_bytes(Storage::F32),
                     "problem": geometry.problem(),
                 }));
             }
@@ -351,11 +350,12 @@ fn measure(
                     continue;
                 }
             };
+            let storage = group[0].item.options().storage;
             let mut known: Option<Arc<Expected>> = None;
             let mut expected = || match &known {
                 Some(known) => Ok(known.clone()),
                 None => {
-                    let expected = Arc::new(Expected::of(&problem, &inputs)?);
+                    let expected = Arc::new(Expected::of(&problem, &inputs, storage)?);
                     known = Some(expected.clone());
                     Ok(expected)
                 }

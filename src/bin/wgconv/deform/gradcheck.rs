@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use wgconv::lab::gradcheck::{Branches, Config, Forward, Kernels, Reference, Verdict, gradcheck};
 use wgconv::lab::picture::{Format, render};
-use wgconv::{Accuracy, Gradient, Options, TensorName, reference};
+use wgconv::{Gradient, Options, TensorName, reference};
 
-use crate::backend::{self, Backend, Method, Wanted};
+use crate::backend::{self, Backend, Method, Numbers, Wanted};
 use crate::case::Case;
 use crate::console::{Table, progress, say, say_json};
 use crate::failure::{Failure, Result};
@@ -91,7 +91,7 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
         return Err(Failure::invalid(rule));
     }
 
-    let options = run::options(args.algorithm, Accuracy::default(), &args.device)?;
+    let options = run::options(args.algorithm, Numbers::default(), &args.device)?;
     let device = backend::open_or_fall_back(&args.device)?;
     let (gradients, algorithm) = gradients(&device, &task, &wanted, &grad_output, &options)?;
     let forward: Box<dyn Forward + '_> = match (&device, args.forward.as_str()) {

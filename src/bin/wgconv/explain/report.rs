@@ -17,7 +17,7 @@ impl Explanation {
         say!("{}: {input:?} -> {:?}\n", self.op, geometry.output_shape());
         let mut tensors = Table::new(&["tensor", "shape", "elements", "size"]);
         for spec in geometry.tensors() {
-            let size = bytes(spec.len() as u64 * wgconv::ELEMENT_BYTES);
+            let size = bytes(spec.bytes(self.storage));
             tensors.row(vec![spec.name.to_string(), format!("{:?}", spec.shape), spec.len().to_string(), size]);
         }
         tensors.say();
@@ -79,9 +79,9 @@ impl Explanation {
             say!("  for sampling   {}", geometry.sampling_macs());
         }
         say!("parameters       {}", geometry.parameters());
-        say!("bytes at least   {} ({})", geometry.min_bytes(), bytes(geometry.min_bytes()));
+        say!("bytes at least   {} ({})", geometry.min_bytes(self.storage), bytes(geometry.min_bytes(self.storage)));
         if geometry.macs() > 0 {
-            say!("intensity        {:.2} flop per byte", geometry.intensity());
+            say!("intensity        {:.2} flop per byte", geometry.intensity(self.storage));
         }
         if let Some(cost) = &self.deform {
             say!(
@@ -113,7 +113,7 @@ impl Explanation {
             .tensors()
             .iter()
             .map(|spec| {
-                let bytes = spec.len() as u64 * wgconv::ELEMENT_BYTES;
+                let bytes = spec.bytes(self.storage);
                 json!({"name": spec.name.as_str(), "shape": spec.shape, "elements": spec.len(), "bytes": bytes})
             })
             .collect();
@@ -142,8 +142,8 @@ impl Explanation {
             "macs": geometry.macs(),
             "sampling_macs": geometry.sampling_macs(),
             "parameters": geometry.parameters(),
-            "min_bytes": geometry.min_bytes(),
-            "intensity": geometry.intensity(),
+            "min_bytes": geometry.min_bytes(self.storage),
+            "intensity": geometry.intensity(self.storage),
             "deformable": self.deform.as_ref().map(|d| json!({
                 "offset_channels": d.offset_channels, "mask_channels": d.mask_channels, "branch": cost(&d.branch),
                 "sampling_macs": d.sampling_macs, "total_macs": d.total_macs(), "macs_ratio": d.macs_ratio(),
