@@ -51,10 +51,15 @@ fn padded(p: vec4<i32>, extent: u32) -> vec4<u32> {
     if PADDING_MODE == 0u {
         return bitcast<vec4<u32>>(p);
     }
-    let n = i32(extent);
-    let x = padded_coordinate(p.x, n);
-    let y = padded_coordinate(p.y, n);
-    return bitcast<vec4<u32>>(vec4<i32>(x, y, padded_coordinate(p.z, n), padded_coordinate(p.w, n)));
+    let size = vec4<i32>(i32(extent));
+    let last = size - 1;
+    if PADDING_MODE == 1u {
+        return bitcast<vec4<u32>>(last - abs(last - abs(p)));
+    }
+    if PADDING_MODE == 2u {
+        return bitcast<vec4<u32>>(clamp(p, vec4<i32>(), last));
+    }
+    return bitcast<vec4<u32>>(select(p, select(p - size, p + size, p < vec4<i32>()), (p < vec4<i32>()) | (p >= size)));
 }
 
 // What the windows at a position hold of four weights' taps; zero where there is no such position.

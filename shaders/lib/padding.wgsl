@@ -4,16 +4,17 @@
 const OUTSIDE: i32 = -1;
 
 // Where coordinate `p` of an axis of `extent` elements reads, or OUTSIDE for a zero. Geometry keeps p within one
-// reflection or one turn of the axis.
+// reflection or one turn of the axis. One way out and little arithmetic: this is inlined many times, and some compilers
+// take minutes over the branches or selects of every copy.
 fn padded_coordinate(p: i32, extent: i32) -> i32 {
-    // One way out and selects only: this is inlined many times, and some drivers pay for every branch of every copy.
-    var outside = OUTSIDE;
+    let last = extent - 1;
+    var inside = select(OUTSIDE, p, u32(p) < u32(extent));
     if PADDING_MODE == 1u {
-        outside = select(2 * (extent - 1) - p, -p, p < 0);
+        inside = last - abs(last - abs(p));
     } else if PADDING_MODE == 2u {
-        outside = select(extent - 1, 0, p < 0);
+        inside = clamp(p, 0, last);
     } else if PADDING_MODE == 3u {
-        outside = select(p - extent, p + extent, p < 0);
+        inside = select(select(p, p - extent, p > last), p + extent, p < 0);
     }
-    return select(outside, p, p >= 0 && p < extent);
+    return inside;
 }
