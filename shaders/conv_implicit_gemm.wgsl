@@ -3,8 +3,10 @@
 // A matrix product whose right-hand matrix is never stored: rows are the output channels of a group, columns the positions
 // of all images, and k counts (ci, kd, kh, kw) as the weight does. The tiles are those of the part implicit_tile; of a column
 // an invocation keeps where its window begins: one bounds check per element and no division.
-// Dispatch: groups * ceil(c_out_per_group / BLOCK) * ceil(batch * positions / BLOCK) workgroups, folded.
-// Prelude: THREADS, BLOCK_K, PADDING_MODE, FLIP_KERNEL.
+// SLICED cuts the sums into slices of `count` products, a multiple of BLOCK_K; those of slice s are stored as images s * batch
+// and following, for `conv_sum_slices`.
+// Dispatch: slices * groups * ceil(c_out_per_group / BLOCK) * ceil(batch * positions / BLOCK) workgroups, folded.
+// Prelude: THREADS, BLOCK_K, PADDING_MODE, FLIP_KERNEL, SLICED.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -26,18 +28,27 @@ fn n_positions() -> u32 {
     return params.output_size.x * params.output_size.y * params.output_size.z;
 }
 
+// Products of a sum.
+fn n_products() -> u32 {
+    let kernel = params.kernel_size;
+    return params.c_in / params.groups * kernel.x * kernel.y * kernel.z;
+}
+
 // Tiles of the same columns are neighbours: they share what they read of the input.
 fn tile_at(ix: u32) -> Tile {
     let n_row_tiles = (params.c_out / params.groups + BLOCK - 1u) / BLOCK;
     let n_column_tiles = (params.batch * n_positions() + BLOCK - 1u) / BLOCK;
-    let kernel = params.kernel_size;
+    let n_groups = params.groups;
     var tile: Tile;
     tile.row = ix % n_row_tiles * BLOCK;
     tile.column = ix / n_row_tiles % n_column_tiles * BLOCK;
-    tile.group = ix / n_row_tiles / n_column_tiles;
-    tile.exists = tile.group < params.groups;
-    tile.k_end = params.c_in / params.groups * kernel.x * kernel.y * kernel.z;
-    tile.extents = kernel;
+    tile.group = ix / n_row_tiles / n_column_tiles % n_groups;
+    let slice = ix / n_row_tiles / n_column_tiles / n_groups;
+    tile.part.x = slice;
+    tile.k_begin = select(0u, slice * params.count, SLICED);
+    tile.k_end = select(n_products(), min(tile.k_begin + params.count, n_products()), SLICED);
+    tile.exists = select(slice == 0u, tile.k_begin < tile.k_end, SLICED);
+    tile.extents = params.kernel_size;
     return tile;
 }
 
@@ -79,17 +90,17 @@ fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2
 
 // Column k of the weight's matrix, at four rows QUARTER apart. Rows beyond the last are zero.
 fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
-    let k_end = tile.k_end;
-    if k >= k_end {
+    if k >= tile.k_end {
         return vec4<f32>();
     }
     let n_rows = params.c_out / params.groups;
+    let pitch = n_products();
     var rows = vec4<f32>();
-    let start = (tile.group * n_rows + row) * k_end + k;
+    let start = (tile.group * n_rows + row) * pitch + k;
     if row < n_rows { rows.x = load_weight(start); }
-    if row + QUARTER < n_rows { rows.y = load_weight(start + QUARTER * k_end); }
-    if row + 2u * QUARTER < n_rows { rows.z = load_weight(start + 2u * QUARTER * k_end); }
-    if row + 3u * QUARTER < n_rows { rows.w = load_weight(start + 3u * QUARTER * k_end); }
+    if row + QUARTER < n_rows { rows.y = load_weight(start + QUARTER * pitch); }
+    if row + 2u * QUARTER < n_rows { rows.z = load_weight(start + 2u * QUARTER * pitch); }
+    if row + 3u * QUARTER < n_rows { rows.w = load_weight(start + 3u * QUARTER * pitch); }
     return rows;
 }
 
@@ -99,7 +110,7 @@ fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f3
         return;
     }
     let n_rows = params.c_out / params.groups;
-    let n = column / n_positions();
+    let n = tile.part.x * params.batch + column / n_positions();
     let p = unravel(column % n_positions(), params.output_size);
     for (var i = 0u; i < 8u; i++) {
         let place = row + i / 2u * QUARTER + i % 2u * THREADS;

@@ -44,7 +44,8 @@ pub enum Algorithm {
     DepthwiseGemm,
     /// Global pooling: a workgroup reduces each plane by a tree.
     TreeReduce,
-    /// grad_weight alone: columns, then a matrix product whose sum is cut into slices that are added in a fixed order.
+    /// A matrix product whose sums are cut into slices that are added in a fixed order: of a convolution with few outputs and
+    /// long sums, gathered as it is staged; of grad_weight alone, over columns.
     SplitKGemm,
     /// Gradients of a deformable convolution: sampling points sorted by the cell they fall in, then a gather.
     SortedGather,
@@ -126,6 +127,7 @@ impl Algorithm {
                 Algorithm::Dilated,
                 Algorithm::PointwiseGemm,
                 Algorithm::ImplicitGemm,
+                Algorithm::SplitKGemm,
                 Algorithm::Im2colGemm,
                 Algorithm::WinogradF2,
                 Algorithm::WinogradF4,
@@ -416,6 +418,7 @@ pub(crate) fn preferences(
                     let mut tiles = vec![
                         (Algorithm::PointwiseGemm, "1x1: the input is the matrix"),
                         (Algorithm::ImplicitGemm, "enough channels to fill a GEMM tile"),
+                        (Algorithm::SplitKGemm, "few outputs and long sums: slices fill the device"),
                     ];
                     tiles.extend(WINOGRAD);
                     order.extend(by_cost(tiles, window, capabilities, options));

@@ -4,7 +4,7 @@
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
-use crate::gpu::{broadcast_tile, winograd_tiles, workgroup_along};
+use crate::gpu::{broadcast_tile, implicit_gemm_slices, winograd_tiles, workgroup_along};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -120,6 +120,14 @@ mod gpu {
         }
         match algorithm {
             Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
+            Algorithm::SplitKGemm => {
+                let (_, count) = implicit_gemm_slices(w);
+                // Tiles are small, so that there are more of them; partial sums are written once and read once.
+                let tiles = (w.groups * c_out.div_ceil(64) * columns.div_ceil(64) * count) as f64;
+                let operations = tiles * 2.0 * (64 * 64) as f64 * (c_in * taps).div_ceil(count) as f64;
+                let moved = 2 * count * w.c_out * columns;
+                Some(4.0 * moved as f64 * BYTE + operations * (FULL / tiles).max(1.0))
+            }
             Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;

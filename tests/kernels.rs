@@ -12,7 +12,7 @@ use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Inputs, KernelClass,
-    Layout, Options, PoolMode, Problem, TensorName,
+    Layout, Options, PoolMode, Problem, TensorName, choose,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -402,4 +402,16 @@ fn every_tap_samples_its_own_point_for_its_own_channels() {
         let name = format!("{groups} groups, {offset_groups} offset groups");
         judge(&gpu, &contexts, &name, &problem, &Options::default(), &inputs, true);
     }
+}
+
+#[test]
+fn few_outputs_with_long_sums_are_cut_into_slices_on_gpus() {
+    let chosen = |problem: Conv, capabilities| {
+        let geometry = Geometry::new(&problem.into()).expect("valid");
+        choose(&geometry, &capabilities, &Options::default().accuracy(Accuracy::Strict)).expect("served").algorithm
+    };
+    let layer = |batch| Conv::new(batch, 512, [7, 7], 512, [3, 3]).padding(1);
+    assert_eq!(chosen(layer(1), Capabilities::gpu()), Algorithm::SplitKGemm);
+    assert_eq!(chosen(layer(256), Capabilities::gpu()), Algorithm::ImplicitGemm);
+    assert_ne!(chosen(layer(1), Capabilities::cpu()), Algorithm::SplitKGemm);
 }

@@ -187,7 +187,7 @@ fn an_entry_is_of_one_problem_with_one_set_of_options_on_one_device() {
     let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(entry["schema"], SCHEMA);
     assert_eq!(entry["key"]["shaders"], shader_hash());
-    assert_eq!(entry["key"]["element"], "f32");
+    assert_eq!(entry["key"]["storage"], "f32");
     for field in ["/key/device/driver_info", "/key/device/name", "/key/device/backend", "/key/shaders", "/key/wgconv"] {
         let mut changed = entry.clone();
         *changed.pointer_mut(field).unwrap() = "another".into();

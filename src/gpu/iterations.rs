@@ -114,8 +114,11 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,
         "conv_implicit_gemm" => {
             let depth = dispatch.constant("BLOCK_K")?;
-            nest(&[(c_in * taps).div_ceil(depth), depth])
+            let sliced = dispatch.constant("SLICED") == Some(1);
+            let products = if sliced { params.count.into() } else { c_in * taps };
+            nest(&[products.div_ceil(depth), depth])
         }
+        "conv_sum_slices" => nest(&[params.count.into()]),
         "conv_transpose_implicit_gemm" => {
             let depth = dispatch.constant("BLOCK_K")?;
             nest(&[(c_in * taps).div_ceil(depth), depth]) + kd + kh + kw + 3

@@ -6,12 +6,12 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_taps_subgroup,
-    conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases, conv_transpose_subgroup,
-    conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct, deform_conv2d_im2col,
-    deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4,
-    gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce,
-    space_to_depth, spatial_separable2d_direct, storage,
+    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
+    conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
+    conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
+    deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
+    gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool,
+    max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct, storage,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -340,9 +340,24 @@ impl Lowering<'_> {
             Algorithm::Im2colGemm => return self.im2col_gemm(task),
             Algorithm::WinogradF2 | Algorithm::WinogradF4 => return self.winograd_conv(task, algorithm),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
+            Algorithm::SplitKGemm => return self.split_k_conv(task),
             _ => conv_direct::dispatch(task),
         };
         self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.
+    fn split_k_conv(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        let (_, count) = conv_implicit_gemm::slices(w);
+        if count == 1 {
+            return Err("the output is large enough, or the sums are too short to be cut".into());
+        }
+        let [d, h, width] = w.output;
+        let partial = self.reserve(&[count * w.batch, w.c_out, d, h, width])?;
+        self.push(conv_implicit_gemm::partial(task, partial));
+        self.push(conv_sum_slices::dispatch(task, count, partial));
         Ok(())
     }
 

@@ -33,6 +33,7 @@ mod conv_implicit_gemm;
 mod conv_implicit_grad_weight;
 mod conv_regtile;
 mod conv_subgroup;
+mod conv_sum_slices;
 mod conv_taps_subgroup;
 mod conv_transpose2d_depthwise;
 mod conv_transpose_gather;
@@ -83,6 +84,7 @@ pub use bound::{Bindings, Bound};
 #[cfg(feature = "bench")]
 pub(crate) use context::empty_pipeline_cache;
 pub use context::{Context, capabilities_of, optional_features, required_features, required_limits};
+pub(crate) use conv_implicit_gemm::slices as implicit_gemm_slices;
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
 #[cfg(any(feature = "bench", feature = "tune"))]

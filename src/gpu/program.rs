@@ -302,6 +302,11 @@ impl ConvTask {
 
     /// The uniform, complete.
     pub fn params(&self) -> Params {
+        Params::Window(Box::new(self.window_params()))
+    }
+
+    /// Likewise, for what a kernel adds.
+    pub fn window_params(&self) -> WindowParams {
         let params = WindowParams {
             input: self.input.view,
             output: self.output.view,
@@ -309,7 +314,7 @@ impl ConvTask {
             beta: self.beta,
             ..WindowParams::new(&self.window)
         };
-        Params::Window(Box::new(params.with_epilogue(&self.epilogue)))
+        params.with_epilogue(&self.epilogue)
     }
 
     /// input, weight, bias, residual, output

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::timing::{ClockKind, Summary};
 
 /// Name and version of the format of a line. A change that old readers would misread gets a new number.
-pub const SCHEMA: &str = "wgconv-tune/1";
+pub const SCHEMA: &str = "wgconv-tune/2";
 
 /// What every version's lines have in them.
 const FAMILY: &[u8] = b"\"wgconv-tune/";
