@@ -1,6 +1,7 @@
 // The epilogue: output = activation(sum + bias + residual) + beta * output. Needs the bindings bias, residual and output,
 // and a uniform with View fields `output` and `residual`. What it consists of is in the prelude: ACTIVATION, HAS_BIAS,
-// HAS_RESIDUAL. A driver for CPUs runs every branch that it cannot fold away.
+// HAS_RESIDUAL, and ACCUMULATES where beta may differ from zero. A driver for CPUs runs every branch that it cannot fold
+// away, loads included.
 
 fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     var value = sum;
@@ -13,7 +14,7 @@ fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     value = activate(value, ACTIVATION, params.slope);
     let ix = view_index(params.output, n, co, p);
     // What an overwritten buffer holds may be NaN.
-    if params.beta != 0.0 {
+    if ACCUMULATES && params.beta != 0.0 {
         value += params.beta * load_output(ix);
     }
     store_output(ix, value);

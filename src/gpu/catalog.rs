@@ -139,7 +139,7 @@ pub struct Kernel {
 }
 
 /// Constants of the prelude that `shaders/lib/write_output.wgsl` wants, behind those of the kernel itself.
-pub const EPILOGUE_CONSTANTS: [&str; 3] = ["ACTIVATION", "HAS_BIAS", "HAS_RESIDUAL"];
+pub const EPILOGUE_CONSTANTS: [&str; 4] = ["ACTIVATION", "HAS_BIAS", "HAS_RESIDUAL", "ACCUMULATES"];
 
 impl Kernel {
     /// Whether it ends with the epilogue.

@@ -88,6 +88,9 @@ pub fn lower_in_parts(
     let program_for = |images: usize| -> Result<Program> {
         let part = Geometry::new(&geometry.problem().clone().with_batch(images))?;
         let mut program = lower(&part, algorithm, capabilities, options)?;
+        if images < batch {
+            program.dispatches.iter_mut().for_each(Dispatch::expect_accumulation);
+        }
         if options.storage == Storage::F16 {
             let whole = images == batch;
             storage::to_f16(&mut program, &part, capabilities, options, whole).map_err(|reason| {

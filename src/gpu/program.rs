@@ -1,7 +1,7 @@
 //! What a plan executes, as plain data: dispatches over named tensors and workspace. No device is involved, so every
 //! program that the chooser can produce is checked without one.
 
-use super::catalog::{Constant, Element, Kernel, Variant};
+use super::catalog::{BindingSpec, Constant, Element, Kernel, Variant};
 use super::params::{GemmParams, View, WindowParams};
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
@@ -81,12 +81,12 @@ impl Params {
     }
 
     /// Values of [`EPILOGUE_CONSTANTS`](super::catalog::EPILOGUE_CONSTANTS).
-    fn epilogue_constants(&self) -> [Constant; 3] {
-        let (activation, has_bias, has_residual) = match self {
-            Params::Window(params) => (params.activation, params.has_bias, params.has_residual),
-            Params::Gemm(params) => (params.activation, params.has_bias, params.has_residual),
+    fn epilogue_constants(&self) -> [Constant; 4] {
+        let (activation, has_bias, has_residual, beta) = match self {
+            Params::Window(params) => (params.activation, params.has_bias, params.has_residual, params.beta),
+            Params::Gemm(params) => (params.activation, params.has_bias, params.has_residual, params.beta),
         };
-        [activation.into(), (has_bias != 0).into(), (has_residual != 0).into()]
+        [activation.into(), (has_bias != 0).into(), (has_residual != 0).into(), (beta != 0.0).into()]
     }
 
     /// Adds to what the result's buffer holds instead of overwriting it.
@@ -153,6 +153,21 @@ impl Dispatch {
         debug_assert_eq!(operands.len(), kernel.bindings.len(), "{}", kernel.stem);
         let elements = vec![Element::F32; kernel.bindings.len()];
         Dispatch { variant: Variant { kernel, constants, elements }, params, operands, workgroups }
+    }
+
+    /// Prepares for [`Params::accumulate`] when binding, where the epilogue writes what all images share.
+    pub(crate) fn expect_accumulation(&mut self) {
+        let bindings = self.variant.kernel.bindings.iter().zip(&self.operands);
+        let shared = |(spec, operand): (&BindingSpec, &Operand)| match operand {
+            Operand::Tensor(name) => spec.access != Access::Read && !name.is_per_image(),
+            _ => false,
+        };
+        if self.variant.kernel.has_epilogue()
+            && bindings.into_iter().any(shared)
+            && let Some(accumulates) = self.variant.constants.last_mut()
+        {
+            *accumulates = true.into();
+        }
     }
 
     /// Value of a constant, 1 for `true`.
