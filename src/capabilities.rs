@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub max_workgroups_per_dimension: u32,
     /// `max_compute_invocations_per_workgroup`
     pub max_invocations_per_workgroup: u32,
+    /// `max_compute_workgroup_storage_size`, bytes
+    pub max_workgroup_bytes: u32,
     /// `max_storage_buffer_binding_size`, bytes
     pub max_binding_bytes: u64,
     /// `max_buffer_size`, bytes
@@ -38,6 +40,9 @@ pub struct Capabilities {
     pub f16: bool,
     /// Lanes of a subgroup, where the device has `SUBGROUP` and they are always as many. Kernels of the CPU class use it.
     pub subgroup_size: Option<u32>,
+    /// Side of the square matrices of f16 that a subgroup multiplies into f32, 16 or 8, where the device has
+    /// `EXPERIMENTAL_COOPERATIVE_MATRIX` and `SHADER_F16`. Only its adapter knows: `gpu::capabilities_with_adapter`.
+    pub cooperative_side: Option<u32>,
     /// After how many iterations, of all its loops together, the driver ends an invocation's loops without an error.
     /// Mesa's llvmpipe does so (`LP_MAX_TGSI_LOOP_ITERATIONS`); what needs more is refused there.
     pub max_loop_iterations: Option<u32>,
@@ -50,6 +55,7 @@ impl Capabilities {
             class: KernelClass::Gpu,
             max_workgroups_per_dimension: 65_535,
             max_invocations_per_workgroup: 256,
+            max_workgroup_bytes: 16 << 10,
             max_binding_bytes: 128 << 20,
             max_buffer_bytes: 256 << 20,
             max_storage_buffers: 8,
@@ -57,6 +63,7 @@ impl Capabilities {
             f32_atomics: false,
             f16: false,
             subgroup_size: None,
+            cooperative_side: None,
             max_loop_iterations: None,
         }
     }

@@ -28,6 +28,10 @@ pub enum Algorithm {
     Im2colGemm,
     /// A matrix product whose columns are gathered as they are staged: no workspace but for the partial sums of grad_weight.
     ImplicitGemm,
+    /// Likewise by cooperative matrices, each factor the sum of two f16: needs a device that was opened with such.
+    CooperativeGemm,
+    /// Likewise, each factor rounded to one f16.
+    CooperativeGemmF16,
     /// A 1x1 convolution is a matrix product; no workspace.
     PointwiseGemm,
     /// Winograd's minimal filtering F(2x2, 3x3): 16 products instead of 36 for four outputs.
@@ -55,13 +59,15 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 17] = [
+    pub const ALL: [Algorithm; 19] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
         Algorithm::Dilated,
         Algorithm::Im2colGemm,
         Algorithm::ImplicitGemm,
+        Algorithm::CooperativeGemm,
+        Algorithm::CooperativeGemmF16,
         Algorithm::PointwiseGemm,
         Algorithm::WinogradF2,
         Algorithm::WinogradF4,
@@ -84,6 +90,8 @@ impl Algorithm {
             Algorithm::Dilated => "dilated",
             Algorithm::Im2colGemm => "im2col-gemm",
             Algorithm::ImplicitGemm => "implicit-gemm",
+            Algorithm::CooperativeGemm => "cooperative-gemm",
+            Algorithm::CooperativeGemmF16 => "cooperative-gemm-f16",
             Algorithm::PointwiseGemm => "pointwise-gemm",
             Algorithm::WinogradF2 => "winograd-f2",
             Algorithm::WinogradF4 => "winograd-f4",
@@ -106,8 +114,9 @@ impl Algorithm {
     /// The least accuracy that it is good for: [`Options::accuracy`] must ask for no more.
     pub fn accuracy(self) -> Accuracy {
         match self {
-            Algorithm::WinogradF2 => Accuracy::Standard,
+            Algorithm::WinogradF2 | Algorithm::CooperativeGemm => Accuracy::Standard,
             Algorithm::WinogradF4 => Accuracy::Relaxed,
+            Algorithm::CooperativeGemmF16 => Accuracy::Half,
             _ => Accuracy::Strict,
         }
     }
@@ -131,6 +140,8 @@ impl Algorithm {
                 Algorithm::Im2colGemm,
                 Algorithm::WinogradF2,
                 Algorithm::WinogradF4,
+                Algorithm::CooperativeGemm,
+                Algorithm::CooperativeGemmF16,
             ],
             Problem::ConvTranspose(_) => &[
                 Algorithm::Direct,
@@ -195,23 +206,28 @@ pub enum Accuracy {
     /// Every output is within (K + 2)·u·Σ|a||b| of the exact sum of its K products, whatever the data.
     Strict,
     /// On data of one scale no larger than a plain sum's error, on any data bounded by the largest values of the
-    /// neighbourhood instead of by the output's own products: adds Winograd F(2x2, 3x3).
+    /// neighbourhood instead of by the output's own products: adds Winograd F(2x2, 3x3), and cooperative matrices of split
+    /// factors.
     #[default]
     Standard,
     /// On data of one scale a few times a plain sum's error: adds Winograd F(4x4, 3x3).
     Relaxed,
+    /// Factors of 11 bits, as f16 has, summed in f32: an output is within about 2^-10·Σ|a||b|. Adds cooperative matrices of
+    /// factors that are rounded to f16.
+    Half,
 }
 
 impl Accuracy {
     /// Every class, the most accurate first.
-    pub const ALL: [Accuracy; 3] = [Accuracy::Strict, Accuracy::Standard, Accuracy::Relaxed];
+    pub const ALL: [Accuracy; 4] = [Accuracy::Strict, Accuracy::Standard, Accuracy::Relaxed, Accuracy::Half];
 
-    /// `strict`, `standard` or `relaxed`.
+    /// `strict`, `standard`, `relaxed` or `half`.
     pub fn name(self) -> &'static str {
         match self {
             Accuracy::Strict => "strict",
             Accuracy::Standard => "standard",
             Accuracy::Relaxed => "relaxed",
+            Accuracy::Half => "half",
         }
     }
 

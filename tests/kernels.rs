@@ -176,7 +176,7 @@ fn strided_views_work_for_every_activation() {
     problems.extend(epilogues().into_iter().skip(7));
     for problem in &problems {
         for (name, options) in layouts(problem) {
-            let options = options.accuracy(Accuracy::Relaxed);
+            let options = options.accuracy(Accuracy::Half);
             judge(&gpu, &contexts, name, problem, &options, &random(problem, 7), false);
         }
     }

@@ -88,11 +88,22 @@ fn variants() -> BTreeMap<String, Variant> {
 fn settings(geometry: &Geometry) -> Vec<(Capabilities, Options)> {
     let subgroups = [4, 8].map(|size| Capabilities { subgroup_size: Some(size), ..Capabilities::cpu() });
     let classes = [Capabilities::gpu(), Capabilities::cpu()].into_iter().chain(subgroups);
-    let plain = classes.flat_map(|caps| [common::relaxed(), strided(geometry)].map(|options| (caps, options)));
+    // Of tensor cores, and of a rasteriser.
+    let cooperative = [(16, 32), (8, 8)].map(|(side, size)| Capabilities {
+        cooperative_side: Some(side),
+        subgroup_size: Some(size),
+        max_workgroup_bytes: 32 << 10,
+        f16: true,
+        ..Capabilities::gpu()
+    });
+    let plain = classes
+        .chain(cooperative)
+        .flat_map(|caps| [common::relaxed(), strided(geometry)].map(|options| (caps, options)));
     let halves = [
         Capabilities { f16: true, ..Capabilities::gpu() },
         Capabilities { f16: true, ..subgroups[0] },
         Capabilities::cpu(),
+        cooperative[0],
     ];
     let halves = halves.map(|caps| (caps, common::relaxed().storage(Storage::F16)));
     plain.chain(halves).map(|(caps, options)| (Capabilities { f32_atomics: true, ..caps }, options)).collect()
@@ -122,7 +133,8 @@ fn validated(label: &str, source: &str) -> (naga::Module, ModuleInfo) {
     let capabilities = NagaCapabilities::SHADER_FLOAT32_ATOMIC
         | NagaCapabilities::SUBGROUP
         | NagaCapabilities::SHADER_FLOAT16
-        | NagaCapabilities::SHADER_FLOAT16_IN_FLOAT32;
+        | NagaCapabilities::SHADER_FLOAT16_IN_FLOAT32
+        | NagaCapabilities::COOPERATIVE_MATRIX;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
@@ -149,8 +161,9 @@ fn every_variant_is_valid_and_translates_to_every_language() {
         for shared_buffers in [false, true] {
             let source = variant.source(shared_buffers);
             let (module, info) = validated(&label, &source);
-            // f32 atomics exist in Vulkan and Metal alone.
-            translate(&label, &module, &info, source.contains("atomic<f32>"), source.contains("enable f16"));
+            // f32 atomics and cooperative matrices exist in Vulkan and Metal alone.
+            let narrow = source.contains("atomic<f32>") || variant.kernel.is_cooperative();
+            translate(&label, &module, &info, narrow, source.contains("enable f16"));
             let accesses: BTreeSet<&str> = source.lines().filter(|line| line.contains("var<storage, read> ")).collect();
             assert!(!shared_buffers || accesses.is_empty(), "{label}: {accesses:?} stays read-only");
         }
@@ -165,7 +178,8 @@ fn translate(label: &str, module: &naga::Module, info: &ModuleInfo, vulkan_and_m
     let msl = back::msl::write_string(
         module,
         info,
-        &back::msl::Options { fake_missing_bindings: true, ..Default::default() },
+        // The first that has cooperative matrices.
+        &back::msl::Options { fake_missing_bindings: true, lang_version: (2, 3), ..Default::default() },
         &back::msl::PipelineOptions::default(),
     );
     assert!(msl.as_ref().is_ok_and(|(text, _)| text.contains("kernel")), "{label}: MSL {:?}", msl.err());

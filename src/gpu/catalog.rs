@@ -47,6 +47,7 @@ parts! {
     RADIX = "radix";
     CELLS = "cells";
     OUTER = "outer";
+    COOPERATIVE_TILE = "cooperative_tile";
     WRITE_COLUMN = "write_column";
     IMPLICIT_TILE = "implicit_tile";
     GEMM_BROADCAST = "gemm_broadcast";
@@ -147,6 +148,11 @@ impl Kernel {
         self.parts.contains(&part::WRITE_OUTPUT)
     }
 
+    /// Whether it multiplies cooperative matrices, which only Vulkan has.
+    pub fn is_cooperative(&self) -> bool {
+        self.parts.contains(&part::COOPERATIVE_TILE)
+    }
+
     /// Whether it reads or writes a binding through the prelude's functions alone, so that any [`Element`] will do.
     pub fn is_accessed(&self, binding: &str) -> bool {
         let names = |text: &str| ["load", "store"].iter().any(|verb| text.contains(&format!("{verb}_{binding}(")));
@@ -229,8 +235,11 @@ impl Variant {
         }
         body.push_str(self.kernel.source);
         let mut text = String::new();
-        if self.elements.contains(&Element::F16) {
+        if self.elements.contains(&Element::F16) || self.kernel.is_cooperative() {
             text.push_str("enable f16;\n");
+        }
+        if self.kernel.is_cooperative() {
+            text.push_str("enable wgpu_cooperative_matrix;\n");
         }
         for (name, value) in self.kernel.constant_names().zip(&self.constants) {
             match value {
@@ -305,6 +314,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv2d_depthwise_grad_weight::KERNEL,
         &conv2d_dilated::KERNEL,
         &conv2d_winograd::KERNEL,
+        &conv_coop_gemm::KERNEL,
+        &conv_coop_gemm_8x8::KERNEL,
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
         &conv_grad_weight_subgroup::KERNEL,

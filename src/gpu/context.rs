@@ -61,6 +61,28 @@ pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
     adapter.features() & (wgpu::Features::SHADER_FLOAT32_ATOMIC | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
 }
 
+/// Experimental features that some kernels use where the adapter has what they need: cooperative matrices, for
+/// [`Algorithm::CooperativeGemm`](crate::Algorithm::CooperativeGemm). wgpu gives them to those only who say in the device's
+/// descriptor that they accept unfinished interfaces (`unsafe { wgpu::ExperimentalFeatures::enabled() }`); nothing needs them.
+/// What the device then offers, [`capabilities_with_adapter`] says.
+pub fn experimental_features(adapter: &wgpu::Adapter) -> wgpu::Features {
+    let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+    let offered = adapter.features().contains(wanted) && cooperative_side(adapter).is_some();
+    if offered { wanted } else { wgpu::Features::empty() }
+}
+
+/// Side of the largest matrices of f16 that an adapter multiplies into f32, among those that kernels are written for. Metal
+/// has them without the sum of two matrices, and multiplies f16 hardly faster than f32.
+fn cooperative_side(adapter: &wgpu::Adapter) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let offered = adapter.cooperative_matrix_properties();
+    let has = |side: &u32| {
+        offered.iter().any(|p| [p.m_size, p.n_size, p.k_size] == [*side; 3] && (p.ab_type, p.cr_type) == (F16, F32))
+    };
+    let vulkan = adapter.get_info().backend == wgpu::Backend::Vulkan;
+    [16, 8].into_iter().filter(|_| vulkan).find(has)
+}
+
 /// Limits worth asking for: the adapter's own buffer and binding sizes on top of `base`, so that large tensors need not
 /// be split along the batch.
 pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Limits {
@@ -101,6 +123,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         max_invocations_per_workgroup: limits
             .max_compute_invocations_per_workgroup
             .min(limits.max_compute_workgroup_size_x),
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
@@ -109,8 +132,17 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
         f16: device.features().contains(wgpu::Features::SHADER_F16),
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
+        cooperative_side: None,
         max_loop_iterations: llvmpipe.then_some(LLVMPIPE_LOOP_ITERATIONS),
     }
+}
+
+/// Likewise, with what a device does not tell of itself: its [cooperative matrices](experimental_features), if it was opened
+/// with them. `adapter` is the one that the device comes from.
+pub fn capabilities_with_adapter(device: &wgpu::Device, adapter: &wgpu::Adapter) -> Capabilities {
+    let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+    let has = device.features().contains(wanted);
+    Capabilities { cooperative_side: cooperative_side(adapter).filter(|_| has), ..capabilities_of(device) }
 }
 
 impl Context {

@@ -13,7 +13,7 @@ const FIXED: u64 = 256;
 const CHUNK: u64 = 256;
 const N_DIGITS: u64 = 64;
 const RUN: u64 = 64;
-/// As in `shaders/deform_conv2d_implicit_gemm.wgsl`.
+/// As in `shaders/deform_conv2d_implicit_gemm.wgsl`, and in `shaders/lib/cooperative_tile.wgsl`.
 const CHANNELS: u64 = 16;
 const PANEL: u64 = 8;
 /// As in `shaders/sum_slices.wgsl`.
@@ -119,6 +119,11 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             nest(&[products.div_ceil(depth), depth])
         }
         "conv_sum_slices" => nest(&[params.count.into()]),
+        "conv_coop_gemm" | "conv_coop_gemm_8x8" => {
+            let side: u64 = if dispatch.variant.kernel.stem == "conv_coop_gemm" { 16 } else { 8 };
+            let elements = (side * side).div_ceil(dispatch.constant("SUBGROUP_SIZE")?);
+            nest(&[c_in.div_ceil(CHANNELS) * taps, CHANNELS / side]) + nest(&[8, elements])
+        }
         "conv_transpose_implicit_gemm" => {
             let depth = dispatch.constant("BLOCK_K")?;
             nest(&[(c_in * taps).div_ceil(depth), depth]) + kd + kh + kw + 3

@@ -6,7 +6,7 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
     conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
@@ -325,6 +325,9 @@ impl Lowering<'_> {
     }
 
     pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        if self.options.accuracy < algorithm.accuracy() {
+            return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
+        }
         let dispatch = match algorithm {
             Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
                 conv_subgroup::dispatch(task, self.caps)
@@ -341,9 +344,12 @@ impl Lowering<'_> {
             }
             Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
             Algorithm::Im2colGemm => return self.im2col_gemm(task),
-            Algorithm::WinogradF2 | Algorithm::WinogradF4 => return self.winograd_conv(task, algorithm),
+            Algorithm::WinogradF2 => return self.winograd(task, 2),
+            Algorithm::WinogradF4 => return self.winograd(task, 4),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
+            Algorithm::CooperativeGemm => conv_coop_gemm::dispatch(task, self.caps, true)?,
+            Algorithm::CooperativeGemmF16 => conv_coop_gemm::dispatch(task, self.caps, false)?,
             _ => conv_direct::dispatch(task),
         };
         self.program.dispatches.push(dispatch);
@@ -362,13 +368,6 @@ impl Lowering<'_> {
         self.push(conv_implicit_gemm::partial(task, partial));
         self.push(conv_sum_slices::dispatch(task, count, partial));
         Ok(())
-    }
-
-    fn winograd_conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
-        if self.options.accuracy < algorithm.accuracy() {
-            return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
-        }
-        self.winograd(task, if algorithm == Algorithm::WinogradF4 { 4 } else { 2 })
     }
 
     fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {

@@ -26,6 +26,8 @@ mod conv2d_depthwise;
 mod conv2d_depthwise_grad_weight;
 mod conv2d_dilated;
 mod conv2d_winograd;
+mod conv_coop_gemm;
+mod conv_coop_gemm_8x8;
 mod conv_direct;
 mod conv_grad_weight;
 mod conv_grad_weight_subgroup;
@@ -83,7 +85,10 @@ mod winograd_weight;
 pub use bound::{Bindings, Bound};
 #[cfg(feature = "bench")]
 pub(crate) use context::empty_pipeline_cache;
-pub use context::{Context, capabilities_of, optional_features, required_features, required_limits};
+pub use context::{
+    Context, capabilities_of, capabilities_with_adapter, experimental_features, optional_features, required_features,
+    required_limits,
+};
 pub(crate) use conv_implicit_gemm::slices as implicit_gemm_slices;
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};

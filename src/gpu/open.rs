@@ -1,12 +1,16 @@
 //! A device of its own, for tests, tools and small programs that have none.
 
+#![expect(unsafe_code, reason = "the word of those who ask for experimental features")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use half::f16;
 
 use super::bound::{Bindings, Bound};
-use super::context::{Context, optional_features, required_features, required_limits};
+use super::context::{
+    Context, capabilities_with_adapter, experimental_features, optional_features, required_features, required_limits,
+};
 use super::plan::Plan;
 use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
@@ -52,6 +56,9 @@ pub struct Outputs {
 /// Environment variable that picks the adapter of [`Select::Auto`].
 const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
 
+/// Environment variable that, set to 1, stands for [`Gpu::open_experimental`]: for tools.
+const EXPERIMENTAL_VARIABLE: &str = "WGCONV_EXPERIMENTAL";
+
 /// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
 fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
@@ -85,8 +92,30 @@ impl Gpu {
         enumerate(wgpu::Backends::all()).iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    /// Opens an adapter, with a timestamp clock where it has one.
+    /// Opens an adapter, with a timestamp clock where it has one. With the environment variable `WGCONV_EXPERIMENTAL=1` as
+    /// [`Gpu::open_experimental`] does.
     pub fn open(select: &Select) -> Result<Gpu> {
+        let experimental = if std::env::var(EXPERIMENTAL_VARIABLE).is_ok_and(|value| value == "1") {
+            // SAFETY: whoever set the variable acknowledged what `open_experimental` says.
+            unsafe { wgpu::ExperimentalFeatures::enabled() }
+        } else {
+            wgpu::ExperimentalFeatures::disabled()
+        };
+        Gpu::open_with(select, experimental)
+    }
+
+    /// Likewise, with what wgpu calls experimental where the adapter has it ([`experimental_features`]): cooperative matrices.
+    ///
+    /// # Safety
+    ///
+    /// That of [`wgpu::ExperimentalFeatures::enabled`]: wgpu's implementation of such features may have bugs that are
+    /// undefined behaviour, behind calls that are otherwise safe.
+    pub unsafe fn open_experimental(select: &Select) -> Result<Gpu> {
+        // SAFETY: the caller's.
+        Gpu::open_with(select, unsafe { wgpu::ExperimentalFeatures::enabled() })
+    }
+
+    fn open_with(select: &Select, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
         let select = match (select, std::env::var(ADAPTER_VARIABLE)) {
             (Select::Auto, Ok(wanted)) if !wanted.is_empty() => {
                 wanted.parse().map_or(Select::Name(wanted), Select::Index)
@@ -120,18 +149,22 @@ impl Gpu {
                     .ok_or_else(|| missing(format!("named {name}")))?
             }
         };
-        Gpu::from_adapter(&adapters[index])
+        Gpu::from_adapter(&adapters[index], experimental)
     }
 
-    fn from_adapter(adapter: &wgpu::Adapter) -> Result<Gpu> {
+    fn from_adapter(adapter: &wgpu::Adapter, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
         let base = wgpu::Limits::downlevel_defaults().using_resolution(adapter.limits());
         // For measurements; no kernel needs them.
         let instruments = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
-        let optional = adapter.features() & instruments;
+        let mut optional = adapter.features() & instruments;
+        if experimental.is_enabled() {
+            optional |= experimental_features(adapter);
+        }
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("wgconv"),
             required_features: required_features(adapter) | optional_features(adapter) | optional,
             required_limits: required_limits(adapter, base),
+            experimental_features: experimental,
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(request).map_err(device_error)?;
@@ -142,7 +175,8 @@ impl Gpu {
             let words: Vec<String> = error.to_string().split_whitespace().map(Into::into).collect();
             slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| words.join(" "));
         }));
-        Ok(Gpu { info: adapter.get_info(), queue, context: Context::new(&device), trouble })
+        let context = Context::with_capabilities(&device, capabilities_with_adapter(&device, adapter));
+        Ok(Gpu { info: adapter.get_info(), queue, context, trouble })
     }
 
     /// A device that the application opened, with its queue, for tuning and for the convenience of [`Gpu::run`]. Installs no error handler: what wgpu reports out of band goes to the application's own.

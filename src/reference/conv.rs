@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
-use super::{Inputs, Outcome, activations, tensor, winograd};
+use super::{Inputs, Outcome, activations, cooperative, tensor, winograd};
 use crate::choose::Algorithm;
 use crate::error::Result;
 use crate::problem::Conv;
@@ -41,6 +41,8 @@ pub(super) fn conv(p: &Conv, inputs: &Inputs, algorithm: Option<Algorithm>) -> R
     match algorithm {
         Some(Algorithm::WinogradF2) => winograd::widen(p, 2, inputs, &mut sums)?,
         Some(Algorithm::WinogradF4) => winograd::widen(p, 4, inputs, &mut sums)?,
+        Some(Algorithm::CooperativeGemm) => cooperative::widen(p, true, inputs, &mut sums)?,
+        Some(Algorithm::CooperativeGemmF16) => cooperative::widen(p, false, inputs, &mut sums)?,
         _ => {}
     }
     let shape = activations(p.batch, p.c_out, &out[3 - p.input.rank()..]);

@@ -3,6 +3,7 @@
 
 mod conv;
 mod conv_transpose;
+mod cooperative;
 mod deform;
 mod gradient;
 mod locally_connected;
@@ -105,7 +106,8 @@ pub fn run(problem: &Problem, inputs: &Inputs) -> Result<Outcome> {
 
 /// Computes a problem and what `algorithm` may err by: the values of [`run`], and wider bounds where the algorithm is no
 /// plain sum of the problem's products. Winograd's adds and subtracts neighbours first, so that its bound depends on the
-/// largest values around an output and not on the output's own products alone.
+/// largest values around an output and not on the output's own products alone; cooperative matrices have factors of fewer
+/// bits, scaled together.
 pub fn run_by(problem: &Problem, inputs: &Inputs, algorithm: Algorithm) -> Result<Outcome> {
     outcome_by(problem, inputs, Some(algorithm))
 }
