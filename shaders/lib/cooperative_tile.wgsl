@@ -31,13 +31,12 @@ const_assert COLUMN_RUN == 4u || COLUMN_RUN == 8u || COLUMN_RUN == 16u;
 // Matrices begin at multiples of 16 bytes. The pitches spread rows over banks.
 const ROW_PITCH: u32 = BLOCK_K + 8u;
 const COLUMN_PITCH: u32 = BLOCK_N + 8u;
-const SUM_PITCH: u32 = SIDE + 4u;
 
 // [part][row][k] and [part][k][column]
 var<workgroup> sh_rows: array<f16, N_PARTS * BLOCK_M * ROW_PITCH>;
 var<workgroup> sh_columns: array<f16, N_PARTS * BLOCK_K * COLUMN_PITCH>;
 // One matrix of sums for each subgroup, on its way through the epilogue.
-var<workgroup> sh_sums: array<f32, SUBGROUPS_M * SUBGROUPS_N * SIDE * SUM_PITCH>;
+var<workgroup> sh_sums: array<f32, SUBGROUPS_M * SUBGROUPS_N * SIDE * SIDE>;
 // Bits of the largest finite magnitudes of the rows' and the columns' panel, of this panel and of the next.
 var<workgroup> sh_peaks: array<atomic<u32>, 4>;
 
@@ -356,9 +355,9 @@ fn main(
 
     // One after the other moves up to be written. A loop, not eight calls: every call is a copy of the whole epilogue to
     // drivers that inline.
-    let sums = subgroup * SIDE * SUM_PITCH;
+    let sums = subgroup * SIDE * SIDE;
     for (var i = 0u; i < 8u; i++) {
-        coopStoreT(sum_00, &sh_sums[sums], SUM_PITCH);
+        coopStoreT(sum_00, &sh_sums[sums], SIDE);
         workgroupBarrier();
         for (var j = lane; j < SIDE * SIDE; j += SUBGROUP_SIZE) {
             let at = vec2<u32>(j / SIDE, j % SIDE);
@@ -366,7 +365,7 @@ fn main(
             let column = tile_column + first_column + i % 4u * SIDE + at.y;
             if row < n_rows && column < params.batch * n_positions() {
                 let p = unravel(column % n_positions(), params.output_size);
-                write_output(column / n_positions(), group * n_rows + row, p, sh_sums[sums + at.x * SUM_PITCH + at.y]);
+                write_output(column / n_positions(), group * n_rows + row, p, sh_sums[sums + at.x * SIDE + at.y]);
             }
         }
         workgroupBarrier();

@@ -40,7 +40,7 @@ impl Shape {
         let [rows, columns] = self.block();
         let parts = if split { 2 } else { 1 };
         let panels = 2 * parts * (rows * (BLOCK_K + 8) + BLOCK_K * (columns + 8));
-        let sums = 4 * self.subgroups[0] * self.subgroups[1] * self.side * (self.side + 4);
+        let sums = 4 * self.subgroups[0] * self.subgroups[1] * self.side * self.side;
         panels + sums + 16
     }
 

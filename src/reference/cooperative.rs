@@ -19,7 +19,7 @@ struct Factor {
 /// dropped, the low one counts 2^-11 of that, and the largest factor is at least 2^14.
 const SPLIT: Factor = Factor { relative: 2.0 * U, floor: 1.0 / (1_u64 << 39) as f64 };
 /// 11 bits, rounded; what is below 2^-14 is dropped.
-const SINGLE: Factor = Factor { relative: 2048.0 * U, floor: 1.0 / (1_u64 << 28) as f64 };
+const SINGLE: Factor = Factor { relative: 8192.0 * U, floor: 1.0 / (1_u64 << 28) as f64 };
 
 /// Channels of a panel; a panel is one multiply-add of matrices, or two.
 const PANEL: usize = 16;
