@@ -162,12 +162,9 @@ fn emulated_matrices_agree_with_the_oracle() {
     let split = Algorithm::CooperativeGemm;
     let cases = [
         (&plain, 16, 32, split),
-        (&plain, 16, 32, Algorithm::CooperativeGemmF16),
-        (&plain, 16, 64, split),
-        (&plain, 8, 8, split),
         (&plain, 8, 32, split),
-        (&grouped, 16, 32, split),
-        (&dilated, 16, 32, split),
+        (&grouped, 16, 64, split),
+        (&dilated, 16, 32, Algorithm::CooperativeGemmF16),
         (&large, 16, 32, split),
     ];
     let mut labels = BTreeSet::new();

@@ -348,7 +348,12 @@ impl Lowering<'_> {
             Algorithm::WinogradF4 => return self.winograd(task, 4),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
-            Algorithm::CooperativeGemm => conv_coop_gemm::dispatch(task, self.caps, true)?,
+            Algorithm::CooperativeGemm => {
+                // What is stored as f16 is one part already.
+                let narrow = |operand: Operand| matches!(operand, Operand::Tensor(_));
+                let narrow = [task.input.operand, task.weight].into_iter().all(narrow);
+                conv_coop_gemm::dispatch(task, self.caps, self.options.storage == Storage::F32 || !narrow)?
+            }
             Algorithm::CooperativeGemmF16 => conv_coop_gemm::dispatch(task, self.caps, false)?,
             _ => conv_direct::dispatch(task),
         };

@@ -1,5 +1,6 @@
 //! What products of factors in f16 may err by: their roundings, and what scaling loses.
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::sum::{Sum, U, gamma};
@@ -20,6 +21,8 @@ struct Factor {
 const SPLIT: Factor = Factor { relative: 2.0 * U, floor: 1.0 / (1_u64 << 39) as f64 };
 /// 11 bits, rounded; what is below 2^-14 is dropped.
 const SINGLE: Factor = Factor { relative: 8192.0 * U, floor: 1.0 / (1_u64 << 28) as f64 };
+/// What f16 holds is one part as it is, but for the smallest.
+const HALF: Factor = Factor { relative: 0.0, ..SINGLE };
 
 /// Channels of a panel; a panel is one multiply-add of matrices, or two.
 const PANEL: usize = 16;
@@ -33,6 +36,7 @@ const ROUNDINGS: usize = 2 * PANEL + 1 + 1 + 4;
 /// - a product errs by (2δ + δ²)|a||b| for the relative part δ of its factors, and by |a||b|·2^-22 where the product of
 ///   both low parts is left out;
 /// - by φ(A|b| + B|a|) + φ²AB for what is dropped, φ of the largest one;
+/// - what f16 holds anyway has no such parts;
 /// - the sum by γ of its roundings: two for each panel, as matrices of 8 are added twice, and [`ROUNDINGS`].
 pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) -> Result<()> {
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
@@ -46,8 +50,12 @@ pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) ->
         |data: &[f32]| data.iter().filter(|x| x.is_finite()).fold(0.0_f64, |max, &x| max.max(f64::from(x).abs()));
     let (largest_x, largest_w) = (largest(x), largest(w));
 
-    let factor = if split { SPLIT } else { SINGLE };
-    let left_out = if split { 4.0 * U } else { 0.0 };
+    let narrow = x.iter().chain(w).all(|&value| f16::from_f32(value).to_f32() == value);
+    let (factor, left_out) = match (split, narrow) {
+        (_, true) => (HALF, 0.0),
+        (true, false) => (SPLIT, 4.0 * U),
+        (false, false) => (SINGLE, 0.0),
+    };
     let of_product = 2.0 * factor.relative + factor.relative.powi(2) + left_out;
     // What is dropped of a factor meets another that errs, too.
     let floor = factor.floor * (1.0 + factor.relative);
