@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::record::{Bound, Peak, PeakKind, Row, Settings, Status};
-use crate::choose::{Algorithm, Options};
+use crate::choose::{Accuracy, Algorithm, Options};
 use crate::error::Result;
 use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
@@ -42,20 +42,22 @@ impl Expected {
     pub fn worst_error(&self, outputs: &Outputs) -> f64 {
         let of = |(name, outcome): (&TensorName, &Outcome)| match name {
             TensorName::Output if outputs.indices != outcome.indices => f64::INFINITY,
-            TensorName::Output => worst(outcome, &outputs.output),
-            _ => outputs.gradients.get(name).map_or(f64::INFINITY, |got| worst(outcome, got)),
+            TensorName::Output => worst(outcome, &outputs.output, outputs.algorithm),
+            _ => outputs.gradients.get(name).map_or(f64::INFINITY, |got| worst(outcome, got, outputs.algorithm)),
         };
         self.outcomes.iter().map(of).fold(0.0, f64::max)
     }
 }
 
-fn worst(expected: &Outcome, got: &[f32]) -> f64 {
+fn worst(expected: &Outcome, got: &[f32], algorithm: Algorithm) -> f64 {
+    // Two factors of 11 bits err by 2^-10 of their product, and an activation multiplies that by 3/2 at most.
+    let of_products = if algorithm.accuracy() == Accuracy::Half { 1.5 / 1024.0 } else { 0.0 };
     if got.len() != expected.output.len() {
         return f64::INFINITY;
     }
     let ratio = |(i, (&got, want)): (usize, (&f32, &f64))| {
         // What must be exact is the nearest f32.
-        let tolerance = expected.tolerance(i);
+        let tolerance = expected.tolerance(i) + of_products * expected.magnitude[i];
         let want = if tolerance == 0.0 { f64::from(*want as f32) } else { *want };
         match (f64::from(got) - want).abs() {
             0.0 => 0.0,

@@ -70,7 +70,7 @@ pub fn storage(text: &str) -> std::result::Result<Storage, String> {
 /// How numbers are rounded on the way.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Numbers {
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
+    /// strict, standard, relaxed or half: how large rounding errors may be (docs/numerics.md)
     #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = accuracy)]
     pub accuracy: Accuracy,
     /// f32 or f16: how tensors lie in device memory; sums are f32

@@ -16,8 +16,8 @@ Examples:
   wgconv devices --json
 
 `--device` of the other commands takes the number or any part of what this list says in brackets and before them, in \
-any case. `--device auto` is number 0 unless the environment variable WGCONV_ADAPTER names another. Exit code 4 when there is \
-no adapter.")]
+any case. `--device auto` is number 0 unless the environment variable WGCONV_ADAPTER names another. Cooperative matrices are used \
+with WGCONV_EXPERIMENTAL=1 only. Exit code 4 when there is no adapter.")]
 pub struct DevicesArgs {
     /// Print the list in JSON
     #[arg(long)]

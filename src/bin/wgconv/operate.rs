@@ -161,7 +161,7 @@ fn device_args() -> [Arg; 5] {
             .value_name("CLASS")
             .default_value("standard")
             .value_parser(backend::accuracy)
-            .help("strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)"),
+            .help("strict, standard, relaxed or half: how large rounding errors may be (docs/numerics.md)"),
         Arg::new("storage")
             .long("storage")
             .value_name("TYPE")
