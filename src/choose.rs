@@ -206,14 +206,14 @@ pub enum Accuracy {
     /// Every output is within (K + 2)·u·Σ|a||b| of the exact sum of its K products, whatever the data.
     Strict,
     /// On data of one scale no larger than a plain sum's error, on any data bounded by the largest values of the
-    /// neighbourhood instead of by the output's own products: adds Winograd F(2x2, 3x3), and cooperative matrices of split
-    /// factors.
+    /// neighbourhood instead of by the output's own products: adds Winograd F(2x2, 3x3), and cooperative matrices of
+    /// split factors.
     #[default]
     Standard,
     /// On data of one scale a few times a plain sum's error: adds Winograd F(4x4, 3x3).
     Relaxed,
-    /// Factors of 11 bits, as f16 has, summed in f32: an output is within about 2^-10·Σ|a||b|. Adds cooperative matrices of
-    /// factors that are rounded to f16.
+    /// Factors of 11 bits, as f16 has, summed in f32: an output is within about 2^-10·Σ|a||b|. Adds cooperative
+    /// matrices of factors that are rounded to f16.
     Half,
 }
 

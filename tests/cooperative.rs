@@ -91,7 +91,8 @@ fn compile(device: &wgpu::Device, dispatch: &Dispatch) -> wgpu::ComputePipeline 
     })
 }
 
-/// One dispatch over contiguous tensors, of which a problem here has all: what a shader does not use is not in its layout.
+/// One dispatch over contiguous tensors, of which a problem here has all: what a shader does not use is not in its
+/// layout.
 fn run(
     gpu: &Gpu,
     pipeline: &wgpu::ComputePipeline,

@@ -1,20 +1,21 @@
-// A convolution as a matrix product of cooperative matrices: a subgroup multiplies SIDE x SIDE matrices of f16 and sums in
-// f32. Rows are the output channels of a group, columns the positions of all images; the sum goes panel by panel, a panel
-// being one tap of BLOCK_K channels, gathered as it is staged, so that what a tap is belongs to the workgroup. A workgroup of
-// SUBGROUPS_M x SUBGROUPS_N subgroups computes BLOCK_M x BLOCK_N outputs, each subgroup 2 x 4 matrices of them.
+// A convolution as a matrix product of cooperative matrices: a subgroup multiplies SIDE x SIDE matrices of f16 and
+// sums in f32. Rows are the output channels of a group, columns the positions of all images; the sum goes panel by
+// panel, a panel being one tap of BLOCK_K channels, gathered as it is staged, so that what a tap is belongs to the
+// workgroup. A workgroup of SUBGROUPS_M x SUBGROUPS_N subgroups computes BLOCK_M x BLOCK_N outputs, each subgroup 2 x
+// 4 matrices of them.
 //
-// f16 has five bits of exponent. So every panel is scaled by two powers of two, that of its rows and that of its columns, to a
-// largest magnitude in 2^14..2^15, and its products are scaled back in f32: no magnitude of the data overflows, and what is
-// lost at the lower end is small beside the panel's largest element. With SPLIT an element is the sum of two f16,
-// high + low / 2^11, of 11 bits each, and a product is high * high + (high * low + low * high) / 2^11: what is left out is
-// 2^-22 of it. Nothing staged is subnormal in f16, which devices may flush or keep. Sums of panels are added outside of the
-// multiply-add, whose additions some devices truncate.
+// f16 has five bits of exponent. So every panel is scaled by two powers of two, that of its rows and that of its
+// columns, to a largest magnitude in 2^14..2^15, and its products are scaled back in f32: no magnitude of the data
+// overflows, and what is lost at the lower end is small beside the panel's largest element. With SPLIT an element is
+// the sum of two f16, high + low / 2^11, of 11 bits each, and a product is high * high + (high * low + low * high) /
+// 2^11: what is left out is 2^-22 of it. Nothing staged is subnormal in f16, which devices may flush or keep. Sums of
+// panels are added outside of the multiply-add, whose additions some devices truncate.
 //
-// Barriers and cooperative operations are in uniform control flow: tiles, panels and matrices are counted by uniforms and
-// constants.
+// Barriers and cooperative operations are in uniform control flow: tiles, panels and matrices are counted by uniforms
+// and constants.
 //
-// Wants SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, SPLIT, PADDING_MODE and FLIP_KERNEL in the prelude, and of the kernel SIDE and
-// the types MatrixA, MatrixB and MatrixC.
+// Wants SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, SPLIT, PADDING_MODE and FLIP_KERNEL in the prelude, and of the
+// kernel SIDE and the types MatrixA, MatrixB and MatrixC.
 
 const BLOCK_M: u32 = SUBGROUPS_M * 2u * SIDE;
 const BLOCK_N: u32 = SUBGROUPS_N * 4u * SIDE;
@@ -81,7 +82,8 @@ fn panel_after(panel: Panel) -> Panel {
     return next;
 }
 
-// Four channels of the weight at a tap; `start` is that of channel 0. Beyond the last row and channel there are zeros.
+// Four channels of the weight at a tap; `start` is that of channel 0. Beyond the last row and channel there are
+// zeros.
 fn fetch_row(start: u32, exists: bool, channel: u32) -> vec4<f32> {
     let n_channels = select(0u, params.c_in / params.groups, exists);
     let step = params.kernel_size.x * params.kernel_size.y * params.kernel_size.z;
@@ -333,7 +335,7 @@ fn main(
             let b_1 = coopLoadT<MatrixB>(&sh_columns[b + SIDE], COLUMN_PITCH);
             let b_2 = coopLoadT<MatrixB>(&sh_columns[b + 2u * SIDE], COLUMN_PITCH);
             let b_3 = coopLoadT<MatrixB>(&sh_columns[b + 3u * SIDE], COLUMN_PITCH);
-            // Of one part only, these are not read.
+            // Where there is one part these are the same again, and unused.
             let a_low = a + BLOCK_M * ROW_PITCH * (N_PARTS - 1u);
             let b_low = b + BLOCK_K * COLUMN_PITCH * (N_PARTS - 1u);
             let a_0_low = coopLoadT<MatrixA>(&sh_rows[a_low], ROW_PITCH);
@@ -353,8 +355,8 @@ fn main(
         }
     }
 
-    // One after the other moves up to be written. A loop, not eight calls: every call is a copy of the whole epilogue to
-    // drivers that inline.
+    // One after the other moves up to be written. A loop, not eight calls: every call is a copy of the whole epilogue
+    // to drivers that inline.
     let sums = subgroup * SIDE * SIDE;
     for (var i = 0u; i < 8u; i++) {
         coopStoreT(sum_00, &sh_sums[sums], SIDE);

@@ -62,17 +62,17 @@ pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
 }
 
 /// Experimental features that some kernels use where the adapter has what they need: cooperative matrices, for
-/// [`Algorithm::CooperativeGemm`](crate::Algorithm::CooperativeGemm). wgpu gives them to those only who say in the device's
-/// descriptor that they accept unfinished interfaces (`unsafe { wgpu::ExperimentalFeatures::enabled() }`); nothing needs them.
-/// What the device then offers, [`capabilities_with_adapter`] says.
+/// [`Algorithm::CooperativeGemm`](crate::Algorithm::CooperativeGemm). wgpu gives them to those only who say in the
+/// device's descriptor that they accept unfinished interfaces (`unsafe { wgpu::ExperimentalFeatures::enabled() }`);
+/// nothing needs them. What the device then offers, [`capabilities_with_adapter`] says.
 pub fn experimental_features(adapter: &wgpu::Adapter) -> wgpu::Features {
     let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
     let offered = adapter.features().contains(wanted) && cooperative_side(adapter).is_some();
     if offered { wanted } else { wgpu::Features::empty() }
 }
 
-/// Side of the largest matrices of f16 that an adapter multiplies into f32, among those that kernels are written for. Metal
-/// has them without the sum of two matrices, and multiplies f16 hardly faster than f32.
+/// Side of the largest matrices of f16 that an adapter multiplies into f32, among those that kernels are written for.
+/// Metal has them without the sum of two matrices, and multiplies f16 hardly faster than f32.
 fn cooperative_side(adapter: &wgpu::Adapter) -> Option<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
     let offered = adapter.cooperative_matrix_properties();
@@ -137,8 +137,8 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
     }
 }
 
-/// Likewise, with what a device does not tell of itself: its [cooperative matrices](experimental_features), if it was opened
-/// with them. `adapter` is the one that the device comes from.
+/// Likewise, with what a device does not tell of itself: its [cooperative matrices](experimental_features), if it was
+/// opened with them. `adapter` is the one that the device comes from.
 pub fn capabilities_with_adapter(device: &wgpu::Device, adapter: &wgpu::Adapter) -> Capabilities {
     let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
     let has = device.features().contains(wanted);

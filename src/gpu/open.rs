@@ -92,8 +92,8 @@ impl Gpu {
         enumerate(wgpu::Backends::all()).iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    /// Opens an adapter, with a timestamp clock where it has one. With the environment variable `WGCONV_EXPERIMENTAL=1` as
-    /// [`Gpu::open_experimental`] does.
+    /// Opens an adapter, with a timestamp clock where it has one. With the environment variable `WGCONV_EXPERIMENTAL=1`
+    /// as [`Gpu::open_experimental`] does.
     pub fn open(select: &Select) -> Result<Gpu> {
         let experimental = if std::env::var(EXPERIMENTAL_VARIABLE).is_ok_and(|value| value == "1") {
             // SAFETY: whoever set the variable acknowledged what `open_experimental` says.
@@ -104,7 +104,8 @@ impl Gpu {
         Gpu::open_with(select, experimental)
     }
 
-    /// Likewise, with what wgpu calls experimental where the adapter has it ([`experimental_features`]): cooperative matrices.
+    /// Likewise, with what wgpu calls experimental where the adapter has it ([`experimental_features`]): cooperative
+    /// matrices.
     ///
     /// # Safety
     ///

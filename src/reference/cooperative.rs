@@ -16,8 +16,8 @@ struct Factor {
     floor: f64,
 }
 
-/// high + low / 2^11: what high leaves, at most 2^12 units in the last place of f32, loses one unit. A part below 2^-14 is
-/// dropped, the low one counts 2^-11 of that, and the largest factor is at least 2^14.
+/// high + low / 2^11: what high leaves, at most 2^12 units in the last place of f32, loses one unit. A part below 2^-14
+/// is dropped, the low one counts 2^-11 of that, and the largest factor is at least 2^14.
 const SPLIT: Factor = Factor { relative: 2.0 * U, floor: 1.0 / (1_u64 << 39) as f64 };
 /// 11 bits, rounded; what is below 2^-14 is dropped.
 const SINGLE: Factor = Factor { relative: 8192.0 * U, floor: 1.0 / (1_u64 << 28) as f64 };
@@ -26,12 +26,13 @@ const HALF: Factor = Factor { relative: 0.0, ..SINGLE };
 
 /// Channels of a panel; a panel is one multiply-add of matrices, or two.
 const PANEL: usize = 16;
-/// Roundings of a product beside those of the sum over panels: sixteen of its panel, in a multiply-add each within one unit
-/// in the last place, that is two roundings; those of the low products, 2^-11 times; their sum; bias, residual and two to spare.
+/// Roundings of a product beside those of the sum over panels: sixteen of its panel, in a multiply-add each within one
+/// unit in the last place, that is two roundings; those of the low products, 2^-11 times; their sum; bias, residual and
+/// two to spare.
 const ROUNDINGS: usize = 2 * PANEL + 1 + 1 + 4;
 
-/// Adds to every sum of a convolution what cooperative matrices may err by on top of it. For factors a and b with the largest
-/// ones A and B,
+/// Adds to every sum of a convolution what cooperative matrices may err by on top of it. For factors a and b with the
+/// largest ones A and B,
 ///
 /// - a product errs by (2δ + δ²)|a||b| for the relative part δ of its factors, and by |a||b|·2^-22 where the product of
 ///   both low parts is left out;
