@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::context::Pipeline;
 use super::plan::{Launch, Plan};
-use super::program::Operand;
+use super::steps::{Memory, Placement, Span, runs};
 use crate::error::{Error, Result};
-use crate::tensor::{Access, Layout, TensorName, TensorSpec, buffer_bytes};
+use crate::tensor::{Access, TensorName, buffer_bytes};
 
 /// Buffers for the tensors of a plan, and its workspace.
 #[derive(Debug, Clone, Default)]
@@ -136,13 +136,9 @@ impl Bound {
         let images = plan.parts.first().map_or(0, |part| part.images);
         let packing = plan.packing.iter().map(|launch| step(launch, images, 0)).collect::<Result<Vec<_>>>()?;
         let mut steps = Vec::with_capacity(plan.dispatch_count());
-        let mut first_image = 0;
-        for part in &plan.parts {
-            for _ in 0..part.count {
-                for launch in &part.launches {
-                    steps.push(step(launch, part.images, first_image)?);
-                }
-                first_image += part.images;
+        for run in runs(plan.parts.iter().map(|part| (part.images, part.count))) {
+            for launch in &plan.parts[run.part].launches {
+                steps.push(step(launch, run.images, run.first_image)?);
             }
         }
         uniforms
@@ -209,7 +205,7 @@ impl Binder<'_> {
                 .tensors
                 .get(&spec.name)
                 .ok_or_else(|| binding_error(name, "buffer", "absent", "the problem needs this tensor"))?;
-            let layout = self.layout(spec);
+            let layout = self.placement().layout(spec);
             // Layout::check has bounded the span.
             let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
             let element = spec.element.bytes(self.plan.options.storage);
@@ -279,10 +275,6 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn layout(&self, spec: &TensorSpec) -> Layout {
-        self.plan.options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
-    }
-
     /// The bind group of one launch for the images from `first_image` on, and its parameters with every tensor's start.
     fn bind_step(
         &self,
@@ -293,47 +285,17 @@ impl Binder<'_> {
         uniform_offset: u64,
     ) -> Result<(wgpu::BindGroup, Vec<u8>)> {
         let kernel = launch.dispatch.variant.kernel;
-        let mut params = launch.dispatch.params.clone();
-        let mut resources = Vec::with_capacity(kernel.bindings.len());
-        // What all images share is summed over the parts of the batch.
-        let accumulates = |access, name: TensorName| first_image > 0 && access != Access::Read && !name.is_per_image();
-        for (spec, operand) in kernel.bindings.iter().zip(&launch.dispatch.operands) {
-            let resource = match *operand {
-                Operand::Tensor(name) => {
-                    let (resource, base) = self.tensor_range(name, images, first_image)?;
-                    params.set_base(spec.name, base);
-                    if accumulates(spec.access, name) {
-                        params.accumulate();
-                    }
-                    resource
-                }
-                Operand::Workspace { offset, bytes } => scratch(self.bindings.workspace, offset, bytes)?,
-                Operand::Widened { tensor, offset, bytes } => {
-                    if accumulates(spec.access, tensor) {
-                        params.accumulate();
-                    }
-                    scratch(self.bindings.workspace, offset, bytes)?
-                }
-                Operand::Packed { offset, bytes } => scratch(self.bindings.packed, offset, bytes)?,
-                Operand::Unused => {
-                    wgpu::BufferBinding { buffer: self.plan.context.unused(spec.access), offset: 0, size: None }
-                }
-            };
-            resources.push(resource);
-        }
+        let (spans, params) = self.placement().place(&launch.dispatch, images, first_image)?;
         let uniform = wgpu::BufferBinding {
             buffer: uniforms,
             offset: uniform_offset,
             size: wgpu::BufferSize::new(params.bytes().len() as u64),
         };
-        let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(uniform)
-            .chain(resources)
-            .enumerate()
-            .map(|(i, resource)| wgpu::BindGroupEntry {
-                binding: i as u32,
-                resource: wgpu::BindingResource::Buffer(resource),
-            })
-            .collect();
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
+        for ((spec, span), binding) in kernel.bindings.iter().zip(&spans).zip(1..) {
+            let resource = wgpu::BindingResource::Buffer(self.resource(span, spec.access)?);
+            entries.push(wgpu::BindGroupEntry { binding, resource });
+        }
         let bind_group = self.plan.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.stem),
             layout: &launch.pipeline.layout,
@@ -342,39 +304,22 @@ impl Binder<'_> {
         Ok((bind_group, params.bytes().to_vec()))
     }
 
-    /// The binding of a tensor's images, starting at an aligned byte at or before them, and the element within it.
-    fn tensor_range(
-        &self,
-        name: TensorName,
-        images: usize,
-        first_image: usize,
-    ) -> Result<(wgpu::BufferBinding<'_>, u32)> {
-        // Both were checked.
-        let missing = || binding_error(name.as_str(), "buffer", "absent", "the problem needs this tensor");
-        let spec = self.plan.geometry.tensor(name).ok_or_else(missing)?;
-        let range = self.bindings.tensors.get(&name).ok_or_else(missing)?;
-        let mut layout = self.layout(spec);
-        let mut shape = spec.shape.clone();
-        if spec.takes_layout() {
-            layout = layout.slice(0, first_image);
-            shape[0] = images;
-        }
-        let alignment = u64::from(self.plan.context.capabilities().storage_alignment);
-        let element = spec.element.bytes(self.plan.options.storage);
-        let start = layout.offset as u64 * element;
-        let aligned = start - start % alignment;
-        let end = buffer_bytes(layout.span(&shape).unwrap_or(usize::MAX) as u64, element);
-        let resource = wgpu::BufferBinding {
-            buffer: range.buffer,
-            offset: range.offset + aligned,
-            size: wgpu::BufferSize::new(end - aligned),
-        };
-        Ok((resource, ((start - aligned) / element) as u32))
+    fn placement(&self) -> Placement<'_> {
+        let alignment = self.plan.context.capabilities().storage_alignment;
+        Placement { geometry: &self.plan.geometry, options: &self.plan.options, alignment }
     }
-}
 
-/// A range of a buffer whose presence was checked.
-fn scratch(range: Option<Range<'_>>, offset: u64, bytes: u64) -> Result<wgpu::BufferBinding<'_>> {
-    let Range { buffer, offset: start } = range.ok_or_else(|| Error::Device("a buffer is missing".into()))?;
-    Ok(wgpu::BufferBinding { buffer, offset: start + offset, size: wgpu::BufferSize::new(bytes) })
+    /// The caller's bytes behind a binding.
+    fn resource(&self, span: &Span, access: Access) -> Result<wgpu::BufferBinding<'_>> {
+        let range = match span.memory {
+            Memory::Tensor(name) => self.bindings.tensors.get(&name).copied(),
+            Memory::Workspace => self.bindings.workspace,
+            Memory::Packed => self.bindings.packed,
+            Memory::Unused => Some(Range { buffer: self.plan.context.unused(access), offset: 0 }),
+        };
+        // Presence was checked.
+        let Range { buffer, offset } = range.ok_or_else(|| Error::Device("a buffer is missing".into()))?;
+        let size = wgpu::BufferSize::new(span.bytes);
+        Ok(wgpu::BufferBinding { buffer, offset: offset + span.offset, size })
+    }
 }

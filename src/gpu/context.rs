@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::{Constant, Element, Variant};
+use super::steps::UNUSED_BYTES;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
 use crate::tensor::Access;
@@ -45,9 +46,6 @@ pub(super) struct Pipeline {
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
-
-/// Bytes of the stand-in buffers: enough for any minimum binding size.
-const UNUSED_BYTES: u64 = 256;
 
 /// Features that the kernels need. None: every kernel runs on a plain WebGPU device.
 pub fn required_features(_adapter: &wgpu::Adapter) -> wgpu::Features {

@@ -15,6 +15,7 @@ mod open;
 pub mod params;
 mod plan;
 pub mod program;
+pub(crate) mod steps;
 mod storage;
 mod winograd;
 

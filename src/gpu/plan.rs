@@ -8,7 +8,7 @@ use super::context::{Context, Pipeline};
 use super::lower::{self, Lowered};
 use super::program::{Dispatch, Operand, Program};
 use crate::choose::{Choice, Options, choose};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::problem::Problem;
 
@@ -167,16 +167,7 @@ impl Plan {
 }
 
 fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<Launch> {
-    let limit = context.capabilities().max_workgroups_per_dimension;
-    // Lowering has checked it.
-    let grid = dispatch.grid(limit).ok_or(Error::Limit {
-        limit: "max_compute_workgroups_per_dimension",
-        available: limit.into(),
-        what: dispatch.variant.kernel.stem.into(),
-        needed: dispatch.workgroups,
-    })?;
-    // The workspace is one buffer, which one dispatch cannot bind both read-only and writable.
-    let shared_buffers = options.shared_buffers || dispatch.reads_and_writes_workspace();
-    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, shared_buffers)?;
+    let grid = dispatch.grid_within(context.capabilities().max_workgroups_per_dimension)?;
+    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, dispatch.shares_buffers(options))?;
     Ok(Launch { dispatch, grid, pipeline })
 }

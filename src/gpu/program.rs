@@ -4,6 +4,8 @@
 use super::catalog::{BindingSpec, Constant, Element, Kernel, Variant};
 use super::params::{GemmParams, View, WindowParams};
 use crate::capabilities::{Capabilities, KernelClass};
+use crate::choose::Options;
+use crate::error::{Error, Result};
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
 use crate::tensor::{Access, TensorName};
@@ -180,7 +182,7 @@ impl Dispatch {
     }
 
     /// Whether it reads one range of the workspace and writes another.
-    pub(crate) fn reads_and_writes_workspace(&self) -> bool {
+    fn reads_and_writes_workspace(&self) -> bool {
         let touches = |access: Access| {
             let bindings = self.variant.kernel.bindings.iter().zip(&self.operands);
             bindings.into_iter().any(|(spec, operand)| spec.access == access && operand.is_workspace())
@@ -197,6 +199,22 @@ impl Dispatch {
         let z = self.workgroups.div_ceil((x * y).max(1));
         let launched = x.checked_mul(y)?.checked_mul(z)?;
         (z <= limit && launched <= u64::from(u32::MAX)).then_some([x as u32, y as u32, z as u32])
+    }
+
+    /// Likewise of a dispatch that lowering has checked.
+    pub(crate) fn grid_within(&self, limit: u32) -> Result<[u32; 3]> {
+        self.grid(limit).ok_or(Error::Limit {
+            limit: "max_compute_workgroups_per_dimension",
+            available: limit.into(),
+            what: self.variant.kernel.stem.into(),
+            needed: self.workgroups,
+        })
+    }
+
+    /// Whether its storage bindings are all declared read-write: the workspace is one buffer, which one dispatch cannot bind
+    /// both read-only and writable.
+    pub(crate) fn shares_buffers(&self, options: &Options) -> bool {
+        options.shared_buffers || self.reads_and_writes_workspace()
     }
 }
 
