@@ -8,6 +8,8 @@ mod capabilities;
 mod choose;
 mod cost;
 mod error;
+#[cfg(feature = "export")]
+pub mod export;
 mod geometry;
 pub mod gpu;
 #[cfg(feature = "lab")]

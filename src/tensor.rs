@@ -165,6 +165,7 @@ pub type Inputs = BTreeMap<TensorName, Vec<f32>>;
 
 /// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ElementType {
     /// A real number, stored as [`Options::storage`](crate::Options::storage) says.
     Real,
@@ -248,6 +249,7 @@ pub(crate) fn buffer_bytes(elements: u64, element: u64) -> u64 {
 
 /// Whether an operation reads or writes a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Access {
     /// Read only.
     Read,

@@ -10,6 +10,7 @@ mod console;
 mod deform;
 mod devices;
 mod explain;
+mod export;
 mod failure;
 mod files;
 mod filters;
@@ -21,6 +22,7 @@ mod picture;
 mod report;
 mod request;
 mod run;
+mod subject;
 mod tune;
 
 use std::process::ExitCode;
@@ -61,6 +63,8 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Say what a problem costs and how it would be computed
     Explain(explain::ExplainArgs),
+    /// Write the shaders of a problem for other programs, with a manifest
+    Export(export::ExportArgs),
     /// The laboratory: how a deformable convolution learns
     Deform(deform::DeformArgs),
 }
@@ -95,7 +99,9 @@ fn quieten_device_selection() {
 
 /// The commands of [`Command`] and those of the operations.
 fn program() -> clap::Command {
-    Cli::command().mut_subcommand("explain", explain::arguments).subcommands(operate::commands())
+    let commands = ["explain", "export"];
+    let program = commands.iter().fold(Cli::command(), |cli, name| cli.mut_subcommand(name, subject::arguments));
+    program.subcommands(operate::commands())
 }
 
 fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
@@ -107,8 +113,9 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Tune(args) => tune::run(args),
         Command::Report(args) => report::run(args),
         Command::Deform(args) => deform::run(args),
-        // Its attributes are not in the derived arguments.
+        // Their attributes are not in the derived arguments.
         Command::Explain(args) => explain::run(args, matches.subcommand_matches("explain").unwrap_or(matches)),
+        Command::Export(args) => export::run(args, matches.subcommand_matches("export").unwrap_or(matches)),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
 pub use machine::Load;
+pub use selection::every_layer;
 pub use selection::{Layer, Selection, passes};
 use suite::Suite;
 pub use suite::{expect_memory, known_operation, layer};

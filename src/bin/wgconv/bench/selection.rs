@@ -149,6 +149,18 @@ impl Selection {
     }
 }
 
+/// Every layer of the suites of a name, the large ones too.
+pub fn every_layer(suite: &str) -> Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for suite in suite::named(suite)? {
+        for layer in &suite.layers {
+            let geometry = layer.geometry(Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
+            layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
+        }
+    }
+    Ok(layers)
+}
+
 /// Those of these names; `all` names every one.
 pub fn passes(names: &[String]) -> Result<Vec<Pass>> {
     if names.iter().any(|name| name == "all") {

@@ -1,0 +1,395 @@
+//! Shaders for programs without this library: a problem by an algorithm as WGSL, SPIR-V, MSL, HLSL and GLSL, with a
+//! manifest of everything that running it takes. Needs no device; `docs/export.md` describes the manifest and how each
+//! language finds its bindings.
+//!
+//! ```
+//! use wgconv::export::{Language, Settings, export};
+//! use wgconv::{Capabilities, Conv, Options};
+//! let layer = Conv::new(1, 64, [56, 56], 128, [3, 3]).padding(1).bias(true).into();
+//! let settings = Settings { languages: vec![Language::Spirv], ..Settings::default() };
+//! let bundle = export(&layer, &Capabilities::gpu(), &Options::default(), &settings)?;
+//! assert_eq!(bundle.manifest.steps.len(), 1);
+//! assert!(bundle.files.contains_key("manifest.json"));
+//! # Ok::<(), wgconv::Error>(())
+//! ```
+
+mod folder;
+mod header;
+mod manifest;
+mod translate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capabilities::Capabilities;
+use crate::choose::{Accuracy, Choice, Options, choose};
+use crate::error::{Error, Result};
+use crate::geometry::Geometry;
+use crate::gpu::catalog::{self, Variant};
+use crate::gpu::program::{Dispatch, Program};
+use crate::gpu::steps::{Memory, Placement, Run, Span, UNUSED_BYTES, runs};
+use crate::gpu::{Lowered, iterations, lower_in_parts};
+use crate::problem::Problem;
+use crate::tensor::ELEMENT_BYTES;
+pub use folder::{INDEX, write_folder};
+pub use manifest::{
+    Binding, BindingAccess, Block, Choices, Constant, Exactness, Feature, Field, File, MANIFEST, Manifest, Range,
+    Requirements, SCHEMA, Shader, Slot, Step, Tensor,
+};
+use manifest::{PACKED, UNUSED, WORKSPACE, hexadecimal};
+use translate::Parsed;
+
+/// A language that shaders are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Language {
+    /// For WebGPU.
+    Wgsl,
+    /// For Vulkan 1.1 and later.
+    Spirv,
+    /// For Metal.
+    Msl,
+    /// For Direct3D 12.
+    Hlsl,
+    /// For OpenGL 4.3 and later.
+    Glsl,
+    /// For OpenGL ES 3.1 and later.
+    GlslEs,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: [Language; 6] =
+        [Language::Wgsl, Language::Spirv, Language::Msl, Language::Hlsl, Language::Glsl, Language::GlslEs];
+
+    /// Its name in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Wgsl => "wgsl",
+            Language::Spirv => "spirv",
+            Language::Msl => "msl",
+            Language::Hlsl => "hlsl",
+            Language::Glsl => "glsl",
+            Language::GlslEs => "glsl-es",
+        }
+    }
+
+    /// The language of that name.
+    pub fn parse(name: &str) -> Option<Language> {
+        Language::ALL.into_iter().find(|language| language.name() == name)
+    }
+
+    /// What its files end with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Language::Wgsl => "wgsl",
+            Language::Spirv => "spv",
+            Language::Msl => "metal",
+            Language::Hlsl => "hlsl",
+            Language::Glsl => "comp",
+            Language::GlslEs => "es.comp",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What to write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The languages, each of which must be possible; none stands for all that are.
+    pub languages: Vec<Language>,
+    /// The name of a C header to write as well: a C identifier, which what it declares begins with.
+    pub header: Option<String>,
+}
+
+/// An export: a manifest and the files that go with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundle {
+    /// What it is.
+    pub manifest: Manifest,
+    /// Every file by its name, the manifest among them.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Exports a problem for a device of such capabilities. The options say how it is computed, as they do for a
+/// [`Plan`](crate::gpu::Plan); with [`Options::runtime_checks`] the shaders check bounds.
+pub fn export(
+    problem: &Problem,
+    capabilities: &Capabilities,
+    options: &Options,
+    settings: &Settings,
+) -> Result<Bundle> {
+    let geometry = Geometry::new(problem)?;
+    let choice = choose(&geometry, capabilities, options)?;
+    let lowered = lower_in_parts(&geometry, choice.algorithm, capabilities, options)?;
+    let placement = Placement { geometry: &geometry, options, alignment: capabilities.storage_alignment };
+    let mut writer = Writer {
+        placement,
+        capabilities,
+        languages: &settings.languages,
+        shaders: Vec::new(),
+        known: BTreeMap::new(),
+        blocks: BTreeMap::new(),
+        files: BTreeMap::new(),
+    };
+    let (packing, steps) = writer.steps(&lowered)?;
+    let manifest = writer.manifest(&lowered, choice, packing, steps);
+    let mut files = writer.files;
+    files.insert(MANIFEST.into(), manifest.to_json()?.into_bytes());
+    if let Some(name) = &settings.header {
+        files.insert(format!("{name}.h"), header::header(name, &manifest)?.into_bytes());
+    }
+    Ok(Bundle { manifest, files })
+}
+
+struct Writer<'a> {
+    placement: Placement<'a>,
+    capabilities: &'a Capabilities,
+    languages: &'a [Language],
+    shaders: Vec<Shader>,
+    /// Place of the shader of a variant's label, with buffers shared or not.
+    known: BTreeMap<(String, bool), usize>,
+    blocks: BTreeMap<String, Block>,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Writer<'_> {
+    /// The steps that pack weights, and those of every part of the batch.
+    fn steps(&mut self, lowered: &Lowered) -> Result<(Vec<Step>, Vec<Step>)> {
+        let whole = Run { part: 0, images: lowered.images, first_image: 0 };
+        let packing = lowered.whole.packing.iter().map(|dispatch| self.step(dispatch, whole)).collect::<Result<_>>()?;
+        let parts = lowered.parts();
+        let mut steps = Vec::new();
+        for run in runs(parts.iter().map(|&(images, count, _)| (images, count))) {
+            for dispatch in &parts[run.part].2.dispatches {
+                steps.push(self.step(dispatch, run)?);
+            }
+        }
+        Ok((packing, steps))
+    }
+
+    fn step(&mut self, dispatch: &Dispatch, run: Run) -> Result<Step> {
+        let (spans, params) = self.placement.place(dispatch, run.images, run.first_image)?;
+        let range = |span: &Span| {
+            let memory = match span.memory {
+                Memory::Tensor(name) => name.as_str(),
+                Memory::Workspace => WORKSPACE,
+                Memory::Packed => PACKED,
+                Memory::Unused => UNUSED,
+            };
+            Range { memory: memory.into(), offset: span.offset, bytes: span.bytes }
+        };
+        Ok(Step {
+            shader: self.shader(&dispatch.variant, dispatch.shares_buffers(self.placement.options))?,
+            first_image: run.first_image,
+            images: run.images,
+            workgroups: dispatch.grid_within(self.capabilities.max_workgroups_per_dimension)?,
+            parameters: hexadecimal(params.bytes()),
+            bindings: spans.iter().map(range).collect(),
+        })
+    }
+
+    /// The place of a variant's shader; the first time it is written.
+    fn shader(&mut self, variant: &Variant, shared_buffers: bool) -> Result<usize> {
+        let key = (variant.label(), shared_buffers);
+        if let Some(&place) = self.known.get(&key) {
+            return Ok(place);
+        }
+        let kernel = variant.kernel;
+        let same = self.shaders.iter().filter(|shader| shader.kernel == kernel.stem).count();
+        let name = if same == 0 { kernel.stem.to_string() } else { format!("{}_{}", kernel.stem, same + 1) };
+        let checks = self.placement.options.runtime_checks;
+        let parsed = Parsed::new(&key.0, variant.source(shared_buffers), checks)?;
+        let (mut files, mut unavailable) = (BTreeMap::new(), BTreeMap::new());
+        let wanted = if self.languages.is_empty() { &Language::ALL[..] } else { self.languages };
+        for &language in wanted {
+            match parsed.write(language, &name) {
+                Ok(written) => {
+                    self.files.insert(written.file.path.clone(), written.bytes);
+                    files.insert(language, written.file);
+                }
+                Err(reason) if self.languages.is_empty() => {
+                    unavailable.insert(language, reason);
+                }
+                Err(reason) => {
+                    return Err(Error::Unsupported { what: format!("{} in {language}", kernel.stem), reason });
+                }
+            }
+        }
+        let mut block_name = String::new();
+        if let Some(block) = parsed.block() {
+            block_name.clone_from(&block.name);
+            self.blocks.insert(block.name.clone(), block);
+        }
+        let constants = kernel.constant_names().zip(&variant.constants);
+        let shader = Shader {
+            name,
+            kernel: kernel.stem.into(),
+            constants: constants.map(|(name, value)| (name.into(), constant(*value))).collect(),
+            precondition: kernel.precondition.into(),
+            workgroup_size: parsed.workgroup_size(),
+            workgroup_bytes: parsed.workgroup_variables().iter().sum(),
+            features: parsed.features(),
+            block: block_name,
+            bindings: parsed.bindings(),
+            files,
+            unavailable,
+        };
+        self.shaders.push(shader);
+        self.known.insert(key, self.shaders.len() - 1);
+        Ok(self.shaders.len() - 1)
+    }
+
+    fn manifest(&mut self, lowered: &Lowered, choice: Choice, packing: Vec<Step>, steps: Vec<Step>) -> Manifest {
+        let Placement { geometry, options, .. } = self.placement;
+        let algorithm = choice.algorithm;
+        let touches_unused = packing.iter().chain(&steps).flat_map(|step| &step.bindings).any(|b| b.memory == UNUSED);
+        let tensors: Vec<Tensor> = geometry
+            .tensors()
+            .iter()
+            .map(|spec| {
+                let layout = self.placement.layout(spec);
+                // Lowering has checked the layout.
+                let bytes = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
+                let (name, element, access) = (spec.name, spec.element, spec.access);
+                Tensor { name, shape: spec.shape.clone(), element, access, layout, bytes }
+            })
+            .collect();
+        let mut manifest = Manifest {
+            schema: SCHEMA.into(),
+            generator: concat!("wgconv ", env!("CARGO_PKG_VERSION")).into(),
+            operation: geometry.problem().op_name(),
+            problem: geometry.problem().clone(),
+            algorithm,
+            reason: choice.reason,
+            choices: Choices {
+                accuracy: options.accuracy,
+                pack_weights: options.pack_weights,
+                runtime_checks: options.runtime_checks,
+                shared_buffers: options.shared_buffers,
+                workspace_limit: options.workspace_limit,
+            },
+            capabilities: *self.capabilities,
+            accuracy: Exactness {
+                class: algorithm.accuracy(),
+                bound: bound(algorithm.accuracy()).into(),
+                deterministic: algorithm.is_deterministic(),
+            },
+            requirements: Requirements {
+                features: Vec::new(),
+                subgroup_size: None,
+                limits: BTreeMap::new(),
+                storage_alignment: self.capabilities.storage_alignment,
+                loop_iterations: lowered.dispatches().filter_map(iterations).max(),
+            },
+            preconditions: preconditions(),
+            tensors,
+            workspace_bytes: lowered.workspace_bytes(),
+            packed_bytes: lowered.whole.packed_bytes,
+            unused_bytes: if touches_unused { UNUSED_BYTES } else { 0 },
+            blocks: std::mem::take(&mut self.blocks).into_values().collect(),
+            shaders: std::mem::take(&mut self.shaders),
+            packing,
+            steps,
+        };
+        let features: BTreeSet<Feature> =
+            manifest.shaders.iter().flat_map(|shader| shader.features.iter().copied()).collect();
+        if features.contains(&Feature::Subgroups) {
+            manifest.requirements.subgroup_size = self.capabilities.subgroup_size;
+        }
+        manifest.requirements.features = features.into_iter().collect();
+        manifest.requirements.limits = limits(&manifest);
+        manifest
+    }
+}
+
+fn constant(value: catalog::Constant) -> Constant {
+    match value {
+        catalog::Constant::U32(value) => Constant::U32(value),
+        catalog::Constant::Bool(value) => Constant::Bool(value),
+    }
+}
+
+/// What an accuracy class promises, in a sentence.
+fn bound(class: Accuracy) -> &'static str {
+    match class {
+        Accuracy::Strict => {
+            "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), u = 2^-24"
+        }
+        Accuracy::Standard => {
+            "Winograd F(2x2, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
+             input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale no more than a plain sum"
+        }
+        Accuracy::Relaxed => {
+            "Winograd F(4x4, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
+             input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain sum's"
+        }
+    }
+}
+
+/// What holds for every export.
+fn preconditions() -> Vec<String> {
+    let rules = [
+        "the device offers what `requirements` lists",
+        "every tensor has a memory of at least its `bytes`, and so have workspace, packed weights and stand-ins",
+        "every memory starts at a multiple of `storage_alignment`",
+        "memories of tensors that are written, the workspace and the packed weights overlap no other memory",
+        "steps run in their order, and each sees what those before it wrote: a barrier between any two",
+        "the parameters of a step hold its bytes, the first one lowest",
+    ];
+    rules.map(Into::into).to_vec()
+}
+
+/// The least values of limits.
+fn limits(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let mut limits: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut need = |name: &'static str, value: u64| {
+        let most = limits.entry(name).or_default();
+        *most = value.max(*most);
+    };
+    for step in manifest.packing.iter().chain(&manifest.steps) {
+        need("max_storage_buffers_per_shader_stage", step.bindings.len() as u64);
+        for range in &step.bindings {
+            need("max_storage_buffer_binding_size", range.bytes);
+        }
+        for workgroups in step.workgroups {
+            need("max_compute_workgroups_per_dimension", workgroups.into());
+        }
+    }
+    for shader in &manifest.shaders {
+        let [x, y, z] = shader.workgroup_size;
+        need("max_compute_workgroup_size_x", x.into());
+        need("max_compute_workgroup_size_y", y.into());
+        need("max_compute_workgroup_size_z", z.into());
+        need("max_compute_invocations_per_workgroup", [x, y, z].iter().copied().map(u64::from).product());
+        need("max_compute_workgroup_storage_size", shader.workgroup_bytes.into());
+    }
+    for block in &manifest.blocks {
+        need("max_uniform_buffer_binding_size", block.bytes.into());
+    }
+    let scratch = [manifest.workspace_bytes, manifest.packed_bytes, manifest.unused_bytes];
+    for bytes in manifest.tensors.iter().map(|tensor| tensor.bytes).chain(scratch) {
+        need("max_buffer_size", bytes);
+    }
+    limits.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
+impl Lowered {
+    /// Images, number of runs, and program of each part.
+    fn parts(&self) -> Vec<(usize, usize, &Program)> {
+        let rest = self.rest.as_ref().map(|(images, program)| (*images, 1, program));
+        std::iter::once((self.images, self.n_whole, &self.whole)).chain(rest).collect()
+    }
+
+    fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
+        let rest = self.rest.iter().flat_map(|(_, program)| &program.dispatches);
+        self.whole.packing.iter().chain(&self.whole.dispatches).chain(rest)
+    }
+}
