@@ -53,7 +53,7 @@ pub enum Language {
     Msl,
     /// For Direct3D 12.
     Hlsl,
-    /// For OpenGL 4.3 and later.
+    /// For OpenGL 4.5 and later.
     Glsl,
     /// For OpenGL ES 3.1 and later.
     GlslEs,

@@ -162,7 +162,8 @@ impl Parsed {
             Language::Spirv => Ok(self.spirv(file)),
             Language::Msl => self.msl(file),
             Language::Hlsl => self.hlsl(file),
-            Language::Glsl => self.glsl(file, glsl::Version::Desktop(430)),
+            // The first one that mixes integers.
+            Language::Glsl => self.glsl(file, glsl::Version::Desktop(450)),
             Language::GlslEs => self.glsl(file, glsl::Version::new_gles(310)),
         }
     }
