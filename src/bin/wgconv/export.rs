@@ -138,7 +138,8 @@ pub fn run(args: &ExportArgs, matches: &ArgMatches) -> Result<()> {
     } else {
         for export in &exports {
             let word = |key: &str| export[key].as_str().unwrap_or_default();
-            let folder = args.out.join(word("folder"));
+            // Joined with nothing, it would end with a slash.
+            let folder: PathBuf = args.out.join(word("folder")).components().collect();
             let counts = format!("{} shaders, {} steps", export["shaders"], export["steps"]);
             say!("{}: {} by {}, {counts}", folder.display(), word("operation"), word("algorithm"));
         }
@@ -251,7 +252,7 @@ impl Outcome {
         let mut failure = None;
         let mut served = false;
         for options in ways {
-            let header = args.header.map(|Header::C| header_name(&job.problem, options.algorithm));
+            let header = args.header.map(|Header::C| job.header_name(args.algorithm, options.algorithm));
             let settings = Settings { languages: args.languages.clone(), header };
             match export(&job.problem, capabilities, &options, &settings) {
                 Ok(bundle) => {
@@ -304,10 +305,18 @@ impl Job {
         let layer = self.layer.clone().unwrap_or_else(|| self.problem.op_name());
         format!("{layer} {}", self.pass.as_str())
     }
-}
 
-/// What a header and everything in it is called.
-fn header_name(problem: &Problem, algorithm: Option<Algorithm>) -> String {
-    let operation = problem.op_name();
-    algorithm.map_or(operation.clone(), |algorithm| format!("{operation}_{}", algorithm.name().replace('-', "_")))
+    /// What a header and everything in it is called: unlike any other of the export.
+    fn header_name(&self, method: Method, algorithm: Option<Algorithm>) -> String {
+        let mut words = if self.folder.is_empty() { vec![self.problem.op_name()] } else { self.folder.clone() };
+        if self.layer.is_none() && !self.folder.is_empty() {
+            words.insert(0, self.problem.op_name());
+        }
+        if let (Method::All, Some(algorithm)) = (method, algorithm) {
+            words.push(algorithm.name().into());
+        }
+        let safe = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let name: String = words.join("_").chars().map(safe).collect();
+        if name.starts_with(|c: char| c.is_ascii_lowercase()) { name } else { format!("layer_{name}") }
+    }
 }
