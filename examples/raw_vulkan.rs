@@ -51,7 +51,10 @@ pub fn load(folder: &Path) -> Result<Manifest> {
 /// The worst error of every written tensor, as a share of what the reference allows; an error beyond that is refused.
 pub fn compare(manifest: &Manifest, inputs: &Inputs, written: &Written) -> Result<BTreeMap<TensorName, f64>> {
     let mut expected = BTreeMap::new();
+    // What gradients are added to.
+    let mut beta = 0.0;
     if let Problem::Gradient(gradient) = &manifest.problem {
+        beta = f64::from(gradient.beta);
         let wanted: Vec<TensorName> = gradient.wanted.iter().copied().collect();
         let grad_output = inputs.get(&TensorName::GradOutput).ok_or("there is no grad_output")?;
         for (of, outcome) in reference::gradients(&gradient.of, inputs, grad_output, &wanted)? {
@@ -74,7 +77,10 @@ pub fn compare(manifest: &Manifest, inputs: &Inputs, written: &Written) -> Resul
         }
         let share = worst.entry(name).or_insert(0.0_f64);
         for (i, (&got, &want)) in got.iter().zip(&outcome.output).enumerate() {
-            let (difference, tolerance) = ((f64::from(f32::from_bits(got)) - want).abs(), outcome.tolerance(i));
+            let before = inputs.get(&name).and_then(|held| held.get(i)).map_or(0.0, |&held| beta * f64::from(held));
+            let rounding = if before == 0.0 { 0.0 } else { f64::from(f32::EPSILON) * (before.abs() + want.abs()) };
+            let (want, tolerance) = (want + before, outcome.tolerance(i) + rounding);
+            let difference = (f64::from(f32::from_bits(got)) - want).abs();
             // A NaN is within no tolerance.
             if !matches!(difference.partial_cmp(&tolerance), Some(order) if order.is_le()) {
                 let got = f32::from_bits(got);
