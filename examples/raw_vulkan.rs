@@ -12,12 +12,13 @@ use std::fs;
 use std::path::Path;
 
 use ash::vk;
-use wgconv::export::{Feature, Language, MANIFEST, Manifest, Shader, Step};
+use half::f16;
+use wgconv::export::{Feature, Language, MANIFEST, Manifest, Shader, Step, TensorElement};
 use wgconv::{Access, Geometry, Inputs, Problem, TensorName, reference};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Elements of the tensors that were written, contiguous, as they lie in memory.
+/// Elements of the tensors that were written, contiguous: integers, or the bits of f32.
 pub type Written = BTreeMap<TensorName, Vec<u32>>;
 
 /// What memory holds before anybody writes it: a NaN that no kernel produces.
@@ -50,6 +51,8 @@ pub fn load(folder: &Path) -> Result<Manifest> {
 
 /// The worst error of every written tensor, as a share of what the reference allows; an error beyond that is refused.
 pub fn compare(manifest: &Manifest, inputs: &Inputs, written: &Written) -> Result<BTreeMap<TensorName, f64>> {
+    let storage = manifest.choices.storage;
+    let inputs = &storage.round_all(inputs);
     let mut expected = BTreeMap::new();
     // What gradients are added to.
     let mut beta = 0.0;
@@ -71,6 +74,7 @@ pub fn compare(manifest: &Manifest, inputs: &Inputs, written: &Written) -> Resul
     }
     let mut worst = BTreeMap::new();
     for (name, outcome) in expected {
+        let outcome = outcome.stored(storage);
         let got = written.get(&name).ok_or("a result is missing")?;
         if got.len() != outcome.output.len() {
             return Err(format!("{name} has {} elements instead of {}", got.len(), outcome.output.len()).into());
@@ -196,10 +200,15 @@ impl Vulkan {
         }
         for tensor in &manifest.tensors {
             let words = buffers[places[tensor.name.as_str()]].words_mut();
-            if tensor.access != Access::Write {
-                let data = inputs.get(&tensor.name).ok_or_else(|| format!("there is no {}", tensor.name))?;
-                let data: Vec<u32> = data.iter().map(|value| value.to_bits()).collect();
-                tensor.layout.scatter(&tensor.shape, &data, words);
+            if tensor.access == Access::Write {
+                continue;
+            }
+            let data = inputs.get(&tensor.name).ok_or_else(|| format!("there is no {}", tensor.name))?;
+            if tensor.element == TensorElement::F16 {
+                let data: Vec<f16> = data.iter().copied().map(f16::from_f32).collect();
+                tensor.layout.scatter(&tensor.shape, &data, bytemuck::cast_slice_mut(words));
+            } else {
+                tensor.layout.scatter(&tensor.shape, data, bytemuck::cast_slice_mut(words));
             }
         }
         for shader in &manifest.shaders {
@@ -231,7 +240,13 @@ impl Vulkan {
         let mut written = Written::new();
         for tensor in manifest.tensors.iter().filter(|tensor| tensor.access != Access::Read) {
             let words = buffers[places[tensor.name.as_str()]].words_mut();
-            written.insert(tensor.name, tensor.layout.gather(&tensor.shape, words));
+            let values = if tensor.element == TensorElement::F16 {
+                let halves: Vec<f16> = tensor.layout.gather(&tensor.shape, bytemuck::cast_slice(words));
+                halves.into_iter().map(|half| half.to_f32().to_bits()).collect()
+            } else {
+                tensor.layout.gather(&tensor.shape, words)
+            };
+            written.insert(tensor.name, values);
         }
         Ok(written)
     }
@@ -485,6 +500,8 @@ fn open_one(instance: &ash::Instance, physical: vk::PhysicalDevice, manifest: &M
     }
     let mut extensions = Vec::new();
     let mut atomics = vk::PhysicalDeviceShaderAtomicFloatFeaturesEXT::default();
+    let mut float16 = vk::PhysicalDeviceShaderFloat16Int8Features::default();
+    let mut storage16 = vk::PhysicalDevice16BitStorageFeatures::default();
     for feature in &requirements.features {
         match feature {
             Feature::Subgroups if requirements.subgroup_size == Some(subgroups.subgroup_size) => {}
@@ -496,13 +513,20 @@ fn open_one(instance: &ash::Instance, physical: vk::PhysicalDevice, manifest: &M
                 extensions.push(ash::ext::shader_atomic_float::NAME.as_ptr());
                 atomics = atomics.shader_buffer_float32_atomics(true).shader_buffer_float32_atomic_add(true);
             }
-            Feature::F16 => return Err("this program asks for no 16-bit floating point".into()),
+            Feature::F16 => {
+                extensions.push(ash::khr::shader_float16_int8::NAME.as_ptr());
+                float16 = float16.shader_float16(true);
+                storage16 = storage16.storage_buffer16_bit_access(true);
+            }
         }
     }
     let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0])];
     let mut create = vk::DeviceCreateInfo::default().queue_create_infos(&queues).enabled_extension_names(&extensions);
-    if !extensions.is_empty() {
+    if requirements.features.contains(&Feature::F32Atomics) {
         create = create.push_next(&mut atomics);
+    }
+    if requirements.features.contains(&Feature::F16) {
+        create = create.push_next(&mut float16).push_next(&mut storage16);
     }
     // SAFETY: the structures outlive the call; a device without the extension refuses.
     let device = unsafe { instance.create_device(physical, &create, None)? };

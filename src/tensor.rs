@@ -165,7 +165,6 @@ pub type Inputs = BTreeMap<TensorName, Vec<f32>>;
 
 /// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum ElementType {
     /// A real number, stored as [`Options::storage`](crate::Options::storage) says.
     Real,

@@ -9,7 +9,7 @@ use crate::capabilities::Capabilities;
 use crate::choose::{Accuracy, Algorithm};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tensor::{Access, ElementType, Layout, TensorName};
+use crate::tensor::{Access, Layout, Storage, TensorName};
 
 /// Name and version of the format. A change that old readers would misread gets a new number.
 pub const SCHEMA: &str = "wgconv-export/1";
@@ -64,6 +64,8 @@ pub struct Manifest {
 pub struct Choices {
     /// How large rounding errors may be.
     pub accuracy: Accuracy,
+    /// How the tensors lie in their memories.
+    pub storage: Storage,
     /// Whether weights are packed by steps of their own.
     pub pack_weights: bool,
     /// Whether the shaders check bounds and bound their loops.
@@ -80,8 +82,10 @@ pub struct Choices {
 pub struct Exactness {
     /// The class of the algorithm.
     pub class: Accuracy,
-    /// What that class promises.
+    /// What that class promises before results are stored.
     pub bound: String,
+    /// What storing them adds, where they are not f32.
+    pub stored: Option<String>,
     /// Whether one device computes the same bits every time.
     pub deterministic: bool,
 }
@@ -111,7 +115,7 @@ pub enum Feature {
     Subgroups,
     /// Addition of f32 as an atomic operation on storage buffers.
     F32Atomics,
-    /// Arithmetic in 16-bit floating point.
+    /// 16-bit floating point, and storage buffers of it.
     F16,
 }
 
@@ -124,13 +128,25 @@ pub struct Tensor {
     /// Its extents, outermost first.
     pub shape: Vec<usize>,
     /// Its element type.
-    pub element: ElementType,
+    pub element: TensorElement,
     /// Read or written.
     pub access: Access,
-    /// Where its elements lie in its memory.
+    /// Where its elements lie in its memory, counted in elements.
     pub layout: Layout,
-    /// Bytes of its memory.
+    /// Bytes of its memory, a multiple of four.
     pub bytes: u64,
+}
+
+/// What a tensor's memory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TensorElement {
+    /// IEEE binary32.
+    F32,
+    /// IEEE binary16.
+    F16,
+    /// Unsigned 32-bit integers.
+    U32,
 }
 
 /// A parameter block: a structure in a uniform buffer.
@@ -205,7 +221,8 @@ pub struct Binding {
     pub name: String,
     /// What the shader declares.
     pub access: BindingAccess,
-    /// Elements of a storage buffer as WGSL spells them, as `f32` or `vec4<f32>`; the name of the block for the parameters.
+    /// Elements of a storage buffer as WGSL spells them, as `f32` or `vec4<f16>`; a shader that reads two f16 from each word
+    /// has `u32`. For the parameters the name of the block.
     pub element: String,
 }
 

@@ -32,11 +32,11 @@ use crate::gpu::program::{Dispatch, Program};
 use crate::gpu::steps::{Memory, Placement, Run, Span, UNUSED_BYTES, runs};
 use crate::gpu::{Lowered, iterations, lower_in_parts};
 use crate::problem::Problem;
-use crate::tensor::ELEMENT_BYTES;
+use crate::tensor::{ElementType, Storage, buffer_bytes};
 pub use folder::{INDEX, write_folder};
 pub use manifest::{
     Binding, BindingAccess, Block, Choices, Constant, Exactness, Feature, Field, File, MANIFEST, Manifest, Range,
-    Requirements, SCHEMA, Shader, Slot, Step, Tensor,
+    Requirements, SCHEMA, Shader, Slot, Step, Tensor, TensorElement,
 };
 use manifest::{PACKED, UNUSED, WORKSPACE, hexadecimal};
 use translate::Parsed;
@@ -257,8 +257,14 @@ impl Writer<'_> {
             .map(|spec| {
                 let layout = self.placement.layout(spec);
                 // Lowering has checked the layout.
-                let bytes = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64 * ELEMENT_BYTES;
-                let (name, element, access) = (spec.name, spec.element, spec.access);
+                let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
+                let bytes = buffer_bytes(span, spec.element.bytes(options.storage));
+                let element = match (spec.element, options.storage) {
+                    (ElementType::U32, _) => TensorElement::U32,
+                    (ElementType::Real, Storage::F32) => TensorElement::F32,
+                    (ElementType::Real, Storage::F16) => TensorElement::F16,
+                };
+                let (name, access) = (spec.name, spec.access);
                 Tensor { name, shape: spec.shape.clone(), element, access, layout, bytes }
             })
             .collect();
@@ -271,6 +277,7 @@ impl Writer<'_> {
             reason: choice.reason,
             choices: Choices {
                 accuracy: options.accuracy,
+                storage: options.storage,
                 pack_weights: options.pack_weights,
                 runtime_checks: options.runtime_checks,
                 shared_buffers: options.shared_buffers,
@@ -280,6 +287,7 @@ impl Writer<'_> {
             accuracy: Exactness {
                 class: algorithm.accuracy(),
                 bound: bound(algorithm.accuracy()).into(),
+                stored: stored(options.storage).map(Into::into),
                 deterministic: algorithm.is_deterministic(),
             },
             requirements: Requirements {
@@ -331,6 +339,17 @@ fn bound(class: Accuracy) -> &'static str {
             "Winograd F(4x4, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
              input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain sum's"
         }
+    }
+}
+
+/// What storing a result adds to its error, in a sentence.
+fn stored(storage: Storage) -> Option<&'static str> {
+    match storage {
+        Storage::F32 => None,
+        Storage::F16 => Some(
+            "with e the bound of the sum, another 2^-10 (|exact| + e) + 2^-14: rounded up or down, subnormals may be zero; \
+             beyond 65504 infinite",
+        ),
     }
 }
 

@@ -273,6 +273,9 @@ impl Parsed {
         if self.features().contains(&Feature::F32Atomics) {
             return Err("GLSL has no f32 atomics".into());
         }
+        if self.features().contains(&Feature::F16) {
+            return Err("GLSL has no f16".into());
+        }
         let mut options = glsl::Options {
             version,
             writer_flags: glsl::WriterFlags::empty(),
@@ -361,6 +364,7 @@ fn spirv(module: &Module, info: &ModuleInfo, checks: bool) -> std::result::Resul
         bounds_check_policies: policies(checks),
         zero_initialize_workgroup_memory: workgroup,
         force_loop_bounding: checks,
+        use_storage_input_output_16: false,
         ..Default::default()
     };
     let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: ENTRY_POINT.into() };

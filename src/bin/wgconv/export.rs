@@ -7,9 +7,9 @@ use clap::{ArgMatches, Args, ValueEnum};
 use serde_json::{Value, json};
 use wgconv::bench::Pass;
 use wgconv::export::{Bundle, INDEX, Language, Settings, export, write_folder};
-use wgconv::{Accuracy, Algorithm, Capabilities, Geometry, Options, Problem, candidates};
+use wgconv::{Algorithm, Capabilities, Geometry, Options, Problem, candidates};
 
-use crate::backend::{self, Method};
+use crate::backend::{self, Method, Numbers};
 use crate::bench;
 use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
@@ -59,9 +59,8 @@ pub struct ExportArgs {
     /// Other limits than the device's: JSON, or a file with it, of some fields that a manifest has in `capabilities`
     #[arg(long, value_name = "JSON|FILE")]
     capabilities: Option<String>,
-    /// strict, standard or relaxed: how large rounding errors may be (docs/numerics.md)
-    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = backend::accuracy)]
-    accuracy: Accuracy,
+    #[command(flatten)]
+    numbers: Numbers,
     /// Pack weights by steps of their own, where an algorithm can
     #[arg(long)]
     pack_weights: bool,
@@ -179,12 +178,11 @@ impl ExportArgs {
 
     fn options(&self) -> Options {
         Options {
-            accuracy: self.accuracy,
             pack_weights: self.pack_weights,
             runtime_checks: self.checks,
             shared_buffers: self.shared_buffers,
             workspace_limit: self.workspace_limit,
-            ..Options::default()
+            ..self.numbers.options()
         }
     }
 
