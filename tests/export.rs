@@ -22,38 +22,46 @@ use raw_vulkan::{Vulkan, compare, load};
 use wgconv::export::{
     BindingAccess, Bundle, Feature, Language, MANIFEST, Manifest, SCHEMA, Settings, Shader, export, write_folder,
 };
-use wgconv::gpu::catalog::kernels;
+use wgconv::gpu::catalog::{Element, kernels};
 use wgconv::gpu::{Plan, lower_in_parts};
 use wgconv::{
     Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Error, Geometry, Gradient, Options, Pool,
-    PoolMode, Problem, TensorName,
+    PoolMode, Problem, Storage, TensorName,
 };
 
-/// GPU class, CPU class, and CPU class with subgroups.
-fn capabilities() -> [Capabilities; 3] {
+/// GPU class, CPU class, and CPU class with subgroups; with f16 tensors on devices that have such numbers and that do not.
+fn settings() -> Vec<(Capabilities, Options)> {
     let subgroups = Capabilities { subgroup_size: Some(8), ..Capabilities::cpu() };
-    [Capabilities::gpu(), Capabilities::cpu(), subgroups].map(|caps| Capabilities { f32_atomics: true, ..caps })
+    let plain = [Capabilities::gpu(), Capabilities::cpu(), subgroups].map(|caps| (caps, relaxed()));
+    let halves =
+        [Capabilities { f16: true, ..Capabilities::gpu() }, Capabilities { f16: true, ..subgroups }, subgroups];
+    let halves = halves.map(|caps| (caps, relaxed().storage(Storage::F16)));
+    let atomics = |(caps, options)| (Capabilities { f32_atomics: true, ..caps }, options);
+    plain.into_iter().chain(halves).map(atomics).collect()
 }
 
 /// A problem, how to compute it, and what for.
 type Job = (Problem, Capabilities, Options);
 
-/// Problems that lead to every kernel: one that leads to a kernel that none before led to, or all of the zoo.
+/// Problems that lead to every kernel in every storage: one that leads to what none before led to, or all of the zoo.
 fn jobs() -> Vec<Job> {
     let everything = everything();
     let forward = zoo().into_iter().map(|(_, problem)| problem).chain(common::epilogues());
-    let problems: Vec<Problem> = forward.flat_map(|problem| [problem.clone(), Gradient::all(problem).into()]).collect();
+    let mut problems: Vec<Problem> =
+        forward.flat_map(|problem| [problem.clone(), Gradient::all(problem).into()]).collect();
+    // What is added to must be read first.
+    problems.push(Gradient::all(Conv::new(1, 2, [5], 2, [2])).beta(0.5).into());
     let mut jobs = Vec::new();
     let mut reached = BTreeSet::new();
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
-        for capabilities in capabilities() {
+        for (capabilities, options) in settings() {
             for &algorithm in Algorithm::of(problem) {
-                let options = relaxed().algorithm(algorithm);
+                let options = options.clone().algorithm(algorithm);
                 let Ok(lowered) = lower_in_parts(&geometry, algorithm, &capabilities, &options) else { continue };
                 let kernels = lowered.whole.dispatches.iter().map(|dispatch| match everything {
                     true => dispatch.variant.label(),
-                    false => dispatch.variant.kernel.stem.to_string(),
+                    false => format!("{} {}", dispatch.variant.kernel.stem, storage_of(&dispatch.variant.elements)),
                 });
                 let before = reached.len();
                 reached.extend(kernels);
@@ -66,6 +74,15 @@ fn jobs() -> Vec<Job> {
     jobs
 }
 
+/// Which storage a variant was made for.
+fn storage_of(elements: &[Element]) -> &'static str {
+    match elements.iter().find(|element| **element != Element::F32) {
+        Some(Element::F16) => "f16",
+        Some(_) => "pairs",
+        None => "f32",
+    }
+}
+
 /// The exports of all jobs: as they are, and with checks and read-write bindings.
 fn bundles() -> &'static [Bundle] {
     static BUNDLES: OnceLock<Vec<Bundle>> = OnceLock::new();
@@ -75,7 +92,8 @@ fn bundles() -> &'static [Bundle] {
             let settings = Settings { header: Some("layer".into()), ..Settings::default() };
             export(problem, capabilities, &options, &settings).unwrap_or_else(|error| panic!("{problem:?}: {error}"))
         };
-        jobs().iter().flat_map(|job| [false, true].map(|checked| make(job, checked))).collect()
+        let checks = |job: &Job| if job.2.storage == Storage::F32 { &[false, true][..] } else { &[false] };
+        jobs().iter().flat_map(|job| checks(job).iter().map(|&checked| make(job, checked))).collect()
     })
 }
 
@@ -271,7 +289,8 @@ fn check_all(language: Language, checker: &str, arguments: impl Fn(&Shader, &str
         for shader in &bundle.manifest.shaders {
             let Some(file) = shader.files.get(&language) else { continue };
             let bytes = &bundle.files[&file.path];
-            let new_kind = kinds.insert((&*shader.kernel, bundle.manifest.choices.runtime_checks));
+            let elements: BTreeSet<&str> = shader.bindings.iter().map(|binding| &*binding.element).collect();
+            let new_kind = kinds.insert((&*shader.kernel, bundle.manifest.choices.runtime_checks, elements));
             if !files.insert(bytes) || !(new_kind || everything()) {
                 continue;
             }
@@ -461,13 +480,19 @@ fn vulkan_alone_follows_every_turn() {
     let checked = Options { runtime_checks: true, shared_buffers: true, ..Options::default() };
     judge(&problem, &gpu, &checked, 9);
     judge(&gradient, &own, &checked, 10);
-    // Two images fit, and a line of workgroups ends at the fourth; what all images share is added up.
+    // Two images fit, and a line of workgroups ends at the eighth; what all images share is added up.
     let image = 8 * 11 * 10 * 4_u64;
-    let tight = Capabilities { max_binding_bytes: 2 * image + 256, max_workgroups_per_dimension: 4, ..gpu };
+    let tight = Capabilities { max_binding_bytes: 2 * image + 256, max_workgroups_per_dimension: 8, ..gpu };
     let direct = Options::default().algorithm(Algorithm::Direct);
     assert_eq!(judge(&problem, &tight, &direct, 11), 3);
     let whole = judge(&gradient, &gpu, &direct, 12);
     assert_eq!(judge(&gradient, &tight, &direct, 12), 3 * whole);
+    // Half as many bytes, where the device has f16 and where words hold pairs of them.
+    for capabilities in [own, Capabilities { f16: false, ..gpu }] {
+        let halves = Options::default().storage(Storage::F16);
+        judge(&problem, &capabilities, &halves, 14);
+        judge(&gradient, &capabilities, &halves, 15);
+    }
     // What was there stays, once.
     let accumulated: Problem = Gradient::all(conv).beta(1.0).into();
     judge(&accumulated, &tight, &direct, 13);

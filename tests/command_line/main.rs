@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod deform;
+mod export;
 mod hostile;
 mod operations;
 mod pages;

@@ -188,11 +188,12 @@ impl ExportArgs {
 
     fn jobs(&self, matches: &ArgMatches) -> Result<Vec<Job>> {
         let passes = bench::passes(&self.pass)?;
-        let mut problems: Vec<(Option<String>, Geometry)> = Vec::new();
+        // With suite and name, where there are several.
+        let mut problems: Vec<(Option<[String; 2]>, Geometry)> = Vec::new();
         if let Some(suite) = &self.all {
             self.subject.refuse_attributes(matches)?;
             for layer in bench::every_layer(suite)? {
-                problems.push((Some(layer.full_name()), layer.geometry));
+                problems.push((Some([layer.suite, layer.name]), layer.geometry));
             }
         } else {
             problems.push((None, self.subject.subject(matches)?.geometry));
@@ -201,14 +202,16 @@ impl ExportArgs {
         for (layer, geometry) in problems {
             for &pass in &passes {
                 let Some(problem) = pass.of(geometry.problem()) else { continue };
-                let layer_folder = layer.iter().flat_map(|name| name.split('/')).map(folder_name);
+                let layer_folder = layer.iter().flatten().map(|name| folder_name(name));
                 let pass_folder = (passes.len() > 1).then(|| pass.as_str().to_string());
                 let folder: Vec<String> = layer_folder.chain(pass_folder).collect();
-                if jobs.iter().any(|job| job.folder == folder) {
+                let same = |other: &Job| other.folder.join("/").eq_ignore_ascii_case(&folder.join("/"));
+                if jobs.iter().any(same) {
                     let rule = "another layer has a folder of that name";
                     return Err(Failure::invalid(format!("--all: {}: {rule}", folder.join("/"))));
                 }
-                jobs.push(Job { layer: layer.clone(), pass, folder, problem });
+                let layer = layer.as_ref().map(|names| names.join("/"));
+                jobs.push(Job { layer, pass, folder, problem });
             }
         }
         if jobs.is_empty() {
