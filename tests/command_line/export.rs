@@ -146,6 +146,7 @@ fn what_is_there_stays_unless_it_is_an_export() {
 #[test]
 fn requests_that_make_no_sense_are_refused() {
     let sandbox = Sandbox::new();
+    sandbox.bytes("list.json", b"[1]");
     let atomics = "export deform-conv2d --input-shape 1,2,5,5 --c-out 2 --kernel-size 3 --pass backward \
                    --algorithm atomic-scatter --capabilities {\"f32_atomics\":true}";
     for (line, code, words) in [
@@ -159,7 +160,8 @@ fn requests_that_make_no_sense_are_refused() {
         (&format!("{CONV} --out x --algorithm dilated"), 3, "algorithm = dilated: "),
         (&format!("{CONV} --out x --device reference"), 2, "--device = reference"),
         (&format!("{CONV} --out x --capabilities {{\"warp\":32}}"), 2, "--capabilities: unknown field `warp`"),
-        (&format!("{CONV} --out x --capabilities [1]"), 2, "--capabilities: "),
+        (&format!("{CONV} --out x --capabilities list.json"), 2, "--capabilities: it must be a JSON object"),
+        (&format!("{CONV} --out x --capabilities none.json"), 2, "cannot read none.json"),
         (&format!("{CONV} --out x --capabilities {{\"storage_alignment\":24}}"), 2, "storage_alignment = 24"),
         (&format!("{CONV} --out x --capabilities {{\"max_binding_bytes\":16}}"), 3, "max_storage_buffer_binding_size"),
         ("export --all nonesuch --out x", 2, "--suite = nonesuch"),
