@@ -24,7 +24,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::capabilities::Capabilities;
-use crate::choose::{Accuracy, Choice, Options, choose};
+use crate::choose::{Accuracy, Algorithm, Choice, Options, choose};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::catalog::{self, Variant};
@@ -286,7 +286,7 @@ impl Writer<'_> {
             capabilities: *self.capabilities,
             accuracy: Exactness {
                 class: algorithm.accuracy(),
-                bound: bound(algorithm.accuracy()).into(),
+                bound: bound(algorithm).into(),
                 stored: stored(options.storage).map(Into::into),
                 deterministic: algorithm.is_deterministic(),
             },
@@ -325,19 +325,20 @@ fn constant(value: catalog::Constant) -> Constant {
     }
 }
 
-/// What an accuracy class promises, in a sentence.
-fn bound(class: Accuracy) -> &'static str {
-    match class {
-        Accuracy::Strict => {
-            "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), u = 2^-24"
-        }
-        Accuracy::Standard => {
+/// What an algorithm's accuracy class promises of it, in a sentence.
+fn bound(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::WinogradF2 => {
             "Winograd F(2x2, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
              input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale no more than a plain sum"
         }
-        Accuracy::Relaxed => {
+        Algorithm::WinogradF4 => {
             "Winograd F(4x4, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
              input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain sum's"
+        }
+        _ => {
+            debug_assert_eq!(algorithm.accuracy(), Accuracy::Strict, "{algorithm} has a bound of its own");
+            "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), u = 2^-24"
         }
     }
 }
