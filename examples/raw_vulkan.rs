@@ -1,6 +1,6 @@
 //! An exported convolution in a program that knows Vulkan and nothing else: no wgpu, no shader compiler. It reads
-//! `manifest.json` and the SPIR-V beside it, makes its own device, binds and dispatches what the manifest says, and holds
-//! the result against the f64 reference.
+//! `manifest.json` and the SPIR-V beside it, makes its own device, binds and dispatches what the manifest says, and
+//! holds the result against the f64 reference.
 //!
 //! cargo run --release --features cli -- export --layer resnet50/conv1 --languages spirv --out conv1
 //! cargo run --release --features export,reference --example raw_vulkan -- conv1
@@ -433,8 +433,8 @@ impl Drop for Vulkan {
 
 impl Buffer {
     fn words_mut(&mut self) -> &mut [u32] {
-        // SAFETY: so many words are mapped, each initialised by the first call's `fill`, and the device is idle whenever
-        // the host looks.
+        // SAFETY: so many words are mapped, each initialised by the first call's `fill`, and the device is idle
+        // whenever the host looks.
         unsafe { std::slice::from_raw_parts_mut(self.words, self.len) }
     }
 }

@@ -1,8 +1,8 @@
 //! Exports: the manifest says what a plan does, every file passes a checker that is not naga, and a program that knows
 //! Vulkan alone, one in C among them, gets the reference's numbers.
 //!
-//! `WGCONV_CHECKERS` names the checkers that must be there; others are used where they are and named where they are not.
-//! `WGCONV_EXPORTS=all` checks every variant of the zoo instead of one or two of each kernel.
+//! `WGCONV_CHECKERS` names the checkers that must be there; others are used where they are and named where they are
+//! not. `WGCONV_EXPORTS=all` checks every variant of the zoo instead of one or two of each kernel.
 
 mod common;
 
@@ -29,7 +29,8 @@ use wgconv::{
     PoolMode, Problem, Storage, TensorName,
 };
 
-/// GPU class, CPU class, and CPU class with subgroups; with f16 tensors on devices that have such numbers and that do not.
+/// GPU class, CPU class, and CPU class with subgroups; with f16 tensors on devices that have such numbers and that do
+/// not.
 fn settings() -> Vec<(Capabilities, Options)> {
     let subgroups = Capabilities { subgroup_size: Some(8), ..Capabilities::cpu() };
     let plain = [Capabilities::gpu(), Capabilities::cpu(), subgroups].map(|caps| (caps, relaxed()));
@@ -280,8 +281,8 @@ fn everything() -> bool {
     std::env::var("WGCONV_EXPORTS").is_ok_and(|which| which == "all")
 }
 
-/// Files of a language pass its checker: of each kernel and storage one as it is and one with checks, or every different
-/// one. The checker takes `at_once` files of the same arguments, which go in front of them.
+/// Files of a language pass its checker: of each kernel and storage one as it is and one with checks, or every
+/// different one. The checker takes `at_once` files of the same arguments, which go in front of them.
 fn check_all(language: Language, checker: &str, at_once: usize, arguments: impl Fn(&Shader) -> Option<Vec<String>>) {
     let folder = tempfile::tempdir().unwrap();
     let (mut files, mut kinds) = (BTreeSet::new(), BTreeSet::new());

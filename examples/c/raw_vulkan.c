@@ -1,5 +1,5 @@
-/* An exported convolution in a C program: no Rust, no JSON, no shader compiler. The header says what to bind and dispatch,
- * the SPIR-V lies beside it.
+/* An exported convolution in a C program: no Rust, no JSON, no shader compiler. The header says what to bind and
+ * dispatch, the SPIR-V lies beside it.
  *
  *   wgconv export conv2d --input-shape 2,3,9,10 --weight-shape 5,3,3,3 --padding 1 --bias --algorithm im2col-gemm \
  *       --languages spirv --header c --out conv
@@ -102,7 +102,9 @@ static Pipeline make_pipeline(const char *folder, const wgconv_shader *shader)
             .descriptorCount = 1,
             .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
     VkDescriptorSetLayoutCreateInfo set = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = n_bindings, .pBindings = bindings};
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+        .bindingCount = n_bindings,
+        .pBindings = bindings};
     CHECK(vkCreateDescriptorSetLayout(device, &set, NULL, &made.set));
     VkPipelineLayoutCreateInfo layout = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .setLayoutCount = 1, .pSetLayouts = &made.set};

@@ -116,7 +116,8 @@ impl Writer<'_> {
         let out = &mut text;
         let _ = writeln!(
             out,
-            "/* {} by {}: {MANIFEST} as a C11 header. {} */\n#ifndef {upper}_H\n#define {upper}_H\n\n#include <math.h>\n\
+            "/* {} by {}: {MANIFEST} as a C11 header. {} */\n#ifndef {upper}_H\n#define {upper}_H\n\n\
+             #include <math.h>\n\
              #include <stddef.h>\n#include <stdint.h>\n\n{TYPES}",
             manifest.operation, manifest.algorithm, manifest.generator
         );

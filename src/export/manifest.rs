@@ -100,10 +100,11 @@ pub struct Requirements {
     pub subgroup_size: Option<u32>,
     /// Least values of limits, by WebGPU's names.
     pub limits: BTreeMap<String, u64>,
-    /// The device's storage alignment must divide it; buffers of tensors, workspace and packed weights start at multiples
-    /// of it.
+    /// The device's storage alignment must divide it; buffers of tensors, workspace and packed weights start at
+    /// multiples of it.
     pub storage_alignment: u32,
-    /// Most iterations of the loops of one invocation, where they are counted: some software rasterisers end loops early.
+    /// Most iterations of the loops of one invocation, where they are counted: some software rasterisers end loops
+    /// early.
     pub loop_iterations: Option<u64>,
 }
 
@@ -221,8 +222,8 @@ pub struct Binding {
     pub name: String,
     /// What the shader declares.
     pub access: BindingAccess,
-    /// Elements of a storage buffer as WGSL spells them, as `f32` or `vec4<f16>`; a shader that reads two f16 from each word
-    /// has `u32`. For the parameters the name of the block.
+    /// Elements of a storage buffer as WGSL spells them, as `f32` or `vec4<f16>`; a shader that reads two f16 from
+    /// each word has `u32`. For the parameters the name of the block.
     pub element: String,
 }
 
@@ -270,8 +271,8 @@ pub struct File {
 pub struct Slot {
     /// WGSL: group. SPIR-V: descriptor set. HLSL: register space. Otherwise 0.
     pub space: u32,
-    /// What is numbered. WGSL, SPIR-V: `binding`. MSL: `buffer`. HLSL: the register class `b`, `t` or `u`. GLSL: `uniform`
-    /// or `buffer`, which count apart.
+    /// What is numbered. WGSL, SPIR-V: `binding`. MSL: `buffer`. HLSL: the register class `b`, `t` or `u`. GLSL:
+    /// `uniform` or `buffer`, which count apart.
     pub kind: String,
     /// The number.
     pub index: u32,

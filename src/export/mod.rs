@@ -329,16 +329,19 @@ fn constant(value: catalog::Constant) -> Constant {
 fn bound(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::WinogradF2 => {
-            "Winograd F(2x2, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
-             input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale no more than a plain sum"
+            "Winograd F(2x2, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the \
+             C input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale no more than a plain \
+             sum"
         }
         Algorithm::WinogradF4 => {
-            "Winograd F(4x4, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the C \
-             input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain sum's"
+            "Winograd F(4x4, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the \
+             C input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain \
+             sum's"
         }
         _ => {
             debug_assert_eq!(algorithm.accuracy(), Accuracy::Strict, "{algorithm} has a bound of its own");
-            "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), u = 2^-24"
+            "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), \
+             u = 2^-24"
         }
     }
 }
@@ -348,8 +351,8 @@ fn stored(storage: Storage) -> Option<&'static str> {
     match storage {
         Storage::F32 => None,
         Storage::F16 => Some(
-            "with e the bound of the sum, another 2^-10 (|exact| + e) + 2^-14: rounded up or down, subnormals may be zero; \
-             beyond 65504 infinite",
+            "with e the bound of the sum, another 2^-10 (|exact| + e) + 2^-14: rounded up or down, subnormals may be \
+             zero; beyond 65504 infinite",
         ),
     }
 }

@@ -1,5 +1,5 @@
-//! What one encode consists of: every dispatch of every part of the batch, the bytes behind each of its bindings, and its
-//! parameters with every start filled in. [`Bound`](super::Bound) adds buffers, an export writes it down.
+//! What one encode consists of: every dispatch of every part of the batch, the bytes behind each of its bindings, and
+//! its parameters with every start filled in. [`Bound`](super::Bound) adds buffers, an export writes it down.
 
 use super::program::{Dispatch, Operand, Params};
 use crate::choose::Options;

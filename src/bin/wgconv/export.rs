@@ -26,14 +26,15 @@ Examples:
 
 Writes a folder with each shader in each language and a manifest.json that says how to bind and dispatch them; \
 docs/export.md describes it. With several algorithms, passes or layers every export has a folder of its own, and \
-index.json lists them and what was refused. Without --device the algorithm is that of a GPU with the limits that WebGPU \
-guarantees, and no adapter is opened. The folder appears whole or not at all; the exit code is 3 where a layer or pass has \
-no export.")]
+index.json lists them and what was refused. Without --device the algorithm is that of a GPU with the limits that \
+WebGPU guarantees, and no adapter is opened. The folder appears whole or not at all; the exit code is 3 where a layer \
+or pass has no export.")]
 pub struct ExportArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Every layer of suites: all, one that `wgconv bench --list` names, or a .json file
-    #[arg(long, value_name = "SUITE", conflicts_with_all = DESCRIPTION, conflicts_with_all = ["case", "layer", "problem"])]
+    #[arg(long, value_name = "SUITE", conflicts_with_all = DESCRIPTION)]
+    #[arg(conflicts_with_all = ["case", "layer", "problem"])]
     all: Option<String>,
     /// forward, backward (every gradient in one plan), grad_input, grad_weight and so on, or all
     #[arg(long, value_name = "PASS", default_value = "forward", value_delimiter = ',')]

@@ -1,5 +1,5 @@
-//! What a command is about: a problem that the arguments describe, or that a case, a layer or a file holds, and the device
-//! that it is looked at for.
+//! What a command is about: a problem that the arguments describe, or that a case, a layer or a file holds, and the
+//! device that it is looked at for.
 
 use std::path::{Path, PathBuf};
 
