@@ -96,8 +96,10 @@ mod gpu {
 
     /// Of products of `rows` x `columns` sums of `length`.
     fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
-        let tile = if rows > 64 { 128 } else { 64 };
-        let tiles = count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
+        let tiles_of = |tile: usize| count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
+        // As `wants_large_tile` has it.
+        let tile = if rows > 64 && tiles_of(128) >= FULL { 128 } else { 64 };
+        let tiles = tiles_of(tile);
         let operations = tiles * 2.0 * (tile * tile * length) as f64;
         operations * (FULL / tiles).max(1.0)
     }

@@ -203,6 +203,12 @@ impl Writer<'_> {
             return Ok(place);
         }
         let kernel = variant.kernel;
+        if kernel.is_cooperative() {
+            return Err(Error::Unsupported {
+                what: format!("export of {}", kernel.stem),
+                reason: "cooperative matrices are an experiment of one backend: take another algorithm".into(),
+            });
+        }
         let same = self.shaders.iter().filter(|shader| shader.kernel == kernel.stem).count();
         let name = if same == 0 { kernel.stem.to_string() } else { format!("{}_{}", kernel.stem, same + 1) };
         let checks = self.placement.options.runtime_checks;
