@@ -106,7 +106,23 @@ fn default_settings() -> Settings {
 fn every_kernel_is_exported() {
     let exported: BTreeSet<&str> =
         bundles().iter().flat_map(|bundle| &bundle.manifest.shaders).map(|shader| &*shader.kernel).collect();
-    assert_eq!(exported, kernels().iter().map(|kernel| kernel.stem).collect::<BTreeSet<_>>());
+    let standard = kernels().into_iter().filter(|kernel| !kernel.is_cooperative());
+    assert_eq!(exported, standard.map(|kernel| kernel.stem).collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn cooperative_matrices_are_refused() {
+    let caps = Capabilities {
+        f16: true,
+        subgroup_size: Some(32),
+        cooperative_side: Some(16),
+        max_workgroup_bytes: 48 << 10,
+        ..Capabilities::gpu()
+    };
+    let problem: Problem = Conv::new(1, 32, [9, 9], 32, [3, 3]).into();
+    let options = Options::default().algorithm(Algorithm::CooperativeGemm);
+    let error = export(&problem, &caps, &options, &default_settings()).expect_err("it is an experiment");
+    assert!(error.to_string().contains("cooperative matrices are an experiment"), "{error}");
 }
 
 #[test]
