@@ -97,7 +97,8 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
 fn takers(context: &Context, geometry: &Geometry) -> Result<Option<Vec<Algorithm>>, TestCaseError> {
     let candidates = candidates(geometry, context.capabilities(), &relaxed());
     if let Err(reason) = &candidates[0].verdict {
-        prop_assert!(reason.starts_with("max_"), "{reason}");
+        // A limit of the device, or what a shader can index.
+        prop_assert!(reason.starts_with("max_") || reason.contains("exceeds 2^31 - 1 elements"), "{reason}");
     }
     let taken = candidates.into_iter().filter(|candidate| candidate.verdict.is_ok());
     let accepted: Vec<Algorithm> = taken.map(|candidate| candidate.algorithm).collect();

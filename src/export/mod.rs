@@ -4,10 +4,11 @@
 //!
 //! ```
 //! use wgconv::export::{Language, Settings, export};
-//! use wgconv::{Capabilities, Conv, Options};
+//! use wgconv::{Algorithm, Capabilities, Conv, Options};
 //! let layer = Conv::new(1, 64, [56, 56], 128, [3, 3]).padding(1).bias(true).into();
 //! let settings = Settings { languages: vec![Language::Spirv], ..Settings::default() };
-//! let bundle = export(&layer, &Capabilities::gpu(), &Options::default(), &settings)?;
+//! let options = Options::default().algorithm(Algorithm::ImplicitGemm);
+//! let bundle = export(&layer, &Capabilities::gpu(), &options, &settings)?;
 //! assert_eq!(bundle.manifest.steps.len(), 1);
 //! assert!(bundle.files.contains_key("manifest.json"));
 //! # Ok::<(), wgconv::Error>(())
