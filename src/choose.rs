@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::gpu::{broadcast_step, lower};
 use crate::problem::{Gradient, Problem};
-use crate::tensor::{Layout, Storage, TensorName};
+use crate::tensor::{Layout, Storage, TensorName, TensorSpec};
 
 /// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -295,6 +295,11 @@ impl Options {
     pub fn pack_weights(mut self) -> Self {
         self.pack_weights = true;
         self
+    }
+
+    /// Where the elements of a tensor lie: as [`Options::layouts`] says, else contiguous.
+    pub(crate) fn layout_of(&self, spec: &TensorSpec) -> Layout {
+        self.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
     }
 
     /// With the layout of one tensor.

@@ -96,10 +96,14 @@ mod gpu {
 
     /// Of products of `rows` x `columns` sums of `length`.
     fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
-        let tiles_of = |tile: usize| count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
+        let tiles = |tile: usize| count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
         // As `wants_large_tile` has it.
-        let tile = if rows > 64 && tiles_of(128) >= FULL { 128 } else { 64 };
-        let tiles = tiles_of(tile);
+        let tile = if rows > 64 && tiles(128) >= FULL { 128 } else { 64 };
+        tiled(tiles(tile), tile, length)
+    }
+
+    /// Of so many square tiles of such sums.
+    fn tiled(tiles: f64, tile: usize, length: usize) -> f64 {
         let operations = tiles * 2.0 * (tile * tile * length) as f64;
         operations * (FULL / tiles).max(1.0)
     }
@@ -126,9 +130,8 @@ mod gpu {
                 let (_, count) = implicit_gemm_slices(w);
                 // Tiles are small, so that there are more of them; partial sums are written once and read once.
                 let tiles = (w.groups * c_out.div_ceil(64) * columns.div_ceil(64) * count) as f64;
-                let operations = tiles * 2.0 * (64 * 64) as f64 * (c_in * taps).div_ceil(count) as f64;
                 let moved = 2 * count * w.c_out * columns;
-                Some(4.0 * moved as f64 * BYTE + operations * (FULL / tiles).max(1.0))
+                Some(4.0 * moved as f64 * BYTE + tiled(tiles, 64, (c_in * taps).div_ceil(count)))
             }
             Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
             Algorithm::Im2colGemm => {

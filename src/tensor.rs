@@ -221,6 +221,15 @@ impl Storage {
         inputs.iter().map(|(&name, values)| (name, rounded(values))).collect()
     }
 
+    /// What storing a number may err by: so much of it, and so much on top. A device may round up or down, which is one
+    /// spacing of f16, and may flush what is below its least normal number. Nothing for f32, in which numbers are computed.
+    pub fn error(self) -> (f64, f64) {
+        match self {
+            Storage::F32 => (0.0, 0.0),
+            Storage::F16 => (1.0 / 1024.0, 1.0 / 16384.0),
+        }
+    }
+
     /// `f32` or `f16`.
     pub fn name(self) -> &'static str {
         match self {

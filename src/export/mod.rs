@@ -120,7 +120,12 @@ pub struct Bundle {
 }
 
 /// Exports a problem for a device of such capabilities. The options say how it is computed, as they do for a
-/// [`Plan`](crate::gpu::Plan); with [`Options::runtime_checks`] the shaders check bounds.
+/// [`Plan`](crate::gpu::Plan); with [`Options::runtime_checks`] the shaders check bounds. Everything is in memory: the texts of
+/// all languages, a few hundred KB, and nothing of the tensors.
+///
+/// Fails as [`Geometry::new`] and [`choose`] do, and with [`Error::Unsupported`] where a language that was asked for cannot
+/// express a kernel and where a kernel multiplies cooperative matrices; [`Error::Invalid`] is a header's name that is no
+/// identifier in small letters.
 pub fn export(
     problem: &Problem,
     capabilities: &Capabilities,
@@ -262,7 +267,7 @@ impl Writer<'_> {
             .tensors()
             .iter()
             .map(|spec| {
-                let layout = self.placement.layout(spec);
+                let layout = options.layout_of(spec);
                 // Lowering has checked the layout.
                 let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
                 let bytes = buffer_bytes(span, spec.element.bytes(options.storage));

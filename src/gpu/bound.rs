@@ -205,7 +205,7 @@ impl Binder<'_> {
                 .tensors
                 .get(&spec.name)
                 .ok_or_else(|| binding_error(name, "buffer", "absent", "the problem needs this tensor"))?;
-            let layout = self.placement().layout(spec);
+            let layout = self.plan.options.layout_of(spec);
             // Layout::check has bounded the span.
             let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
             let element = spec.element.bytes(self.plan.options.storage);

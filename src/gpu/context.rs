@@ -64,10 +64,12 @@ pub fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
 /// device's descriptor that they accept unfinished interfaces (`unsafe { wgpu::ExperimentalFeatures::enabled() }`);
 /// nothing needs them. What the device then offers, [`capabilities_with_adapter`] says.
 pub fn experimental_features(adapter: &wgpu::Adapter) -> wgpu::Features {
-    let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
-    let offered = adapter.features().contains(wanted) && cooperative_side(adapter).is_some();
-    if offered { wanted } else { wgpu::Features::empty() }
+    let offered = adapter.features().contains(COOPERATIVE) && cooperative_side(adapter).is_some();
+    if offered { COOPERATIVE } else { wgpu::Features::empty() }
 }
+
+/// What cooperative matrices of f16 take.
+const COOPERATIVE: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
 /// Side of the largest matrices of f16 that an adapter multiplies into f32, among those that kernels are written for.
 /// Metal has them without the sum of two matrices, and multiplies f16 hardly faster than f32.
@@ -138,8 +140,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
 /// Likewise, with what a device does not tell of itself: its [cooperative matrices](experimental_features), if it was
 /// opened with them. `adapter` is the one that the device comes from.
 pub fn capabilities_with_adapter(device: &wgpu::Device, adapter: &wgpu::Adapter) -> Capabilities {
-    let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
-    let has = device.features().contains(wanted);
+    let has = device.features().contains(COOPERATIVE);
     Capabilities { cooperative_side: cooperative_side(adapter).filter(|_| has), ..capabilities_of(device) }
 }
 

@@ -18,7 +18,7 @@ use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
-use crate::tensor::{Layout, Storage, TensorName, TensorSpec, buffer_bytes};
+use crate::tensor::{Storage, TensorName, TensorSpec, buffer_bytes};
 
 /// A batch cut into equal parts and a remainder, each with its program.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,8 +175,7 @@ fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, opt
 /// Most bytes that one binding of the tensor spans: its own span from its first element, which may lie up to an
 /// alignment step behind the binding's start.
 fn binding_bytes(spec: &TensorSpec, options: &Options, caps: &Capabilities) -> u64 {
-    let contiguous = Layout::contiguous(&spec.shape);
-    let layout = options.layouts.get(&spec.name).unwrap_or(&contiguous);
+    let layout = options.layout_of(spec);
     let span = layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset;
     let slack = if layout.offset == 0 && spec.shape[0] == 1 { 0 } else { u64::from(caps.storage_alignment) };
     buffer_bytes(span as u64, spec.element.bytes(options.storage)).saturating_add(slack)
@@ -260,8 +259,7 @@ impl Lowering<'_> {
             return slot;
         }
         let Some(spec) = self.geometry.tensor(name) else { return Slot::UNUSED };
-        let contiguous = Layout::contiguous(&spec.shape);
-        let view = View::new(self.options.layouts.get(&name).unwrap_or(&contiguous));
+        let view = View::new(&self.options.layout_of(spec));
         Slot { operand: Operand::Tensor(name), view }
     }
 

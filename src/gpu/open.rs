@@ -16,7 +16,7 @@ use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::tensor::{Access, ElementType, Inputs, Layout, Storage, TensorName, TensorSpec, buffer_bytes};
+use crate::tensor::{Access, ElementType, Inputs, Storage, TensorName, buffer_bytes};
 
 /// Which adapter to open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -223,8 +223,8 @@ impl Gpu {
         &self.queue
     }
 
-    /// Uploads contiguous inputs, lays them out as the options say, computes in one submit, and reads the results back
-    /// contiguous. Blocks until done.
+    /// Uploads contiguous inputs, rounded to what [`Options::storage`] holds, lays them out as the options say, computes in one
+    /// submit, and reads the results back contiguous. Blocks until done.
     pub fn run(&self, problem: &Problem, options: &Options, inputs: &Inputs) -> Result<Outputs> {
         self.run_plan(&Plan::new(&self.context, problem, options)?, inputs)
     }
@@ -244,7 +244,7 @@ impl Gpu {
         let mut buffers = BTreeMap::new();
         let storage = plan.options().storage;
         for spec in plan.geometry().tensors() {
-            let layout = layout_of(plan, spec);
+            let layout = plan.options().layout_of(spec);
             let span = layout.span(&spec.shape).unwrap_or(usize::MAX);
             let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some(spec.name.as_str()),
@@ -327,7 +327,7 @@ impl Gpu {
         };
         for spec in plan.geometry().tensors().iter().filter(|spec| spec.access != Access::Read) {
             let words = self.read_back(&prepared.buffers[&spec.name])?;
-            let layout = layout_of(plan, spec);
+            let layout = plan.options().layout_of(spec);
             if spec.element == ElementType::U32 {
                 outputs.indices = Some(layout.gather(&spec.shape, &words));
                 continue;
@@ -383,10 +383,6 @@ impl Gpu {
 
 fn describe(info: &wgpu::AdapterInfo) -> String {
     format!("{} ({}, {:?}, {} {})", info.name, info.backend, info.device_type, info.driver, info.driver_info)
-}
-
-fn layout_of(plan: &Plan, spec: &TensorSpec) -> Layout {
-    plan.options().layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
 }
 
 /// Buffers of one execution.

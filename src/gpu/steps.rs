@@ -5,7 +5,7 @@ use super::program::{Dispatch, Operand, Params};
 use crate::choose::Options;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::tensor::{Access, Layout, TensorName, TensorSpec, buffer_bytes};
+use crate::tensor::{Access, TensorName, buffer_bytes};
 
 /// Bytes of the stand-ins for tensors that a shader declares and a problem lacks: enough for any minimum binding size.
 pub(crate) const UNUSED_BYTES: u64 = 256;
@@ -97,18 +97,13 @@ impl Placement<'_> {
         Ok((spans, params))
     }
 
-    /// The layout of a tensor: as the options say, else contiguous.
-    pub fn layout(&self, spec: &TensorSpec) -> Layout {
-        self.options.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
-    }
-
     /// The span of a tensor's images, from an aligned byte at or before them, and the element within it at which they
     /// start.
     fn tensor(&self, name: TensorName, images: usize, first_image: usize) -> Result<(Span, u32)> {
         // Lowering names tensors of the problem alone.
         let missing = || Error::Device(format!("the problem has no {name}"));
         let spec = self.geometry.tensor(name).ok_or_else(missing)?;
-        let mut layout = self.layout(spec);
+        let mut layout = self.options.layout_of(spec);
         let mut shape = spec.shape.clone();
         if spec.takes_layout() {
             layout = layout.slice(0, first_image);

@@ -11,7 +11,7 @@ use super::{narrow, widen};
 use crate::capabilities::Capabilities;
 use crate::choose::Options;
 use crate::geometry::Geometry;
-use crate::tensor::{Access, ElementType, Layout, TensorName, TensorSpec};
+use crate::tensor::{Access, ElementType, TensorName, TensorSpec};
 
 /// Stores the tensors of a program as f16; the workspace stays f32. `whole` says that the program computes the whole batch
 /// and not a part of it. `Err` says why it cannot.
@@ -86,18 +86,15 @@ fn is_real(geometry: &Geometry, tensor: TensorName) -> bool {
 
 /// Elements from the tensor's first one to its last.
 fn span(spec: &TensorSpec, options: &Options) -> usize {
-    match options.layouts.get(&spec.name) {
-        Some(layout) => layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset,
-        None => spec.len(),
-    }
+    let layout = options.layout_of(spec);
+    layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset
 }
 
-/// Stride and extent of every axis; a contiguous tensor is one axis.
+/// Stride and extent of every axis; of a dense tensor there is one.
 fn axes(spec: &TensorSpec, options: &Options) -> Vec<[usize; 2]> {
-    match options.layouts.get(&spec.name) {
-        Some(Layout { strides, .. }) => {
-            strides.iter().zip(&spec.shape).map(|(&stride, &extent)| [stride, extent]).collect()
-        }
-        None => vec![[1, spec.len()]],
+    let layout = options.layout_of(spec);
+    if layout.is_dense(&spec.shape) {
+        return vec![[1, spec.len()]];
     }
+    layout.strides.iter().zip(&spec.shape).map(|(&stride, &extent)| [stride, extent]).collect()
 }

@@ -71,11 +71,11 @@ impl Outcome {
     /// bounds allow, as a device may round up or down, and by the largest subnormal, as it may flush those to zero.
     #[must_use]
     pub fn stored(mut self, storage: Storage) -> Outcome {
-        const SPACING: f64 = 1.0 / 1024.0;
-        const LEAST_NORMAL: f64 = 1.0 / 16384.0;
+        // Not for f32: nothing times infinity is no number.
         if storage == Storage::F16 {
+            let (relative, absolute) = storage.error();
             for (bound, value) in self.bounds.iter_mut().zip(&self.output) {
-                *bound += SPACING * (value.abs() + *bound) + LEAST_NORMAL;
+                *bound += relative * (value.abs() + *bound) + absolute;
             }
         }
         self

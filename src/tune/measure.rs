@@ -40,43 +40,26 @@ pub(super) fn measure(
 ) -> Result<(Algorithm, ClockKind, Vec<Timing>)> {
     let stopwatch = Stopwatch::new(gpu, settings.clock);
     let mut troubles: Vec<(Algorithm, Error)> = Vec::new();
-    let mut slow: Vec<(Algorithm, f64)> = Vec::new();
-    let mut entrants = enter(gpu, geometry, options, &stopwatch, algorithms, &mut troubles);
+    let entrants = enter(gpu, geometry, options, &stopwatch, algorithms, &mut troubles);
 
     let best = entrants.iter().map(|entrant| entrant.once_ms).fold(f64::INFINITY, f64::min);
-    entrants.retain(|entrant| {
-        let keeps_up = entrant.once_ms <= settings.drop_factor * best;
-        if !keeps_up {
-            slow.push((entrant.algorithm, entrant.once_ms));
-        }
-        keeps_up
-    });
-    for entrant in &mut entrants {
-        entrant.repeats = repeats(settings.sample_ms, entrant.once_ms);
-    }
-    share_buffers(gpu, settings, &mut entrants)?;
-    for round in 0..settings.rounds {
-        // There and back again: what drifts during a round favours nobody.
-        let forward = round % 2 == 0;
-        for i in 0..entrants.len() {
-            let i = if forward { i } else { entrants.len() - 1 - i };
-            let entrant = &mut entrants[i];
-            if troubles.iter().any(|(algorithm, _)| *algorithm == entrant.algorithm) {
-                continue;
-            }
-            if let Err(error) = visit(&stopwatch, settings, entrant) {
-                troubles.push((entrant.algorithm, error));
-            }
-        }
-    }
+    let (mut entrants, dropped): (Vec<_>, Vec<_>) =
+        entrants.into_iter().partition(|entrant| entrant.once_ms <= settings.drop_factor * best);
+    take_turns(gpu, &stopwatch, settings, &mut entrants, &mut troubles)?;
+    // The machine was faster then than it is now: what once took less than the best does now was dropped too early.
+    let medians = entrants.iter().filter_map(|entrant| Some(Summary::of(&entrant.samples_ms)?.median));
+    let best = medians.fold(f64::INFINITY, f64::min);
+    let (mut again, slow): (Vec<_>, Vec<_>) = dropped.into_iter().partition(|entrant| entrant.once_ms <= best);
+    take_turns(gpu, &stopwatch, settings, &mut again, &mut troubles)?;
+    entrants.extend(again);
 
     let outcome = |algorithm: Algorithm| {
         let timed = || entrants.iter().find(|entrant| entrant.algorithm == algorithm);
         if let Some((_, error)) = troubles.iter().find(|(troubled, _)| *troubled == algorithm) {
             return Outcome::NotTimed { reason: error.to_string() };
         }
-        if let Some(&(_, once_ms)) = slow.iter().find(|(dropped, _)| *dropped == algorithm) {
-            return Outcome::Slow { once_ms };
+        if let Some(entrant) = slow.iter().find(|entrant| entrant.algorithm == algorithm) {
+            return Outcome::Slow { once_ms: entrant.once_ms };
         }
         match timed().and_then(|entrant| Some((entrant.repeats, Summary::of(&entrant.samples_ms)?))) {
             Some((repeats, summary_ms)) => Outcome::Timed { repeats, summary_ms },
@@ -92,6 +75,35 @@ pub(super) fn measure(
             |(_, error)| error,
         )),
     }
+}
+
+/// Times entrants by turns, round after round.
+fn take_turns(
+    gpu: &Gpu,
+    stopwatch: &Stopwatch<'_>,
+    settings: &TuneSettings,
+    entrants: &mut [Entrant],
+    troubles: &mut Vec<(Algorithm, Error)>,
+) -> Result<()> {
+    for entrant in &mut *entrants {
+        entrant.repeats = repeats(settings.sample_ms, entrant.once_ms);
+    }
+    share_buffers(gpu, settings, entrants)?;
+    for round in 0..settings.rounds {
+        // There and back again: what drifts during a round favours nobody.
+        let forward = round % 2 == 0;
+        for i in 0..entrants.len() {
+            let i = if forward { i } else { entrants.len() - 1 - i };
+            let entrant = &mut entrants[i];
+            if troubles.iter().any(|(algorithm, _)| *algorithm == entrant.algorithm) {
+                continue;
+            }
+            if let Err(error) = visit(stopwatch, settings, entrant) {
+                troubles.push((entrant.algorithm, error));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Compiles every algorithm, runs it, and compares its result with that of the always-correct one.

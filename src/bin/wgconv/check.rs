@@ -360,12 +360,13 @@ impl<'a> Expected<'a> {
     /// Of f16 one more of its spacings, and the subnormals that a device may flush.
     fn tolerance(&self, output: &str) -> case::Tolerance {
         let tolerance = self.case.tolerance(output);
+        let (relative, absolute) = self.storage.error();
         match self.storage {
             Storage::F32 => tolerance,
             Storage::F16 => case::Tolerance {
                 exact: false,
-                atol: tolerance.atol + 1.0 / 16384.0,
-                rtol: tolerance.rtol + 1.0 / 1024.0,
+                atol: tolerance.atol + absolute,
+                rtol: tolerance.rtol + relative,
                 atol_typical: None,
             },
         }
