@@ -141,6 +141,10 @@ fn main(
         if k_start > 0u {
             workgroupBarrier();
             let panel = select(0u, PANEL, brings_patch) + k_share * POINTS * BLOCK;
+            // Only now: nothing waits for what was loaded until the staged panel is multiplied.
+            if brings_patch {
+                share = input_tile4(share);
+            }
             stage4(panel, 0u, place, share[0]);
             stage4(panel, 4u, place, share[1]);
             stage4(panel, 8u, place, share[2]);
@@ -153,12 +157,12 @@ fn main(
             if brings_patch {
                 let at = row_at + select(0u, ci * params.input.c, exists);
                 let row_counts = row_exists & vec4<bool>(exists);
-                share = input_tile4(mat4x4<f32>(
+                share = mat4x4<f32>(
                     load4(at.x, row_counts.x, columns),
                     load4(at.y, row_counts.y, columns),
                     load4(at.z, row_counts.z, columns),
                     load4(at.w, row_counts.w, columns),
-                ));
+                );
             } else {
                 let at = filter_at + select(0u, ci * co_per_group, exists);
                 share = mat4x4<f32>(

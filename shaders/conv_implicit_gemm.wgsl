@@ -2,11 +2,11 @@
 //
 // A matrix product whose right-hand matrix is never stored: rows are the output channels of a group, columns the positions
 // of all images, and k counts (ci, kd, kh, kw) as the weight does. The tiles are those of the part implicit_tile; of a column
-// an invocation keeps where its window begins: one bounds check per element and no division.
-// SLICED cuts the sums into slices of `count` products, a multiple of BLOCK_K; those of slice s are stored as images s * batch
-// and following, for `conv_sum_slices`.
-// Dispatch: slices * groups * ceil(c_out_per_group / BLOCK) * ceil(batch * positions / BLOCK) workgroups, folded.
-// Prelude: THREADS, BLOCK_K, PADDING_MODE, FLIP_KERNEL, SLICED.
+// an invocation keeps where its window begins, and which taps lie inside if MASKED, for zeros around at most 32 taps:
+// otherwise it compares coordinates. SLICED cuts the sums into slices of `count` products, a multiple of BLOCK_K; those of slice
+// s are stored as images s * batch and following, for `conv_sum_slices`.
+// Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
+// Prelude: ROW_THREADS, COLUMN_THREADS, PADDING_MODE, MASKED, FLIP_KERNEL, SLICED.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -17,8 +17,10 @@
 // Neighbouring positions lie together.
 const K_FASTEST: bool = false;
 
-// Where the window of a column begins.
+// Where the window of a column begins, as an index that may wrap and as a place that may lie outside.
 struct Column {
+    start: u32,
+    mask: u32,
     plane: u32,
     origin: vec3<i32>,
     exists: bool,
@@ -36,12 +38,12 @@ fn n_products() -> u32 {
 
 // Tiles of the same columns are neighbours: they share what they read of the input.
 fn tile_at(ix: u32) -> Tile {
-    let n_row_tiles = (params.c_out / params.groups + BLOCK - 1u) / BLOCK;
-    let n_column_tiles = (params.batch * n_positions() + BLOCK - 1u) / BLOCK;
+    let n_row_tiles = (params.c_out / params.groups + BLOCK_ROWS - 1u) / BLOCK_ROWS;
+    let n_column_tiles = (params.batch * n_positions() + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
     let n_groups = params.groups;
     var tile: Tile;
-    tile.row = ix % n_row_tiles * BLOCK;
-    tile.column = ix / n_row_tiles % n_column_tiles * BLOCK;
+    tile.row = ix % n_row_tiles * BLOCK_ROWS;
+    tile.column = ix / n_row_tiles % n_column_tiles * BLOCK_COLUMNS;
     tile.group = ix / n_row_tiles / n_column_tiles % n_groups;
     let slice = ix / n_row_tiles / n_column_tiles / n_groups;
     tile.part.x = slice;
@@ -58,53 +60,74 @@ fn column_at(tile: Tile, ix: u32) -> Column {
     let n = place / n_positions();
     let o = unravel(place % n_positions(), params.output_size);
     let plane = view_index(params.input, n, tile.group * (params.c_in / params.groups), vec3<u32>(0u));
-    return Column(plane, vec3<i32>(o * params.stride) - vec3<i32>(params.pad_begin), exists);
+    var column: Column;
+    column.plane = plane;
+    column.origin = vec3<i32>(o * params.stride) - vec3<i32>(params.pad_begin);
+    column.exists = exists;
+    if MASKED {
+        let origin = bitcast<vec3<u32>>(column.origin);
+        column.start = plane + origin.x * params.input.d + origin.y * params.input.h + origin.z * params.input.w;
+        let mask = tap_mask(column.origin, vec3<i32>(params.dilation), params.kernel_size, params.input_size);
+        column.mask = select(0u, mask, exists);
+    }
+    return column;
 }
 
-fn fetch(column: Column, channel: u32, tap_offset: vec3<i32>) -> f32 {
-    let p = column.origin + tap_offset;
-    let d = padded_coordinate(p.x, i32(params.input_size.x));
-    let h = padded_coordinate(p.y, i32(params.input_size.y));
-    let w = padded_coordinate(p.z, i32(params.input_size.z));
-    if !column.exists || d == OUTSIDE || h == OUTSIDE || w == OUTSIDE {
-        return 0.0;
+// The place of an element of the sum: its channel, and the tap relative to the window's origin.
+struct Tap {
+    inside: bool,
+    channel: u32,
+    offset: vec3<u32>,
+    // Of both, as an index.
+    step: u32,
+    bit: u32,
+}
+
+fn fetch(column: Column, tap: Tap) -> f32 {
+    var ix = column.start + tap.step;
+    var exists = (column.mask & tap.bit) != 0u;
+    if !MASKED {
+        let p = column.origin + vec3<i32>(tap.offset);
+        let d = padded_coordinate(p.x, i32(params.input_size.x));
+        let h = padded_coordinate(p.y, i32(params.input_size.y));
+        let w = padded_coordinate(p.z, i32(params.input_size.z));
+        ix = column.plane + tap.channel + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w;
+        exists = tap.inside & column.exists & (d != OUTSIDE) & (h != OUTSIDE) & (w != OUTSIDE);
     }
-    return load_input(column.plane + channel + u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w);
+    return select(0.0, load_input(select(0u, ix, exists)), exists);
 }
 
 // A row of the input's matrix, at four columns.
 fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2: Column, c_3: Column) -> vec4<f32> {
-    if k >= tile.k_end {
-        return vec4<f32>();
-    }
-    var tap = place.inner;
+    let kernel = params.kernel_size;
+    var at = place.inner;
     if FLIP_KERNEL {
-        tap = params.kernel_size - 1u - tap;
+        at = kernel - 1u - at;
     }
-    let offset = vec3<i32>(tap * params.dilation);
-    let channel = place.outer * params.input.c;
-    return vec4<f32>(
-        fetch(c_0, channel, offset), fetch(c_1, channel, offset), fetch(c_2, channel, offset), fetch(c_3, channel, offset),
-    );
+    var tap: Tap;
+    tap.inside = k < tile.k_end;
+    tap.channel = place.outer * params.input.c;
+    tap.offset = at * params.dilation;
+    if MASKED {
+        tap.step =
+            tap.channel + tap.offset.x * params.input.d + tap.offset.y * params.input.h + tap.offset.z * params.input.w;
+        tap.bit = select(0u, 1u << ((at.x * kernel.y + at.y) * kernel.z + at.z), tap.inside);
+    }
+    return vec4<f32>(fetch(c_0, tap), fetch(c_1, tap), fetch(c_2, tap), fetch(c_3, tap));
 }
 
-// Column k of the weight's matrix, at four rows QUARTER apart. Rows beyond the last are zero.
+// Column k of the weight's matrix, at four rows a quarter of the tile apart.
 fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
-    if k >= tile.k_end {
-        return vec4<f32>();
-    }
     let n_rows = params.c_out / params.groups;
-    let pitch = n_products();
-    var rows = vec4<f32>();
-    let start = (tile.group * n_rows + row) * pitch + k;
-    if row < n_rows { rows.x = load_weight(start); }
-    if row + QUARTER < n_rows { rows.y = load_weight(start + QUARTER * pitch); }
-    if row + 2u * QUARTER < n_rows { rows.z = load_weight(start + 2u * QUARTER * pitch); }
-    if row + 3u * QUARTER < n_rows { rows.w = load_weight(start + 3u * QUARTER * pitch); }
-    return rows;
+    let last = n_rows - 1u;
+    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let inside = k < tile.k_end;
+    let at = (tile.group * n_rows + rows) * n_products() + select(0u, k, inside);
+    let weights = vec4<f32>(load_weight(at.x), load_weight(at.y), load_weight(at.z), load_weight(at.w));
+    return select(vec4<f32>(), weights, inside);
 }
 
-// The sums of one column: rows QUARTER apart from `row` on, and those THREADS further.
+// The sums of one column: rows a quarter of the tile apart from `row` on, and those ROW_THREADS further.
 fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
     if column >= params.batch * n_positions() {
         return;
@@ -113,7 +136,7 @@ fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f3
     let n = tile.part.x * params.batch + column / n_positions();
     let p = unravel(column % n_positions(), params.output_size);
     for (var i = 0u; i < 8u; i++) {
-        let place = row + i / 2u * QUARTER + i % 2u * THREADS;
+        let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
         if place < n_rows {
             write_output(n, tile.group * n_rows + place, p, select(low, high, i % 2u == 1u)[i / 2u]);
         }

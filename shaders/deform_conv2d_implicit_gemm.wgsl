@@ -6,8 +6,8 @@
 // an invocation 8 x 8 of it. The sum goes over blocks of CHANNELS input channels, all of one offset group, in each over the
 // taps, and in each over panels of BLOCK_K channels. An invocation stages one column, so that it finds the four corners of
 // one point once for a whole block; the taps of a block read the same pixels and the same lines of the weight, which a
-// cache holds meanwhile. It loads its part of the next panels before it computes with the staged ones, and weighs the
-// corners when it stores them.
+// cache holds meanwhile. It loads its part of the next panels, and the offsets of the next points, before it computes with
+// the staged ones, and weighs the corners when it stores them.
 //
 // A staged vec4 holds four channels of one row (column); neighbouring invocations store and load neighbouring ones.
 // Dispatch: groups * ceil(c_out_per_group / BLOCK) * ceil(batch * positions / BLOCK) workgroups, folded.
@@ -63,6 +63,11 @@ fn advance(place: Place, group: u32) -> Place {
     if place.ci + BLOCK_K < place.end {
         return Place(place.first, place.end, place.tap, place.ci + BLOCK_K);
     }
+    return next_point(place, group);
+}
+
+// The first panel with other points: of the next tap, or of the next block.
+fn next_point(place: Place, group: u32) -> Place {
     if place.tap + 1u < n_taps() {
         return Place(place.first, place.end, place.tap + 1u, place.first);
     }
@@ -77,37 +82,54 @@ struct Point {
     modulation: f32,
 }
 
-// A column beyond the last one has no sample.
-fn point_at(place: Place, group: u32, column: u32) -> Point {
-    var point: Point;
-    if column < params.batch * n_positions() {
-        let n = column / n_positions();
-        let o = unravel(column % n_positions(), params.output_size);
-        let offset_group = (group * (params.c_in / params.groups) + place.first) / (params.c_in / params.offset_groups);
-        let at = sampling_point(n, offset_group, place.tap, o);
-        let taps = bilinear_taps(at.x, at.y, params.input_size.y, params.input_size.z);
-        if taps.inside {
-            point.corners = taps.y * params.input.h + taps.x * params.input.w;
-            point.weight = taps.weight;
-            point.counts = taps.valid;
-            point.modulation = 1.0;
-            if HAS_MASK {
-                point.modulation = load_mask(view_index(params.mask, n, offset_group * n_taps() + place.tap, o));
-            }
-        }
+// What a point is computed from. It is loaded a panel before it is needed.
+struct Sampling {
+    offset: vec2<f32>,
+    modulation: f32,
+}
+
+// The output position of a column.
+struct Position {
+    exists: bool,
+    n: u32,
+    o: vec3<u32>,
+}
+
+fn offset_group_of(place: Place, group: u32) -> u32 {
+    let first = group * (params.c_in / params.groups) + place.first;
+    // Beyond the last channel something is loaded that nobody uses.
+    return min(first / (params.c_in / params.offset_groups), params.offset_groups - 1u);
+}
+
+fn sampling_at(place: Place, group: u32, position: Position) -> Sampling {
+    let offset_group = offset_group_of(place, group);
+    var sampling = Sampling(sampling_offset(position.n, offset_group, place.tap, position.o), 1.0);
+    if HAS_MASK {
+        let channel = offset_group * n_taps() + place.tap;
+        sampling.modulation = load_mask(view_index(params.mask, position.n, channel, position.o));
     }
+    return sampling;
+}
+
+// A column beyond the last one has no sample.
+fn point_of(sampling: Sampling, tap: u32, position: Position) -> Point {
+    let at = grid_point(tap, position.o) + sampling.offset;
+    let taps = bilinear_taps(at.x, at.y, params.input_size.y, params.input_size.z);
+    let counts = taps.inside && position.exists;
+    var point: Point;
+    point.corners = select(vec4<u32>(), taps.y * params.input.h + taps.x * params.input.w, counts);
+    point.weight = select(vec4<f32>(), taps.weight, counts);
+    point.counts = taps.valid & vec4<bool>(counts);
+    point.modulation = select(0.0, sampling.modulation, counts);
     return point;
 }
 
-// The corners of one channel. A corner outside the image is dropped.
+// The corners of one channel. A corner outside the image is dropped. No load is behind a branch, at whose end a GPU would
+// wait for it.
 fn fetch_corners(point: Point, exists: bool, plane: u32) -> vec4<f32> {
-    let at = plane + point.corners;
-    var corners = vec4<f32>();
-    if exists && point.counts.x { corners.x = load_input(at.x); }
-    if exists && point.counts.y { corners.y = load_input(at.y); }
-    if exists && point.counts.z { corners.z = load_input(at.z); }
-    if exists && point.counts.w { corners.w = load_input(at.w); }
-    return corners;
+    let at = select(vec4<u32>(), plane + point.corners, exists);
+    let corners = vec4<f32>(load_input(at.x), load_input(at.y), load_input(at.z), load_input(at.w));
+    return select(vec4<f32>(), corners, point.counts & vec4<bool>(exists));
 }
 
 // Those of the four channels of a quad, a column of the matrix each.
@@ -129,17 +151,15 @@ fn samples(point: Point, corners: mat4x4<f32>) -> vec4<f32> {
     return point.modulation * (w.x * turned[0] + w.y * turned[1] + w.z * turned[2] + w.w * turned[3]);
 }
 
-// Four channels of a row of the weight's matrix. Rows beyond the last are zero.
+// Four channels of a row of the weight's matrix. What is fetched for rows beyond the last is never written.
 fn fetch_weights(place: Place, quad: u32, group: u32, row: u32) -> vec4<f32> {
     let n_rows = params.c_out / params.groups;
     let ci = place.ci + 4u * quad;
-    let at = ((group * n_rows + row) * (params.c_in / params.groups) + ci) * n_taps() + place.tap;
-    var weights = vec4<f32>();
-    if row < n_rows && ci < place.end { weights.x = load_weight(at); }
-    if row < n_rows && ci + 1u < place.end { weights.y = load_weight(at + n_taps()); }
-    if row < n_rows && ci + 2u < place.end { weights.z = load_weight(at + 2u * n_taps()); }
-    if row < n_rows && ci + 3u < place.end { weights.w = load_weight(at + 3u * n_taps()); }
-    return weights;
+    let at = ((group * n_rows + min(row, n_rows - 1u)) * (params.c_in / params.groups) + ci) * n_taps() + place.tap;
+    let inside = vec4<u32>(ci) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(place.end);
+    let ix = select(vec4<u32>(), vec4<u32>(at) + vec4<u32>(0u, 1u, 2u, 3u) * n_taps(), inside);
+    let weights = vec4<f32>(load_weight(ix.x), load_weight(ix.y), load_weight(ix.z), load_weight(ix.w));
+    return select(vec4<f32>(), weights, inside);
 }
 
 // Four staged columns, THREADS apart: column k of the result is their channel k.
@@ -196,8 +216,10 @@ fn main(
     let lane = local_ix % BLOCK;
     let quad = local_ix / BLOCK;
     let column = column_start + lane;
-    let image = min(column, n_columns - 1u) / n_positions();
-    let plane = view_index(params.input, image, group * channels, vec3<u32>(0u));
+    let place_of_column = min(column, n_columns - 1u);
+    let o = unravel(place_of_column % n_positions(), params.output_size);
+    let position = Position(column < n_columns, place_of_column / n_positions(), o);
+    let plane = view_index(params.input, position.n, group * channels, vec3<u32>(0u));
 
     let thread_row = local_ix / THREADS;
     let thread_column = local_ix % THREADS;
@@ -218,7 +240,8 @@ fn main(
     var sum_7_low = vec4<f32>();
     var sum_7_high = vec4<f32>();
     var place = block_at(0u, group);
-    var point = point_at(place, group, column);
+    var point = point_of(sampling_at(place, group, position), place.tap, position);
+    var sampling = sampling_at(next_point(place, group), group, position);
     var next_weights = fetch_weights(place, quad, group, row_start + lane);
     var next_corners = fetch_quad(place, quad, point, plane);
     var more_weights = vec4<f32>();
@@ -237,17 +260,16 @@ fn main(
         workgroupBarrier();
         let is_last = place.ci + BLOCK_K >= place.end;
         place = advance(place, group);
-        // Beyond the last channel nothing is loaded.
-        if place.first < channels {
-            if is_last {
-                point = point_at(place, group, column);
-            }
-            next_weights = fetch_weights(place, quad, group, row_start + lane);
-            next_corners = fetch_quad(place, quad, point, plane);
-            if QUADS_AT_ONCE < QUADS {
-                more_weights = fetch_weights(place, 1u, group, row_start + lane);
-                more_corners = fetch_quad(place, 1u, point, plane);
-            }
+        // Beyond the last channel what is loaded is not used.
+        if is_last {
+            point = point_of(sampling, place.tap, position);
+        }
+        sampling = sampling_at(next_point(place, group), group, position);
+        next_weights = fetch_weights(place, quad, group, row_start + lane);
+        next_corners = fetch_quad(place, quad, point, plane);
+        if QUADS_AT_ONCE < QUADS {
+            more_weights = fetch_weights(place, 1u, group, row_start + lane);
+            more_corners = fetch_quad(place, 1u, point, plane);
         }
         for (var i = 0u; i < QUADS; i++) {
             let b_low = staged_columns(i * BLOCK + thread_column);

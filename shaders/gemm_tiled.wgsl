@@ -1,11 +1,9 @@
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// A workgroup of THREADS x THREADS invocations computes a BLOCK x BLOCK tile, BLOCK = 8 * THREADS: it stages BLOCK x
-// BLOCK_K panels of a and b in workgroup memory, and each invocation sums an 8 x 8 tile in registers, so one staged
-// value serves 8 multiply-adds. The tile is written out because no WGSL compiler promises to unroll.
-// The staged a is transposed: a column of the panel is contiguous, and rows are padded by one vec4 against bank conflicts.
-// Dispatch: batch * groups * ceil(m / BLOCK) * ceil(n / BLOCK) workgroups, folded.
-// Prelude: THREADS, BLOCK_K, SLICED.
+// The tiles are those of the part implicit_tile, between strided matrices. SLICED cuts the sums into slices, whose places
+// count as the batch, and the elements of a sum into runs of neighbours.
+// Dispatch: batch * groups * ceil(m / BLOCK_ROWS) * ceil(n / BLOCK_COLUMNS) workgroups, folded.
+// Prelude: ROW_THREADS, COLUMN_THREADS, SLICED.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -13,156 +11,72 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-const BLOCK: u32 = 8u * THREADS;
-const N_INVOCATIONS: u32 = THREADS * THREADS;
-// Row length of a staged panel in scalars.
-const PITCH: u32 = BLOCK + 4u;
-const_assert 2u * BLOCK_K * PITCH * 4u <= 16384u;
-const_assert BLOCK % 4u == 0u;
+// Columns of b lie together.
+const K_FASTEST: bool = false;
 
-var<workgroup> sh_a: array<f32, BLOCK_K * PITCH>;
-var<workgroup> sh_b: array<f32, BLOCK_K * PITCH>;
-
-fn staged_a(ix: u32) -> vec4<f32> {
-    return vec4<f32>(sh_a[ix], sh_a[ix + 1u], sh_a[ix + 2u], sh_a[ix + 3u]);
+struct Column {
+    start: u32,
+    exists: bool,
 }
 
-fn staged_b(ix: u32) -> vec4<f32> {
-    return vec4<f32>(sh_b[ix], sh_b[ix + 1u], sh_b[ix + 2u], sh_b[ix + 3u]);
+// Tiles of the same columns are neighbours: they share what they read of b.
+fn tile_at(ix: u32) -> Tile {
+    let n_row_tiles = (params.m + BLOCK_ROWS - 1u) / BLOCK_ROWS;
+    let n_column_tiles = (params.n + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
+    let part = ix / n_row_tiles / n_column_tiles;
+    let batch = part / params.groups;
+    var tile: Tile;
+    tile.row = ix % n_row_tiles * BLOCK_ROWS;
+    tile.column = ix / n_row_tiles % n_column_tiles * BLOCK_COLUMNS;
+    tile.group = part % params.groups;
+    tile.part.x = batch;
+    tile.exists = batch < params.batch;
+    tile.k_begin = select(0u, batch * params.slice, SLICED);
+    tile.k_end = select(params.k, min(tile.k_begin + params.slice, params.k), SLICED);
+    // Of runs, or one run.
+    tile.extents = vec3<u32>(1u, 1u, select(params.k, params.run, SLICED));
+    return tile;
 }
 
-// Where element k of a row of a, of a column of b lies.
-fn a_place(k: u32) -> u32 {
-    if SLICED {
-        return k / params.run * params.a_run + k % params.run * params.a_column;
-    }
-    return k * params.a_column;
+fn column_at(tile: Tile, ix: u32) -> Column {
+    let start = params.b_base + tile.part.x * params.b_batch + tile.group * params.b_group;
+    return Column(start + ix * params.b_column, ix < params.n);
 }
 
-fn b_place(k: u32) -> u32 {
-    if SLICED {
-        return k / params.run * params.b_run + k % params.run * params.b_row;
-    }
-    return k * params.b_row;
+fn fetch(column: Column, inside: bool, place: u32) -> f32 {
+    let exists = inside & column.exists;
+    return select(0.0, load_b(select(0u, column.start + place, exists)), exists);
 }
 
-fn write_element(batch: u32, group: u32, row: u32, column: u32, sum: f32) {
-    if column < params.n {
-        write_output(batch, group * params.m + row, unravel(column, params.output_size), sum);
-    }
+// Row k of b, at four columns.
+fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2: Column, c_3: Column) -> vec4<f32> {
+    let inside = k < tile.k_end;
+    let at = place.outer * params.b_run + place.inner.z * params.b_row;
+    return vec4<f32>(fetch(c_0, inside, at), fetch(c_1, inside, at), fetch(c_2, inside, at), fetch(c_3, inside, at));
 }
 
-fn write_row(batch: u32, group: u32, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
-    if row >= params.m {
+// Column k of a, at four rows a quarter of the tile apart.
+fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
+    let last = params.m - 1u;
+    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let inside = k < tile.k_end;
+    let start = params.a_base + tile.part.x * params.a_batch + tile.group * params.a_group;
+    let at = start + place.outer * params.a_run + place.inner.z * params.a_column;
+    let ix = select(vec4<u32>(), at + rows * params.a_row, inside);
+    let values = vec4<f32>(load_a(ix.x), load_a(ix.y), load_a(ix.z), load_a(ix.w));
+    return select(vec4<f32>(), values, inside);
+}
+
+// The sums of one column: rows a quarter of the tile apart from `row` on, and those ROW_THREADS further.
+fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
+    if column >= params.n {
         return;
     }
-    write_element(batch, group, row, column, low.x);
-    write_element(batch, group, row, column + 1u, low.y);
-    write_element(batch, group, row, column + 2u, low.z);
-    write_element(batch, group, row, column + 3u, low.w);
-    write_element(batch, group, row, column + BLOCK / 2u, high.x);
-    write_element(batch, group, row, column + BLOCK / 2u + 1u, high.y);
-    write_element(batch, group, row, column + BLOCK / 2u + 2u, high.z);
-    write_element(batch, group, row, column + BLOCK / 2u + 3u, high.w);
-}
-
-@compute @workgroup_size(N_INVOCATIONS)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-) {
-    let n_column_tiles = (params.n + BLOCK - 1u) / BLOCK;
-    let n_row_tiles = (params.m + BLOCK - 1u) / BLOCK;
-    // Uniform per workgroup, so the barriers below are reached by all or none.
-    var tile = linear_workgroup(workgroup, grid);
-    let column_start = tile % n_column_tiles * BLOCK;
-    tile /= n_column_tiles;
-    let row_start = tile % n_row_tiles * BLOCK;
-    tile /= n_row_tiles;
-    let group = tile % params.groups;
-    let batch = tile / params.groups;
-    if batch >= params.batch {
-        return;
+    let p = unravel(column, params.output_size);
+    for (var i = 0u; i < 8u; i++) {
+        let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
+        if place < params.m {
+            write_output(tile.part.x, tile.group * params.m + place, p, select(low, high, i % 2u == 1u)[i / 2u]);
+        }
     }
-    // A slice of the sum has its place in the grid instead of an image.
-    let k_first = select(0u, batch * params.slice, SLICED);
-    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
-    let a_start = params.a_base + batch * params.a_batch + group * params.a_group;
-    let b_start = params.b_base + batch * params.b_batch + group * params.b_group;
-    let thread_row = local_ix / THREADS;
-    let thread_column = local_ix % THREADS;
-
-    var sum_0_low = vec4<f32>();
-    var sum_0_high = vec4<f32>();
-    var sum_1_low = vec4<f32>();
-    var sum_1_high = vec4<f32>();
-    var sum_2_low = vec4<f32>();
-    var sum_2_high = vec4<f32>();
-    var sum_3_low = vec4<f32>();
-    var sum_3_high = vec4<f32>();
-    var sum_4_low = vec4<f32>();
-    var sum_4_high = vec4<f32>();
-    var sum_5_low = vec4<f32>();
-    var sum_5_high = vec4<f32>();
-    var sum_6_low = vec4<f32>();
-    var sum_6_high = vec4<f32>();
-    var sum_7_low = vec4<f32>();
-    var sum_7_high = vec4<f32>();
-    for (var k_start = k_first; k_start < k_end; k_start += BLOCK_K) {
-        for (var i = local_ix; i < BLOCK * BLOCK_K; i += N_INVOCATIONS) {
-            let k = k_start + i % BLOCK_K;
-            let row = row_start + i / BLOCK_K;
-            var value = 0.0;
-            if k < k_end && row < params.m {
-                value = load_a(a_start + row * params.a_row + a_place(k));
-            }
-            sh_a[i % BLOCK_K * PITCH + i / BLOCK_K] = value;
-        }
-        for (var i = local_ix; i < BLOCK * BLOCK_K; i += N_INVOCATIONS) {
-            let k = k_start + i / BLOCK;
-            let column = column_start + i % BLOCK;
-            var value = 0.0;
-            if k < k_end && column < params.n {
-                value = load_b(b_start + b_place(k) + column * params.b_column);
-            }
-            sh_b[i / BLOCK * PITCH + i % BLOCK] = value;
-        }
-        workgroupBarrier();
-        for (var k = 0u; k < BLOCK_K; k++) {
-            // Two runs of four, half a tile apart: the lanes of a subgroup read neighbouring vec4s.
-            let a_low = staged_a(k * PITCH + 4u * thread_row);
-            let a_high = staged_a(k * PITCH + 4u * thread_row + BLOCK / 2u);
-            let b_low = staged_b(k * PITCH + 4u * thread_column);
-            let b_high = staged_b(k * PITCH + 4u * thread_column + BLOCK / 2u);
-            sum_0_low += a_low.x * b_low;
-            sum_0_high += a_low.x * b_high;
-            sum_1_low += a_low.y * b_low;
-            sum_1_high += a_low.y * b_high;
-            sum_2_low += a_low.z * b_low;
-            sum_2_high += a_low.z * b_high;
-            sum_3_low += a_low.w * b_low;
-            sum_3_high += a_low.w * b_high;
-            sum_4_low += a_high.x * b_low;
-            sum_4_high += a_high.x * b_high;
-            sum_5_low += a_high.y * b_low;
-            sum_5_high += a_high.y * b_high;
-            sum_6_low += a_high.z * b_low;
-            sum_6_high += a_high.z * b_high;
-            sum_7_low += a_high.w * b_low;
-            sum_7_high += a_high.w * b_high;
-        }
-        workgroupBarrier();
-    }
-
-    let row = row_start + 4u * thread_row;
-    let column = column_start + 4u * thread_column;
-    write_row(batch, group, row + 0u, column, sum_0_low, sum_0_high);
-    write_row(batch, group, row + 1u, column, sum_1_low, sum_1_high);
-    write_row(batch, group, row + 2u, column, sum_2_low, sum_2_high);
-    write_row(batch, group, row + 3u, column, sum_3_low, sum_3_high);
-    write_row(batch, group, row + 0u + BLOCK / 2u, column, sum_4_low, sum_4_high);
-    write_row(batch, group, row + 1u + BLOCK / 2u, column, sum_5_low, sum_5_high);
-    write_row(batch, group, row + 2u + BLOCK / 2u, column, sum_6_low, sum_6_high);
-    write_row(batch, group, row + 3u + BLOCK / 2u, column, sum_7_low, sum_7_high);
 }

@@ -4,6 +4,7 @@
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
+use crate::gpu::tiles::tile_shape;
 use crate::gpu::{broadcast_tile, implicit_gemm_slices, winograd_tiles, workgroup_along};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
@@ -88,24 +89,17 @@ mod gpu {
     /// Operations in the time that one byte of memory takes: of an accelerator, which has the most memory for its
     /// arithmetic. Where memory is slower, what saves bytes gains more than this says.
     const BYTE: f64 = 14.0;
-    /// Tiles that fill a device.
+    /// Blocks of Winograd's tiles that fill a device.
     const FULL: f64 = 128.0;
+    /// Invocations of a workgroup that every device has.
+    const MAX_INVOCATIONS: u32 = 256;
 
     /// Of a multiply-add whose factors come from workgroup memory one by one, against one that shares vec4s.
     const SINGLE: f64 = 1.25;
 
     /// Of products of `rows` x `columns` sums of `length`.
     fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
-        let tiles = |tile: usize| count as f64 * (rows.div_ceil(tile) * columns.div_ceil(tile)) as f64;
-        // As `wants_large_tile` has it.
-        let tile = if rows > 64 && tiles(128) >= FULL { 128 } else { 64 };
-        tiled(tiles(tile), tile, length)
-    }
-
-    /// Of so many square tiles of such sums.
-    fn tiled(tiles: f64, tile: usize, length: usize) -> f64 {
-        let operations = tiles * 2.0 * (tile * tile * length) as f64;
-        operations * (FULL / tiles).max(1.0)
+        2.0 * tile_shape(count, rows, columns, MAX_INVOCATIONS).time(count, rows, columns, length)
     }
 
     pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
@@ -127,11 +121,11 @@ mod gpu {
         match algorithm {
             Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
             Algorithm::SplitKGemm => {
-                let (_, count) = implicit_gemm_slices(w);
-                // Tiles are small, so that there are more of them; partial sums are written once and read once.
-                let tiles = (w.groups * c_out.div_ceil(64) * columns.div_ceil(64) * count) as f64;
+                let (each, count) = implicit_gemm_slices(w);
+                // Partial sums are written once and read once.
                 let moved = 2 * count * w.c_out * columns;
-                Some(4.0 * moved as f64 * BYTE + tiled(tiles, 64, (c_in * taps).div_ceil(count)))
+                let shape = tile_shape(w.groups, c_out, columns, 64);
+                Some(4.0 * moved as f64 * BYTE + 2.0 * shape.time(w.groups * count, c_out, columns, each))
             }
             Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
             Algorithm::Im2colGemm => {

@@ -83,30 +83,25 @@ fn panel_after(panel: Panel) -> Panel {
 }
 
 // Four channels of the weight at a tap; `start` is that of channel 0. Beyond the last row and channel there are
-// zeros.
+// zeros. No load is behind a branch, at whose end a GPU would wait for it.
 fn fetch_row(start: u32, exists: bool, channel: u32) -> vec4<f32> {
     let n_channels = select(0u, params.c_in / params.groups, exists);
     let step = params.kernel_size.x * params.kernel_size.y * params.kernel_size.z;
-    let ix = start + channel * step;
-    var quad = vec4<f32>();
-    if channel < n_channels { quad.x = load_weight(ix); }
-    if channel + 1u < n_channels { quad.y = load_weight(ix + step); }
-    if channel + 2u < n_channels { quad.z = load_weight(ix + 2u * step); }
-    if channel + 3u < n_channels { quad.w = load_weight(ix + 3u * step); }
-    return quad;
+    let channels = vec4<u32>(channel) + vec4<u32>(0u, 1u, 2u, 3u);
+    let inside = channels < vec4<u32>(n_channels);
+    let ix = select(vec4<u32>(), start + channels * step, inside);
+    let quad = vec4<f32>(load_weight(ix.x), load_weight(ix.y), load_weight(ix.z), load_weight(ix.w));
+    return select(vec4<f32>(), quad, inside);
 }
 
 // Four channels of the input at one pixel; `start` is that of channel 0.
 fn fetch_column(start: u32, exists: bool, channel: u32) -> vec4<f32> {
     let n_channels = select(0u, params.c_in / params.groups, exists);
-    let step = params.input.c;
-    let ix = start + channel * step;
-    var quad = vec4<f32>();
-    if channel < n_channels { quad.x = load_input(ix); }
-    if channel + 1u < n_channels { quad.y = load_input(ix + step); }
-    if channel + 2u < n_channels { quad.z = load_input(ix + 2u * step); }
-    if channel + 3u < n_channels { quad.w = load_input(ix + 3u * step); }
-    return quad;
+    let channels = vec4<u32>(channel) + vec4<u32>(0u, 1u, 2u, 3u);
+    let inside = channels < vec4<u32>(n_channels);
+    let ix = select(vec4<u32>(), start + channels * params.input.c, inside);
+    let quad = vec4<f32>(load_input(ix.x), load_input(ix.y), load_input(ix.z), load_input(ix.w));
+    return select(vec4<f32>(), quad, inside);
 }
 
 // Where a tap of a column reads channel 0, and whether it does.

@@ -280,7 +280,7 @@ impl<'a> Session<'a> {
         }
         let bytes: u64 = prepared.buffers.values().map(wgpu::Buffer::size).sum();
         if first {
-            item.repeats = repeats(self.settings.sample_ms, self.stopwatch.rotate(&[&prepared], 0, 1)?);
+            item.repeats = repeats(self.settings.sample_ms, self.stopwatch.settle(&[&prepared], 1)?);
         }
         // No more than a round executes.
         let executions = item.repeats * self.settings.samples.max(1);
@@ -296,8 +296,7 @@ impl<'a> Session<'a> {
             item.costs.bind_us = Some(bind_us(&plan, &all[0])?);
         }
         let all: Vec<&Prepared> = all.iter().collect();
-        // Clocks and caches settle.
-        self.stopwatch.rotate(&all, 0, item.repeats)?;
+        self.stopwatch.settle(&all, item.repeats)?;
         let mut next = 0;
         let mut samples = Vec::with_capacity(self.settings.samples);
         for _ in 0..self.settings.samples.max(1) {

@@ -50,6 +50,7 @@ parts! {
     COOPERATIVE_TILE = "cooperative_tile";
     WRITE_COLUMN = "write_column";
     IMPLICIT_TILE = "implicit_tile";
+    TAP_MASK = "tap_mask";
     GEMM_BROADCAST = "gemm_broadcast";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";

@@ -1,9 +1,9 @@
 //! Launcher of `shaders/conv_implicit_grad_weight.wgsl`.
 
 use super::catalog::kernel;
-use super::conv_implicit_gemm::{LARGE, SMALL};
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, padding_code, wants_large_tile};
+use super::program::{Dispatch, Params, Slot, padding_code};
+use super::tiles::{DEPTH, TileShape, tile_shape};
 use crate::geometry::Window;
 use crate::problem::PaddingMode;
 
@@ -12,8 +12,8 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, IMPLICIT_TILE],
     read: ["input", "grad_output"],
     write: ["grad_weight"],
-    constants: ["THREADS", "BLOCK_K", "PADDING_MODE", "FLIP_KERNEL"],
-    precondition: "256 invocations per workgroup for the large tile, 64 for the small one",
+    constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "FLIP_KERNEL"],
+    precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
 );
 
 /// Invocations that fill a big GPU four times over, and the shortest slice of a sum that is worth a partial result.
@@ -22,7 +22,7 @@ const SHORTEST_SLICE: usize = 256;
 
 /// How the product is cut.
 pub(super) struct Cut {
-    shape: (u32, u32),
+    shape: TileShape,
     /// Workgroups of one slice.
     tiles: usize,
     /// Positions of a slice.
@@ -35,15 +35,11 @@ pub(super) fn cut(w: &Window, max_invocations: u32) -> Cut {
     let (rows, columns) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
     let positions = w.batch * w.output_len();
     let most = positions.div_ceil(SHORTEST_SLICE);
-    let tiles = |(threads, _): (u32, u32)| {
-        let block = 8 * threads as usize;
-        w.groups * rows.div_ceil(block) * columns.div_ceil(block)
-    };
-    let large = columns > 64 && wants_large_tile(rows, (tiles(LARGE) * most) as u64, max_invocations);
-    let shape = if large { LARGE } else { SMALL };
-    let (tiles, invocations) = (tiles(shape), (shape.0 * shape.0) as usize);
-    let wanted = (ENOUGH_INVOCATIONS / invocations / tiles).clamp(1, most);
-    let each = positions.div_ceil(wanted).next_multiple_of(shape.1 as usize);
+    // The longest cut gives most tiles.
+    let shape = tile_shape(w.groups * most, rows, columns, max_invocations);
+    let tiles = shape.tiles(w.groups, rows, columns) as usize;
+    let wanted = (ENOUGH_INVOCATIONS / shape.invocations() as usize / tiles).clamp(1, most);
+    let each = positions.div_ceil(wanted).next_multiple_of(DEPTH as usize);
     Cut { shape, tiles, each, count: positions.div_ceil(each) }
 }
 
@@ -63,10 +59,9 @@ pub(super) fn dispatch(
         beta,
         ..WindowParams::new(window)
     };
-    let (threads, depth) = cut.shape;
     Dispatch::new(
         &KERNEL,
-        vec![threads.into(), depth.into(), padding_code(padding_mode), flip_kernel.into()],
+        cut.shape.constants([padding_code(padding_mode), flip_kernel.into()]),
         Params::Window(Box::new(params)),
         vec![input.operand, grad_output.operand, grad_weight.operand],
         (cut.count * cut.tiles) as u64,

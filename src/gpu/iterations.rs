@@ -6,6 +6,7 @@
 
 use super::params::{GemmParams, WindowParams};
 use super::program::{Dispatch, Params};
+use super::tiles::DEPTH;
 
 /// More than all loops of fixed length in one invocation take: trees over a workgroup, tiles of outputs.
 const FIXED: u64 = 256;
@@ -18,6 +19,8 @@ const CHANNELS: u64 = 16;
 const PANEL: u64 = 8;
 /// As in `shaders/sum_slices.wgsl`.
 const SLICES: u64 = 16;
+/// Products of a panel of `shaders/lib/implicit_tile.wgsl`.
+const TILE_DEPTH: u64 = DEPTH as u64;
 /// Multiplications of `shaders/lib/lp_norm.wgsl`.
 const MAX_POWER: u64 = 64;
 
@@ -58,10 +61,7 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
         // The last chunk of each run may be cut short.
         "gemm_subgroup" | "gemm_subgroup_vec4" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
         "gemm_tiled" => {
-            let (threads, block_k) = (dispatch.constant("THREADS")?, dispatch.constant("BLOCK_K")?);
-            let staged = 8 * block_k / threads;
-            let blocks = k.div_ceil(block_k) + 1;
-            nest(&[blocks]) + blocks * (2 * (staged + 1) + block_k + 1)
+            nest(&[k.div_ceil(TILE_DEPTH)])
         }
         _ => return None,
     })
@@ -86,6 +86,8 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
     let windows = [around(0), around(1), around(2)];
     let n_windows = windows.iter().product::<u64>();
     let powers = if params.value >= 1.0 { params.value.min(MAX_POWER as f32) as u64 + 1 } else { 1 };
+    // Of the four columns that an invocation stages.
+    let masks = if dispatch.constant("MASKED") == Some(1) { 4 * nest(&[kd, kh, kw]) } else { 0 };
     Some(match dispatch.variant.kernel.stem {
         "activation_grad"
         | "depth_to_space"
@@ -113,10 +115,9 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,
         "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,
         "conv_implicit_gemm" => {
-            let depth = dispatch.constant("BLOCK_K")?;
             let sliced = dispatch.constant("SLICED") == Some(1);
             let products = if sliced { params.count.into() } else { c_in * taps };
-            nest(&[products.div_ceil(depth), depth])
+            nest(&[products.div_ceil(TILE_DEPTH)]) + masks
         }
         "conv_sum_slices" => nest(&[params.count.into()]),
         "conv_coop_gemm" | "conv_coop_gemm_8x8" => {
@@ -125,13 +126,9 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             nest(&[c_in.div_ceil(CHANNELS) * taps, CHANNELS / side]) + nest(&[8, elements])
         }
         "conv_transpose_implicit_gemm" => {
-            let depth = dispatch.constant("BLOCK_K")?;
-            nest(&[(c_in * taps).div_ceil(depth), depth]) + kd + kh + kw + 3
+            nest(&[(c_in * taps).div_ceil(TILE_DEPTH)]) + kd + kh + kw + 3 + masks
         }
-        "conv_implicit_grad_weight" => {
-            let depth = dispatch.constant("BLOCK_K")?;
-            nest(&[u64::from(params.count).div_ceil(depth), depth])
-        }
+        "conv_implicit_grad_weight" => nest(&[u64::from(params.count).div_ceil(TILE_DEPTH)]),
         "conv2d_depthwise" => nest(&[kw, kh]),
         "conv2d_dilated" => {
             let constant = |name| dispatch.constant(name);

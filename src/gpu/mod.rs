@@ -17,6 +17,7 @@ mod plan;
 pub mod program;
 pub(crate) mod steps;
 mod storage;
+pub(crate) mod tiles;
 mod winograd;
 
 mod activation_grad;

@@ -10,6 +10,15 @@ use crate::gpu::{Gpu, Prepared};
 /// Most executions in a sample.
 pub(crate) const MAX_REPEATS: usize = 2000;
 
+/// Milliseconds of work after which the clocks of a GPU are up. One that had nothing to do for a moment runs at a fraction of
+/// its speed for tenths of a second.
+const WARM_MS: f64 = 300.0;
+/// Milliseconds after which they are taken for settled anyway.
+const MOST_WARM_MS: f64 = 1500.0;
+/// Milliseconds of one look at whether they have settled, and how much two looks may differ.
+const LOOK_MS: f64 = 20.0;
+const SETTLED: f64 = 0.02;
+
 /// Executions that fill a sample of `sample_ms` when one takes `once_ms`.
 pub(crate) fn repeats(sample_ms: f64, once_ms: f64) -> usize {
     ((sample_ms / once_ms.max(1e-6)).ceil() as usize).clamp(1, MAX_REPEATS)
@@ -134,6 +143,24 @@ impl<'a> Stopwatch<'a> {
             }
         })?;
         Ok(ms / repeats as f64)
+    }
+
+    /// Executes until clocks and caches have settled; milliseconds of one execution then. A device that is a CPU does so after
+    /// `repeats` executions, a GPU when several looks in a row agree.
+    pub(crate) fn settle(&self, sets: &[&Prepared], repeats_hint: usize) -> Result<f64> {
+        let mut ms = self.rotate(sets, 0, repeats_hint)?;
+        if self.gpu.info().device_type == wgpu::DeviceType::Cpu {
+            return Ok(ms);
+        }
+        let (mut busy, mut agreed) = (ms * repeats_hint as f64, 0);
+        while busy < MOST_WARM_MS && (busy < WARM_MS || agreed < 2) {
+            let count = repeats(LOOK_MS, ms);
+            let next = self.rotate(sets, 0, count)?;
+            agreed = if (next - ms).abs() <= SETTLED * ms { agreed + 1 } else { 0 };
+            busy += next * count as f64;
+            ms = next;
+        }
+        Ok(ms)
     }
 
     /// Milliseconds on the wall clock from the submission of what was recorded to its completion.

@@ -131,11 +131,11 @@ fn enter(
                 None => expected = Some((algorithm, outputs)),
             }
             let mut once_ms = execute(stopwatch, &prepared, 1)?;
-            // A short one says little: the device may have slept.
+            // A short one says little.
             if once_ms < SHORT_MS {
                 let count = (2.0 * SHORT_MS / once_ms.max(1e-3)).ceil() as usize;
                 for _ in 0..2 {
-                    once_ms = once_ms.min(execute(stopwatch, &prepared, count.min(MAX_REPEATS))?);
+                    once_ms = once_ms.min(stopwatch.settle(&[&prepared], count.min(MAX_REPEATS))?);
                 }
             }
             // One copy of the tensors serves all.
@@ -208,13 +208,10 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
 /// Warms up and takes the samples of a round.
 fn visit(stopwatch: &Stopwatch<'_>, settings: &TuneSettings, entrant: &mut Entrant) -> Result<()> {
     let sets: Vec<&Prepared> = entrant.sets.iter().collect();
-    for sample in 0..=settings.samples {
-        let ms = stopwatch.rotate(&sets, entrant.next, entrant.repeats)?;
+    stopwatch.settle(&sets, entrant.repeats)?;
+    for _ in 0..settings.samples {
+        entrant.samples_ms.push(stopwatch.rotate(&sets, entrant.next, entrant.repeats)?);
         entrant.next = (entrant.next + entrant.repeats) % sets.len();
-        // Clocks and caches settle in the first.
-        if sample > 0 {
-            entrant.samples_ms.push(ms);
-        }
     }
     Ok(())
 }

@@ -51,6 +51,9 @@ pub struct Run {
     /// Also the layers that are too much for a software rasteriser
     #[arg(long)]
     pub large: bool,
+    /// Images: a number, `suite` as the suite says, or `gpu` for the number that the suite recommends for GPUs
+    #[arg(long, value_name = "N", default_value = "suite")]
+    pub batch: String,
     /// burn, torch, torch-cuda, torch-cuda-tf32, onnxruntime, ncnn, onnxruntime-webgpu, tfjs-webgpu
     #[arg(long, value_name = "NAME", default_value = "burn,torch,onnxruntime,ncnn", value_delimiter = ',')]
     pub peer: Vec<String>,

@@ -45,6 +45,8 @@ pub struct Wanted {
     pub operations: Vec<String>,
     /// Also what is too much for a software rasteriser.
     pub large: bool,
+    /// As `wgconv bench` takes it; empty as the suites say.
+    pub batch: String,
 }
 
 /// Asks the program `wgconv` for the layers of its suites, and picks. `extra` is the suite of shapes that only this program
@@ -54,7 +56,7 @@ pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>
     let mut layers = Vec::new();
     for suite in &wanted.suites {
         if suite == "quick" {
-            let known = [listed(wgconv, "all")?, listed(wgconv, &extra.display().to_string())?].concat();
+            let known = [listed(wgconv, "all", wanted)?, listed(wgconv, &extra.display().to_string(), wanted)?].concat();
             let large = quick.large.iter().filter(|_| wanted.large);
             for name in quick.layers.iter().chain(large) {
                 let found = known.iter().find(|(layer, _)| layer.name == *name);
@@ -62,7 +64,7 @@ pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>
                 layers.push(layer.clone());
             }
         } else {
-            let known = listed(wgconv, suite)?.into_iter();
+            let known = listed(wgconv, suite, wanted)?.into_iter();
             layers.extend(known.filter(|(_, large)| wanted.large || !large).map(|(layer, _)| layer));
         }
     }
@@ -83,12 +85,17 @@ impl Wanted {
     }
 }
 
-fn listed(wgconv: &Path, suite: &str) -> Result<Vec<(Layer, bool)>> {
-    let run = Command::new(wgconv).args(["bench", "--list", "--json", "--large", "--suite", suite]).output();
+fn listed(wgconv: &Path, suite: &str, wanted: &Wanted) -> Result<Vec<(Layer, bool)>> {
+    let mut command = Command::new(wgconv);
+    command.args(["bench", "--list", "--json", "--large", "--suite", suite]);
+    if !wanted.batch.is_empty() {
+        command.args(["--batch", &wanted.batch]);
+    }
+    let run = command.output();
     let output = run.map_err(Error::file(wgconv))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        return Err(Error::invalid("--suite", suite, said));
+        return Err(Error::invalid("--suite, --batch", format!("{suite}, {}", wanted.batch), said));
     }
     let suites: Vec<ListedSuite> = serde_json::from_slice(&output.stdout)
         .map_err(|error| Error::invalid("--wgconv", wgconv.display(), format!("it lists no suites: {error}")))?;

@@ -60,6 +60,7 @@ fn run(args: &Run) -> Result<bool> {
         layer: args.layer.clone(),
         operations: args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect(),
         large: args.large,
+        batch: args.batch.clone(),
     };
     let wgconv = args.wgconv.clone().unwrap_or_else(|| cases::beside(&this));
     let layers = cases::layers(&wgconv, &here.join("extra.json"), &wanted)?;

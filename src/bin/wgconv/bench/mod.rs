@@ -119,7 +119,7 @@ struct Entry {
 pub fn run(args: &BenchArgs) -> Result<()> {
     let suites = args.selection.suites(args.list)?;
     if args.list {
-        list(&suites, args.json)?;
+        list(&suites, args.selection.batch, args.json)?;
         return Ok(());
     }
     let passes = args.selection.passes()?;
@@ -245,14 +245,13 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn list(suites: &[Suite], as_json: bool) -> Result<()> {
+fn list(suites: &[Suite], batch: suite::Batch, as_json: bool) -> Result<()> {
     if as_json {
         let mut told = Vec::new();
         for suite in suites {
             let mut layers = Vec::new();
             for layer in &suite.layers {
-                let geometry =
-                    layer.geometry(suite::Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
+                let geometry = layer.geometry(batch).map_err(|failure| failure.of(suite.full_name(layer)))?;
                 layers.push(json!({
                     "name": layer.name, "operation": geometry.problem().op_name(), "large": layer.large,
                     "gpu_batch": layer.gpu_batch, "macs": geometry.macs(), "min_bytes": geometry.min_bytes(Storage::F32),

@@ -27,7 +27,7 @@ pub struct Selection {
     large: bool,
     /// Images: a number, `suite` as the suite says, or `gpu` for the number that the suite recommends for GPUs
     #[arg(long, value_name = "N", default_value = "suite")]
-    batch: Batch,
+    pub batch: Batch,
     /// auto, all, a number or a part of a name (see `wgconv devices`)
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Wanted,
