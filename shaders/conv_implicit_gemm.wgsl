@@ -4,9 +4,10 @@
 // of all images, and k counts (ci, kd, kh, kw) as the weight does. The tiles are those of the part implicit_tile; of a column
 // an invocation keeps where its window begins, and which taps lie inside if MASKED, for zeros around at most 32 taps:
 // otherwise it compares coordinates. SLICED cuts the sums into slices of `count` products, a multiple of BLOCK_K; those of slice
-// s are stored as images s * batch and following, for `conv_sum_slices`.
+// s are stored as images s * batch and following, for `conv_sum_slices`. FLAT says that the positions of an output lie evenly
+// spaced, `w` apart; POINTWISE that those of the input do, too, and that there is one tap at each: divisions are few then.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, PADDING_MODE, MASKED, FLIP_KERNEL, SLICED.
+// Prelude: ROW_THREADS, COLUMN_THREADS, PADDING_MODE, MASKED, POINTWISE, FLAT, FLIP_KERNEL, SLICED.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -58,10 +59,16 @@ fn column_at(tile: Tile, ix: u32) -> Column {
     let exists = ix < params.batch * n_positions();
     let place = select(0u, ix, exists);
     let n = place / n_positions();
-    let o = unravel(place % n_positions(), params.output_size);
+    let position = place % n_positions();
     let plane = view_index(params.input, n, tile.group * (params.c_in / params.groups), vec3<u32>(0u));
     var column: Column;
     column.plane = plane;
+    if POINTWISE {
+        column.start = plane + position * params.input.w;
+        column.mask = u32(exists);
+        return column;
+    }
+    let o = unravel(position, params.output_size);
     column.origin = vec3<i32>(o * params.stride) - vec3<i32>(params.pad_begin);
     column.exists = exists;
     if MASKED {
@@ -108,7 +115,10 @@ fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2
     tap.inside = k < tile.k_end;
     tap.channel = place.outer * params.input.c;
     tap.offset = at * params.dilation;
-    if MASKED {
+    if POINTWISE {
+        tap.step = k * params.input.c;
+        tap.bit = u32(tap.inside);
+    } else if MASKED {
         tap.step =
             tap.channel + tap.offset.x * params.input.d + tap.offset.y * params.input.h + tap.offset.z * params.input.w;
         tap.bit = select(0u, 1u << ((at.x * kernel.y + at.y) * kernel.z + at.z), tap.inside);
@@ -134,7 +144,10 @@ fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f3
     }
     let n_rows = params.c_out / params.groups;
     let n = tile.part.x * params.batch + column / n_positions();
-    let p = unravel(column % n_positions(), params.output_size);
+    var p = vec3<u32>(0u, 0u, column % n_positions());
+    if !FLAT {
+        p = unravel(p.z, params.output_size);
+    }
     for (var i = 0u; i < 8u; i++) {
         let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
         if place < n_rows {

@@ -1,9 +1,10 @@
 // output[n,co,o] = epilogue(sum_s input[s,n,co,o])
 //
 // One invocation adds the partial sums of one output, always in the same order, and finishes it: the last stage of a
-// convolution whose sums were cut into `count` slices.
+// convolution whose sums were cut into `count` slices. The slices lie one behind the other, without gaps; DENSE says that output
+// and residual do, too, and that their views count elements alone: a division costs as much as a dozen additions.
 // Dispatch: ceil(batch * c_out * output positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP.
+// Prelude: WORKGROUP, DENSE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
@@ -21,14 +22,16 @@ fn main(
     if ix >= params.batch * params.c_out * n_positions {
         return;
     }
-    let o = unravel(ix % n_positions, params.output_size);
-    let co = ix / n_positions % params.c_out;
-    let n = ix / n_positions / params.c_out;
-    var place = view_index(params.input, n, co, o);
     var sum = 0.0;
+    var place = ix;
     for (var s = 0u; s < params.count; s++) {
         sum += load_input(place);
-        place += params.batch * params.input.n;
+        place += params.batch * params.c_out * n_positions;
     }
-    write_output(n, co, o, sum);
+    let co = ix / n_positions % params.c_out;
+    if DENSE {
+        write_output(0u, co, vec3<u32>(0u, 0u, ix), sum);
+    } else {
+        write_output(ix / n_positions / params.c_out, co, unravel(ix % n_positions, params.output_size), sum);
+    }
 }

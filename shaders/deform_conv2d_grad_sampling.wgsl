@@ -2,8 +2,8 @@
 // with c = grad_columns[n, ci*T + t, o], s the sample of input[n,ci] at the point, ci over the offset group's channels;
 // grad_mask and grad_offset accumulate with beta.
 //
-// One invocation takes one (image, offset group, tap, position): it computes the four corners once, walks the channels
-// and serves every gradient that needs the sample. At an integer coordinate the derivative is that of the cell
+// One invocation takes one (image, offset group, tap, position): it computes the four corners once, walks the channels, four at
+// a time so that their loads are under way together, and serves every gradient that needs the sample. At an integer coordinate the derivative is that of the cell
 // floor..floor+1; a point without a cell has none.
 // Dispatch: ceil(batch * offset_groups * T * positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, HAS_MASK, GRAD_OFFSET, GRAD_MASK, COLUMNS.
@@ -23,6 +23,10 @@ fn write_grad_offset(n: u32, channel: u32, o: vec3<u32>, value: f32) {
         sum += params.beta * load_grad_offset(ix);
     }
     store_grad_offset(ix, sum);
+}
+
+fn total(sums: vec4<f32>) -> f32 {
+    return sums.x + sums.y + sums.z + sums.w;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -57,38 +61,50 @@ fn main(
     let fy = taps.fraction.x;
     let fx = taps.fraction.y;
     let channels = params.c_in / params.offset_groups;
-    var row = offset_group * channels * n_taps + tap;
-    var plane = view_index(params.input, n, offset_group * channels, vec3<u32>(0u));
-    var grad_ix = n * params.grad_output.n + row * params.grad_output.c + position * params.grad_output.w;
+    let end = (offset_group + 1u) * channels;
+    let image = view_index(params.input, n, 0u, vec3<u32>(0u));
+    let grad_start = n * params.grad_output.n + tap * params.grad_output.c + position * params.grad_output.w;
+    let column_start = view_index(params.output, n, tap, vec3<u32>(0u, 0u, position));
 
-    var sum_y = 0.0;
-    var sum_x = 0.0;
-    var sum_mask = 0.0;
-    for (var i = 0u; i < channels; i++) {
-        let corner = corner_values(plane, taps);
-        let weighted = taps.weight * corner;
-        let sample = select(0.0, weighted.x + weighted.y + weighted.z + weighted.w, counts);
+    var sum_y = vec4<f32>();
+    var sum_x = vec4<f32>();
+    var sum_mask = vec4<f32>();
+    for (var i = offset_group * channels; i < end; i += 4u) {
+        // Behind the last one it is taken again, and not summed.
+        let wanted = vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u);
+        let ci = min(wanted, vec4<u32>(end - 1u));
+        let planes = image + ci * params.input.c;
+        let corners = transpose(mat4x4<f32>(
+            corner_values(planes.x, taps), corner_values(planes.y, taps), corner_values(planes.z, taps), corner_values(planes.w, taps),
+        ));
+        let w = taps.weight;
+        let weighted = w.x * corners[0] + w.y * corners[1] + w.z * corners[2] + w.w * corners[3];
+        let sample = select(vec4<f32>(), weighted, counts);
         if GRAD_OFFSET || GRAD_MASK {
-            let grad = grad_columns[grad_ix];
-            sum_y += grad * ((1.0 - fx) * (corner.z - corner.x) + fx * (corner.w - corner.y));
-            sum_x += grad * ((1.0 - fy) * (corner.y - corner.x) + fy * (corner.w - corner.z));
+            let at = grad_start + ci * n_taps * params.grad_output.c;
+            let loaded = vec4<f32>(grad_columns[at.x], grad_columns[at.y], grad_columns[at.z], grad_columns[at.w]);
+            let grad = select(vec4<f32>(), loaded, wanted < vec4<u32>(end));
+            sum_y += grad * ((1.0 - fx) * (corners[2] - corners[0]) + fx * (corners[3] - corners[1]));
+            sum_x += grad * ((1.0 - fy) * (corners[1] - corners[0]) + fy * (corners[3] - corners[2]));
             sum_mask += grad * sample;
         }
         if COLUMNS {
-            columns[view_index(params.output, n, row, vec3<u32>(0u, 0u, position))] = select(0.0, modulation * sample, counts);
+            let values = select(vec4<f32>(), modulation * sample, counts);
+            let at = column_start + ci * n_taps * params.output.c;
+            columns[at.x] = values.x;
+            columns[at.y] = values.y;
+            columns[at.z] = values.z;
+            columns[at.w] = values.w;
         }
-        plane += params.input.c;
-        row += n_taps;
-        grad_ix += n_taps * params.grad_output.c;
     }
     if GRAD_OFFSET {
         let channel = 2u * (offset_group * n_taps + tap);
-        write_grad_offset(n, channel, o, select(0.0, modulation * sum_y, inside));
-        write_grad_offset(n, channel + 1u, o, select(0.0, modulation * sum_x, inside));
+        write_grad_offset(n, channel, o, select(0.0, modulation * total(sum_y), inside));
+        write_grad_offset(n, channel + 1u, o, select(0.0, modulation * total(sum_x), inside));
     }
     if GRAD_MASK {
         let mask_ix = view_index(params.grad_mask, n, offset_group * n_taps + tap, o);
-        var sum = select(0.0, sum_mask, counts);
+        var sum = select(0.0, total(sum_mask), counts);
         if params.beta != 0.0 {
             sum += params.beta * load_grad_mask(mask_ix);
         }

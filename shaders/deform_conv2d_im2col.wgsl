@@ -1,10 +1,10 @@
 // column[n, ci*T + t, position] = mask[n, og(ci), t, position] * sample(input[n,ci], y_t, x_t)
 // with the sampling point of deform_conv2d_direct. A GEMM with the weight follows.
 //
-// One invocation takes one (image, offset group, tap, position): it computes the four corners once and walks the
-// channels of the offset group.
-// Dispatch: ceil(batch * offset_groups * T * positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, HAS_MASK.
+// One invocation takes one (image, offset group, tap, position): it computes the four corners once and walks CHANNELS
+// channels of the offset group, four at a time: a GPU stores nothing before their loads are under way.
+// Dispatch: ceil(batch * offset_groups * ceil(channels / CHANNELS) * T * positions / WORKGROUP) workgroups, folded.
+// Prelude: WORKGROUP, HAS_MASK, CHANNELS.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> offset: array<f32>;
@@ -24,6 +24,10 @@ fn main(
     ix /= n_positions;
     let tap = ix % n_taps;
     ix /= n_taps;
+    let channels = params.c_in / params.offset_groups;
+    let n_parts = (channels - 1u) / CHANNELS + 1u;
+    let part = ix % n_parts;
+    ix /= n_parts;
     let offset_group = ix % params.offset_groups;
     let n = ix / params.offset_groups;
     if n >= params.batch {
@@ -40,16 +44,21 @@ fn main(
     if HAS_MASK {
         modulation = load_mask(view_index(params.mask, n, offset_tap, o));
     }
-    let channels = params.c_in / params.offset_groups;
-    var ci = offset_group * channels;
-    var plane = view_index(params.input, n, ci, vec3<u32>(0u));
-    for (var i = 0u; i < channels; i++) {
-        var value = 0.0;
-        if taps.inside {
-            value = modulation * sample_plane(plane, taps);
-        }
-        store_output(view_index(params.output, n, ci * n_taps + tap, vec3<u32>(0u, 0u, position)), value);
-        plane += params.input.c;
-        ci++;
+    let begin = offset_group * channels + part * CHANNELS;
+    let end = min(begin + min(CHANNELS, channels), (offset_group + 1u) * channels);
+    let image = view_index(params.input, n, 0u, vec3<u32>(0u));
+    for (var i = begin; i < end; i += 4u) {
+        // Behind the last one it is taken again.
+        let ci = min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(end - 1u));
+        let planes = image + ci * params.input.c;
+        let sampled = vec4<f32>(
+            sample_plane(planes.x, taps), sample_plane(planes.y, taps), sample_plane(planes.z, taps), sample_plane(planes.w, taps),
+        );
+        let values = select(vec4<f32>(), modulation * sampled, taps.inside);
+        let at = view_index(params.output, n, tap, vec3<u32>(0u, 0u, position)) + ci * n_taps * params.output.c;
+        store_output(at.x, values.x);
+        store_output(at.y, values.y);
+        store_output(at.z, values.z);
+        store_output(at.w, values.w);
     }
 }

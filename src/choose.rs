@@ -479,17 +479,17 @@ pub(crate) fn preferences(
                 let covered = channels.next_multiple_of(8);
                 w.c_out_per_group() >= 8 && 4 * covered <= 5 * channels
             };
-            match class {
-                KernelClass::Gpu if window.is_some_and(long) => {
-                    order.push((Algorithm::ImplicitGemm, "samples go straight into the tile, without columns"));
-                }
-                // Measured on lavapipe 22.3: with more, samples are taken more than once.
-                KernelClass::Cpu if broadcasts && window.is_some_and(|w| long(w) && w.c_out_per_group() <= 128) => {
-                    order.push((Algorithm::ImplicitGemm, "a CPU adapter: a tile of all output channels, no columns"));
-                }
-                _ => {}
+            // Measured on lavapipe 22.3: with more, samples are taken more than once.
+            if class == KernelClass::Cpu && broadcasts && window.is_some_and(|w| long(w) && w.c_out_per_group() <= 128)
+            {
+                order.push((Algorithm::ImplicitGemm, "a CPU adapter: a tile of all output channels, no columns"));
             }
+            // Measured on an H200: every tile of a fused product samples anew, and waits for corners.
             order.push((Algorithm::Im2colGemm, "each point is sampled once for all output channels"));
+            if class == KernelClass::Gpu && window.is_some_and(long) {
+                order
+                    .push((Algorithm::ImplicitGemm, "there is no room for columns: samples go straight into the tile"));
+            }
         }
         Problem::SpatialSeparable2d(_) if window.is_some_and(|w| w.kernel[1] * w.kernel[2] > 9) => {
             order.push((Algorithm::TwoPass, "kh + kw instead of kh * kw loads per output"));
@@ -497,7 +497,8 @@ pub(crate) fn preferences(
         Problem::DepthwiseSeparable2d(_) => {
             order.push((Algorithm::DepthwiseGemm, "each stage by its own fast kernel"));
         }
-        Problem::Pool(_) if class == KernelClass::Gpu => {
+        // As many planes as fill a device keep it busy without a tree.
+        Problem::Pool(p) if class == KernelClass::Gpu && p.batch * p.channels < MANY_PLANES => {
             order.push((Algorithm::TreeReduce, "one window: a workgroup reduces each plane"));
         }
         _ => {}
@@ -505,6 +506,9 @@ pub(crate) fn preferences(
     order.push((Algorithm::Direct, "the kernel that takes any geometry"));
     order
 }
+
+/// Planes that keep a big GPU busy with an invocation each, measured on an H200.
+const MANY_PLANES: usize = 1 << 14;
 
 /// What Winograd's algorithm is chosen for.
 const WINOGRAD: [(Algorithm, &str); 2] = [

@@ -5,7 +5,7 @@ use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
 use crate::gpu::tiles::tile_shape;
-use crate::gpu::{broadcast_tile, implicit_gemm_slices, winograd_tiles, workgroup_along};
+use crate::gpu::{broadcast_tile, implicit_gemm_cut, winograd_tiles, workgroup_along};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -94,8 +94,9 @@ mod gpu {
     /// Invocations of a workgroup that every device has.
     const MAX_INVOCATIONS: u32 = 256;
 
-    /// Of a multiply-add whose factors come from workgroup memory one by one, against one that shares vec4s.
-    const SINGLE: f64 = 1.25;
+    /// Of a multiply-add of `conv2d_winograd`, its transforms and what it waits for: measured on an H200 against tiles of the
+    /// implicit GEMM (docs/performance.md).
+    const TRANSFORMED: f64 = 5.2;
 
     /// Of products of `rows` x `columns` sums of `length`.
     fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
@@ -111,7 +112,7 @@ mod gpu {
             if algorithm == Algorithm::WinogradF2 {
                 // In one pass, by blocks of 32 x 32.
                 let blocks = (w.groups * c_out.div_ceil(32) * n_tiles.div_ceil(32)) as f64;
-                let operations = SINGLE * blocks * 2.0 * (points * 32 * 32 * c_in) as f64;
+                let operations = TRANSFORMED * blocks * 2.0 * (points * 32 * 32 * c_in) as f64;
                 return Some(4.0 * filters as f64 * BYTE + operations * (FULL / blocks).max(1.0));
             }
             // Written once and read once.
@@ -120,17 +121,10 @@ mod gpu {
         }
         match algorithm {
             Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
-            Algorithm::SplitKGemm => {
-                let (each, count) = implicit_gemm_slices(w);
-                // Partial sums are written once and read once.
-                let moved = 2 * count * w.c_out * columns;
-                let shape = tile_shape(w.groups, c_out, columns, 64);
-                Some(4.0 * moved as f64 * BYTE + 2.0 * shape.time(w.groups * count, c_out, columns, each))
-            }
-            Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
+            Algorithm::SplitKGemm | Algorithm::PointwiseGemm => Some(2.0 * implicit_gemm_cut(w, MAX_INVOCATIONS).time),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;
-                Some(4.0 * moved as f64 * BYTE + product(w.batch * w.groups, c_out, w.output_len(), c_in * taps))
+                Some(4.0 * moved as f64 * BYTE + product(w.groups, c_out, columns, c_in * taps))
             }
             _ => None,
         }

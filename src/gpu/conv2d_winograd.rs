@@ -20,7 +20,8 @@ kernel!(
 const BLOCK: u64 = 32;
 pub(super) const INVOCATIONS: u32 = 256;
 
-/// `filters` are dense, with axes of groups, points, input channels and output channels of a group.
+/// `filters` are dense, with axes of groups, points, input channels and output channels of a group, the last one a multiple of
+/// four.
 pub(super) fn dispatch(task: &ConvTask, filters: Operand) -> Dispatch {
     let w = &task.window;
     let blocks = (w.c_out_per_group() as u64).div_ceil(BLOCK) * (tiles(w, 2) as u64).div_ceil(BLOCK);

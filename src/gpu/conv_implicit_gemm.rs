@@ -1,9 +1,10 @@
 //! Launcher of `shaders/conv_implicit_gemm.wgsl`.
 
 use super::catalog::kernel;
+use super::lower::is_pointwise;
 use super::params::WindowParams;
-use super::program::{ConvTask, Dispatch, Params, Slot, padding_code};
-use super::tiles::{DEPTH, TileShape, tile_shape};
+use super::program::{ConvTask, Dispatch, Operand, Params, Slot, padding_code};
+use super::tiles::{BYTE, DEPTH, DISPATCH, TileShape, shapes, tile_shape};
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
 
@@ -12,18 +13,18 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, TAP_MASK, IMPLICIT_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "MASKED", "FLIP_KERNEL", "SLICED"],
+    constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "MASKED", "POINTWISE", "FLAT", "FLIP_KERNEL", "SLICED"],
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
 );
 
 /// Taps that a mask has bits for.
 const MASK_BITS: usize = 32;
 
-/// Invocations that fill a big GPU, and the shortest and the longest slice of a sum: a partial result should be worth its
-/// memory, and some drivers end long loops.
-const ENOUGH_INVOCATIONS: usize = 1 << 16;
-const SHORTEST_SLICE: usize = 256;
+/// The shortest and the longest slice of a sum, and most slices: a partial result should be worth its memory, and some drivers
+/// end long loops.
+const SHORTEST_SLICE: usize = 128;
 const LONGEST_SLICE: usize = 1 << 14;
+const MOST_SLICES: usize = 16;
 
 /// Columns of the product.
 fn columns(w: &Window) -> usize {
@@ -39,20 +40,37 @@ pub(super) fn is_masked(taps: usize, mode: PaddingMode) -> bool {
     mode == PaddingMode::Zeros && taps <= MASK_BITS
 }
 
-/// The tile of a sliced product: small, so that there are many.
-fn slice_shape(w: &Window) -> TileShape {
-    tile_shape(w.groups, w.c_out_per_group(), columns(w), 64)
+/// How the sums are cut.
+pub(crate) struct Cut {
+    shape: TileShape,
+    /// Products of a slice.
+    each: usize,
+    /// Slices.
+    pub count: usize,
+    /// As [`TileShape::time`], with the time that partial results take.
+    pub time: f64,
 }
 
-/// Products of a slice, and how many slices of the sums fill a device with small tiles.
-pub(crate) fn slices(w: &Window) -> (usize, usize) {
-    let shape = slice_shape(w);
-    let tiles = shape.tiles(w.groups, w.c_out_per_group(), columns(w)).max(1) as usize;
-    let most = products(w).div_ceil(SHORTEST_SLICE);
-    let wanted = ENOUGH_INVOCATIONS / shape.invocations() as usize / tiles;
-    let count = wanted.clamp(1, most).max(products(w).div_ceil(LONGEST_SLICE));
-    let each = products(w).div_ceil(count).next_multiple_of(DEPTH as usize);
-    (each, products(w).div_ceil(each))
+/// Tiles and slices that take the least time together.
+pub(crate) fn cut(w: &Window, max_invocations: u32) -> Cut {
+    let (rows, columns, length) = (w.c_out_per_group(), columns(w), products(w));
+    let least = length.div_ceil(LONGEST_SLICE);
+    let most = (length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least));
+    let of = |shape: TileShape, count: usize| {
+        let each = length.div_ceil(count).next_multiple_of(DEPTH as usize);
+        let count = length.div_ceil(each);
+        // Written once, read once.
+        let partial = DISPATCH + (2 * 4 * count * w.c_out * columns) as f64 * BYTE;
+        let time = shape.time(w.groups * count, rows, columns, each) + if count > 1 { partial } else { 0.0 };
+        Cut { shape, each, count, time }
+    };
+    let cuts = shapes(max_invocations).flat_map(|shape| (least..=most).map(move |count| of(shape, count)));
+    let one = of(tile_shape(w.groups, rows, columns, max_invocations), least);
+    // Whole sums need no workspace: slices should be clearly faster.
+    const CLEARLY: f64 = 0.9;
+    let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };
+    let best = cuts.min_by(|a, b| a.time.total_cmp(&b.time)).filter(|best| best.time < enough);
+    best.unwrap_or(one)
 }
 
 pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
@@ -61,21 +79,39 @@ pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
 }
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
-pub(super) fn partial(task: &ConvTask, output: Slot) -> Dispatch {
+pub(super) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
     let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
     let task = ConvTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
-    of_shape(&task, slice_shape(&task.window), Some(slices(&task.window)))
+    of_shape(&task, cut.shape, Some((cut.each, cut.count)))
 }
 
 fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -> Dispatch {
     let w = &task.window;
     let (each, count) = slices.unwrap_or((0, 1));
     let mode = padding_code(task.padding_mode);
-    let masked = is_masked(w.kernel_len(), task.padding_mode);
-    let params = WindowParams { count: each as u32, ..task.window_params() };
+    let mut params = WindowParams { count: each as u32, ..task.window_params() };
+    // Their positions as one axis, where they lie so.
+    let absent = task.residual.operand == Operand::Unused;
+    let flat = match [task.output, task.residual].map(|slot| slot.view.flat_stride(w.output)) {
+        [Some(output), residual] if absent || residual.is_some() => {
+            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
+            true
+        }
+        _ => false,
+    };
+    let input = task.input.view.flat_stride(w.input).filter(|_| flat && is_pointwise(w));
+    params.input.w = input.unwrap_or(params.input.w);
+    let masked = input.is_some() || is_masked(w.kernel_len(), task.padding_mode);
     Dispatch::new(
         &KERNEL,
-        shape.constants([mode, masked.into(), task.flip_kernel.into(), slices.is_some().into()]),
+        shape.constants([
+            mode,
+            masked.into(),
+            input.is_some().into(),
+            flat.into(),
+            task.flip_kernel.into(),
+            slices.is_some().into(),
+        ]),
         Params::Window(Box::new(params)),
         task.operands(),
         shape.tiles(w.groups, w.c_out_per_group(), columns(w)) * count as u64,

@@ -105,7 +105,7 @@ impl Lowering<'_> {
             let yields = Yields { grad_offset: to_offset, grad_mask: to_mask, columns };
             self.push(deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields));
         } else if let Some(columns) = columns {
-            self.push(deform_conv2d_im2col::dispatch(window, &task.sampling, input, columns));
+            self.push(deform_conv2d_im2col::dispatch(window, &task.sampling, self.caps.class, input, columns));
         }
         if let (Some(to), Some(columns)) = (to_weight, columns) {
             let pitch = columns.view.w as usize;

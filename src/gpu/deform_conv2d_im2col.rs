@@ -4,6 +4,7 @@ use super::catalog::kernel;
 use super::deform_conv2d_direct::Sampling;
 use super::params::WindowParams;
 use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
 kernel!(
@@ -11,11 +12,26 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE],
     read: ["input", "offset", "mask"],
     write: ["output"],
-    constants: ["WORKGROUP", "HAS_MASK"],
+    constants: ["WORKGROUP", "HAS_MASK", "CHANNELS"],
     precondition: "none",
 );
 
-pub(super) fn dispatch(window: &Window, sampling: &Sampling, input: Slot, columns: Slot) -> Dispatch {
+/// Channels of an invocation: a GPU wants the invocations, a software rasteriser finds a point once.
+fn channels_at_once(class: KernelClass) -> u32 {
+    match class {
+        KernelClass::Gpu => 32,
+        KernelClass::Cpu => 1 << 31,
+    }
+}
+
+pub(super) fn dispatch(
+    window: &Window,
+    sampling: &Sampling,
+    class: KernelClass,
+    input: Slot,
+    columns: Slot,
+) -> Dispatch {
+    let channels = channels_at_once(class);
     let params = WindowParams {
         input: input.view,
         output: columns.view,
@@ -24,10 +40,12 @@ pub(super) fn dispatch(window: &Window, sampling: &Sampling, input: Slot, column
         offset_groups: sampling.offset_groups as u32,
         ..WindowParams::new(window)
     };
-    let invocations = (window.batch * sampling.offset_groups * window.kernel_len() * window.output_len()) as u64;
+    let parts = (window.c_in / sampling.offset_groups).div_ceil(channels as usize);
+    let points = window.batch * sampling.offset_groups * window.kernel_len() * window.output_len();
+    let invocations = points as u64 * parts as u64;
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), sampling.mask.is_some().into()],
+        vec![WORKGROUP.into(), sampling.mask.is_some().into(), channels.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, sampling.offset.operand, sampling.mask_slot().operand, columns.operand],
         workgroups_for(invocations),

@@ -60,9 +60,7 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
         "gemm_regtile" | "gemm_regtile_vec4" => nest(&[runs]) + k + runs,
         // The last chunk of each run may be cut short.
         "gemm_subgroup" | "gemm_subgroup_vec4" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
-        "gemm_tiled" => {
-            nest(&[k.div_ceil(TILE_DEPTH)])
-        }
+        "gemm_tiled" => nest(&[k.div_ceil(TILE_DEPTH)]),
         _ => return None,
     })
 }
@@ -125,9 +123,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let elements = (side * side).div_ceil(dispatch.constant("SUBGROUP_SIZE")?);
             nest(&[c_in.div_ceil(CHANNELS) * taps, CHANNELS / side]) + nest(&[8, elements])
         }
-        "conv_transpose_implicit_gemm" => {
-            nest(&[(c_in * taps).div_ceil(TILE_DEPTH)]) + kd + kh + kw + 3 + masks
-        }
+        "conv_transpose_implicit_gemm" => nest(&[(c_in * taps).div_ceil(TILE_DEPTH)]) + kd + kh + kw + 3 + masks,
         "conv_implicit_grad_weight" => nest(&[u64::from(params.count).div_ceil(TILE_DEPTH)]),
         "conv2d_depthwise" => nest(&[kw, kh]),
         "conv2d_dilated" => {

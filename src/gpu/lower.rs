@@ -361,22 +361,50 @@ impl Lowering<'_> {
 
     /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.
     fn split_k_conv(&mut self, task: &ConvTask) -> Applies {
-        let w = &task.window;
-        let (_, count) = conv_implicit_gemm::slices(w);
-        if count == 1 {
+        let cut = conv_implicit_gemm::cut(&task.window, self.caps.max_invocations_per_workgroup);
+        if cut.count == 1 {
             return Err("the output is large enough, or the sums are too short to be cut".into());
         }
+        self.cut_conv(task, &cut)
+    }
+
+    fn cut_conv(&mut self, task: &ConvTask, cut: &conv_implicit_gemm::Cut) -> Applies {
+        let w = &task.window;
         let [d, h, width] = w.output;
-        let partial = self.reserve(&[count * w.batch, w.c_out, d, h, width])?;
-        self.push(conv_implicit_gemm::partial(task, partial));
-        self.push(conv_sum_slices::dispatch(task, count, partial));
+        let partial = self.reserve(&[cut.count * w.batch, w.c_out, d, h, width])?;
+        self.push(conv_implicit_gemm::partial(task, cut, partial));
+        self.push(conv_sum_slices::dispatch(task, cut.count, partial));
         Ok(())
+    }
+
+    /// The output of a window whose columns are there: on a GPU one product over all images.
+    fn weight_times_columns(&mut self, task: &ConvTask, columns: Slot) -> Applies {
+        if self.caps.class == KernelClass::Cpu {
+            self.gemm(&weight_times(task, columns, column_strides(&task.window)));
+            return Ok(());
+        }
+        self.cut_product(&over_columns(task, columns))
+    }
+
+    /// One product over all images, its sums cut where that fills the device.
+    fn cut_product(&mut self, task: &ConvTask) -> Applies {
+        let most = self.caps.max_invocations_per_workgroup;
+        match conv_implicit_gemm::cut(&task.window, most) {
+            cut if cut.count > 1 => self.cut_conv(task, &cut),
+            _ => {
+                self.push(conv_implicit_gemm::dispatch(task, most));
+                Ok(())
+            }
+        }
     }
 
     fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {
         let w = &task.window;
         if !is_pointwise(w) {
             return Err("it needs a 1x1 kernel, stride 1 and no padding".into());
+        }
+        if self.caps.class == KernelClass::Gpu {
+            return self.cut_product(task);
         }
         let Some(pixel) = task.input.view.flat_stride(w.input) else {
             return Err("the input's pixels are not evenly spaced".into());
@@ -392,8 +420,7 @@ impl Lowering<'_> {
         let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), column_pitch(w)])?;
         let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns, 0.0);
         self.program.dispatches.push(dispatch);
-        self.gemm(&weight_times(task, columns, column_strides(w)));
-        Ok(())
+        self.weight_times_columns(task, columns)
     }
 
     fn conv_transpose(&mut self, p: &ConvTranspose, window: &Window, algorithm: Algorithm) -> Applies {
@@ -502,9 +529,14 @@ impl Lowering<'_> {
             return Ok(());
         }
         let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), column_pitch(window)])?;
-        self.program.dispatches.push(deform_conv2d_im2col::dispatch(window, &sampling, task.input, columns));
-        self.gemm(&weight_times(&task, columns, column_strides(window)));
-        Ok(())
+        self.program.dispatches.push(deform_conv2d_im2col::dispatch(
+            window,
+            &sampling,
+            self.caps.class,
+            task.input,
+            columns,
+        ));
+        self.weight_times_columns(&task, columns)
     }
 
     fn spatial_separable2d(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
@@ -658,6 +690,26 @@ pub(super) fn column_pitch(w: &Window) -> usize {
 fn column_strides(w: &Window) -> [usize; 4] {
     let (rows, pitch) = (w.c_in_per_group() * w.kernel_len(), column_pitch(w));
     [w.groups * rows * pitch, rows * pitch, pitch, 1]
+}
+
+/// The pointwise convolution of columns that makes the output of their window.
+fn over_columns(task: &ConvTask, columns: Slot) -> ConvTask {
+    let w = &task.window;
+    let [_, height, width] = w.output.map(|extent| extent as u32);
+    let [n, _, c, w_stride] = column_strides(w).map(|stride| stride as u32);
+    let view = View { n, c, d: height * width, h: width, w: w_stride, ..View::default() };
+    let window = Window {
+        c_in: w.c_in * w.kernel_len(),
+        input: w.output,
+        kernel: [1; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        pad_begin: [0; 3],
+        pad_end: [0; 3],
+        ..w.clone()
+    };
+    let input = Slot { view: View { base: columns.view.base, ..view }, ..columns };
+    ConvTask { window, input, padding_mode: PaddingMode::Zeros, flip_kernel: false, ..task.clone() }
 }
 
 /// output = weight (c_out/groups x c_in/groups·∏kernel) times b.

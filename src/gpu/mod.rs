@@ -91,7 +91,7 @@ pub use context::{
     Context, capabilities_of, capabilities_with_adapter, experimental_features, optional_features, required_features,
     required_limits,
 };
-pub(crate) use conv_implicit_gemm::slices as implicit_gemm_slices;
+pub(crate) use conv_implicit_gemm::cut as implicit_gemm_cut;
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
 #[cfg(any(feature = "bench", feature = "tune"))]

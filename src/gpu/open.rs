@@ -293,12 +293,17 @@ impl Gpu {
         Ok(prepared)
     }
 
-    /// Another set of buffers with the same contents, on the same workspace and packed weights.
+    /// Another set of the tensors that are read, on the same workspace, packed weights and written tensors: what writes there
+    /// again waits for what wrote there before, as the layers of a network do.
     #[cfg(any(feature = "bench", feature = "tune"))]
     pub(crate) fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let is_read = |name| plan.geometry().tensor(name).is_some_and(|spec| spec.access == Access::Read);
         let copy = |(&name, from): (&TensorName, &wgpu::Buffer)| {
+            if !is_read(name) {
+                return (name, from.clone());
+            }
             let to = self.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some(name.as_str()),
                 size: from.size(),

@@ -26,8 +26,13 @@ const MULTIPROCESSORS: f64 = 132.0;
 const RESIDENT: f64 = 512.0;
 /// Invocations that reach half of its speed.
 const HALF_SPEED: f64 = 96.0;
-/// Multiply-adds in the time that staging takes an invocation for one element of a row or column.
-const STAGING: f64 = 16.0;
+/// Multiply-adds in the time that staging takes an invocation for one element of a row or column: fitted on an H200,
+/// docs/performance.md.
+const STAGING: f64 = 45.0;
+/// Multiply-adds of the whole device in the time that a byte of a partial result takes, there and back.
+pub(crate) const BYTE: f64 = 16.0;
+/// Likewise in the time that a further dispatch takes.
+pub(crate) const DISPATCH: f64 = 0.15e9;
 
 impl TileShape {
     pub fn invocations(self) -> u32 {
@@ -67,15 +72,17 @@ impl TileShape {
     }
 }
 
+/// The shapes that a device can have; the smallest one always.
+pub(crate) fn shapes(max_invocations: u32) -> impl Iterator<Item = TileShape> {
+    let most = max_invocations.max(SHAPES[SHAPES.len() - 1].invocations());
+    SHAPES.into_iter().filter(move |shape| shape.invocations() <= most)
+}
+
 /// The shape of the least time; of equals the one that loads less.
 pub(crate) fn tile_shape(count: usize, rows: usize, columns: usize, max_invocations: u32) -> TileShape {
-    let mut best = SHAPES[SHAPES.len() - 1];
-    for shape in SHAPES.into_iter().rev().filter(|shape| shape.invocations() <= max_invocations) {
-        if shape.time(count, rows, columns, 1) <= best.time(count, rows, columns, 1) {
-            best = shape;
-        }
-    }
-    best
+    let time = |shape: &TileShape| shape.time(count, rows, columns, 1);
+    let smallest = SHAPES[SHAPES.len() - 1];
+    shapes(max_invocations).min_by(|a, b| time(a).total_cmp(&time(b))).unwrap_or(smallest)
 }
 
 #[cfg(test)]

@@ -41,8 +41,10 @@ impl Lowering<'_> {
         let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
         let one_pass = tile == 2 && self.caps.class == KernelClass::Gpu;
         if one_pass && self.caps.max_invocations_per_workgroup >= conv2d_winograd::INVOCATIONS {
-            let filters = self.reserve_packed(&[w.groups, points, c_in, c_out])?;
-            let (n, w) = ((c_in * c_out) as u32, c_out as u32);
+            // Rows of whole quads.
+            let pitch = c_out.next_multiple_of(4);
+            let filters = self.reserve_packed(&[w.groups, points, c_in, pitch])?;
+            let (n, w) = ((c_in * pitch) as u32, pitch as u32);
             let view = View { n, d: points as u32 * n, c: 1, w, ..View::default() };
             self.push_packing(winograd_weight::dispatch(task, tile, Slot { view, ..filters }));
             self.push(conv2d_winograd::dispatch(task, filters.operand));
