@@ -124,8 +124,7 @@ fn point_of(sampling: Sampling, tap: u32, position: Position) -> Point {
     return point;
 }
 
-// The corners of one channel. A corner outside the image is dropped. No load is behind a branch, at whose end a GPU would
-// wait for it.
+// The corners of one channel. A corner outside the image is dropped. No load is behind a branch.
 fn fetch_corners(point: Point, exists: bool, plane: u32) -> vec4<f32> {
     let at = select(vec4<u32>(), plane + point.corners, exists);
     let corners = vec4<f32>(load_input(at.x), load_input(at.y), load_input(at.z), load_input(at.w));

@@ -98,7 +98,7 @@ fn settings(geometry: &Geometry) -> Vec<(Capabilities, Options)> {
     });
     let plain = classes
         .chain(cooperative)
-        .flat_map(|caps| [common::relaxed(), strided(geometry)].map(|options| (caps, options)));
+        .flat_map(|caps| [common::relaxed(), strided(geometry), cropped(geometry)].map(|options| (caps, options)));
     let halves = [
         Capabilities { f16: true, ..Capabilities::gpu() },
         Capabilities { f16: true, ..subgroups[0] },
@@ -114,6 +114,16 @@ fn strided(geometry: &Geometry) -> Options {
     let spec = geometry.tensor(TensorName::GradOutput).filter(|spec| spec.shape.len() == 4);
     let layout = spec.map(|spec| Layout::channels_last(&spec.shape));
     layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(TensorName::GradOutput, layout))
+}
+
+/// With an output whose rows lie apart, where it has rows.
+fn cropped(geometry: &Geometry) -> Options {
+    let spec = geometry.tensor(TensorName::Output).filter(|spec| spec.shape.len() == 4);
+    let layout = spec.map(|spec| {
+        let [_, c, h, w] = spec.shape[..] else { unreachable!("four axes") };
+        Layout { offset: 0, strides: vec![c * h * (w + 1), h * (w + 1), w + 1, 1] }
+    });
+    layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(TensorName::Output, layout))
 }
 
 /// All gradients at once, each alone, and each pair.

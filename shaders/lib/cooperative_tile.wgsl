@@ -83,7 +83,7 @@ fn panel_after(panel: Panel) -> Panel {
 }
 
 // Four channels of the weight at a tap; `start` is that of channel 0. Beyond the last row and channel there are
-// zeros. No load is behind a branch, at whose end a GPU would wait for it.
+// zeros. No load is behind a branch.
 fn fetch_row(start: u32, exists: bool, channel: u32) -> vec4<f32> {
     let n_channels = select(0u, params.c_in / params.groups, exists);
     let step = params.kernel_size.x * params.kernel_size.y * params.kernel_size.z;

@@ -7,8 +7,8 @@
 // neighbouring columns of the result. They stage neighbouring columns of a panel, or with K_FASTEST neighbours of the sum,
 // whichever lie together in memory.
 //
-// What a kernel loads it loads without a branch, from element 0 where there is nothing: a GPU waits for a load at the end of
-// its branch, and one load after the other takes as long as hundreds of multiply-adds.
+// What a kernel loads it loads without a branch, from element 0 where there is nothing: so that nothing keeps a compiler from
+// having all loads of a panel on their way together.
 //
 // Wants ROW_THREADS and COLUMN_THREADS, multiples of 4 and 8, in the prelude, and of the kernel: K_FASTEST; `tile_at`, the tile of a
 // workgroup; `Column` and `column_at`, what is kept of a column; `fetch_columns` and `fetch_rows`, four elements of a panel, zero
