@@ -1,14 +1,16 @@
 //! How long the device takes.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Prepared};
+use crate::timing::Instant;
 
 /// Most executions in a sample.
 pub(crate) const MAX_REPEATS: usize = 2000;
+
+/// Milliseconds in which a clock makes many steps: browsers round to a tenth of one.
+const CLOCK_STEPS_MS: f64 = if cfg!(target_arch = "wasm32") { 2.0 } else { 0.0 };
 
 /// Executions that fill a sample of `sample_ms` when one takes `once_ms`.
 pub(crate) fn repeats(sample_ms: f64, once_ms: f64) -> usize {
@@ -94,8 +96,14 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
-    /// Milliseconds of one compute pass. Submits, and waits for the device.
+    /// Milliseconds of one compute pass. Submits, and waits for the device: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
+        pollster::block_on(self.time_async(record))
+    }
+
+    /// Likewise without blocking, for browsers.
+    pub async fn time_async(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let timestamp_writes = self.timestamps.as_ref().map(|clock| wgpu::ComputePassTimestampWrites {
             query_set: &clock.queries,
@@ -110,10 +118,13 @@ impl<'a> Stopwatch<'a> {
             Some(clock) => {
                 encoder.resolve_query_set(&clock.queries, 0..2, &clock.resolved, 0);
                 self.gpu.queue().submit([encoder.finish()]);
-                let words = self.gpu.read_back(&clock.resolved)?;
+                let words = self.gpu.read_back_async(&clock.resolved).await?;
                 let tick = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
                 match tick(1).checked_sub(tick(0)) {
-                    Some(ticks) if ticks > 0 => Ok(ticks as f64 * clock.nanoseconds_per_tick * 1e-6),
+                    // Browsers round to a tenth of a millisecond.
+                    Some(ticks) if ticks > 0 || cfg!(target_arch = "wasm32") => {
+                        Ok(ticks as f64 * clock.nanoseconds_per_tick * 1e-6)
+                    }
                     _ => Err(Error::Device(format!(
                         "{}: timestamps {} and {} around a pass",
                         self.gpu.description(),
@@ -122,27 +133,39 @@ impl<'a> Stopwatch<'a> {
                     ))),
                 }
             }
-            None => self.wall(encoder),
+            None => self.wall(encoder).await,
         }
     }
 
     /// Milliseconds of one of `repeats` executions in a pass, which rotate through sets of buffers from the `first` on.
-    pub(crate) fn rotate(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
-        let ms = self.time(|pass| {
+    pub(crate) async fn rotate(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
             for i in 0..repeats {
                 sets[(first + i) % sets.len()].bound.encode_in_pass(pass);
             }
-        })?;
-        Ok(ms / repeats as f64)
+        };
+        Ok(self.time_async(record).await? / repeats as f64)
+    }
+
+    /// Milliseconds of one execution, from as many as the clock can tell from none.
+    pub(crate) async fn estimate(&self, prepared: &Prepared) -> Result<f64> {
+        let mut count = 1;
+        loop {
+            let ms = self.rotate(&[prepared], 0, count).await?;
+            if ms * count as f64 >= CLOCK_STEPS_MS || count == MAX_REPEATS {
+                return Ok(ms);
+            }
+            count = (8 * count).min(MAX_REPEATS);
+        }
     }
 
     /// Milliseconds on the wall clock from the submission of what was recorded to its completion.
-    pub(crate) fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
+    pub(crate) async fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
         let commands = encoder.finish();
-        self.gpu.wait()?;
+        self.gpu.wait().await?;
         let start = Instant::now();
         self.gpu.queue().submit([commands]);
-        self.gpu.wait()?;
-        Ok(start.elapsed().as_secs_f64() * 1e3)
+        self.gpu.wait().await?;
+        Ok(start.elapsed_ms())
     }
 }
