@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::catalog::{Constant, Element, Variant};
+use super::catalog::{Constant, Element, MOST_BINDINGS, Variant};
 use super::steps::UNUSED_BYTES;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
@@ -145,7 +145,7 @@ pub fn capabilities_with_adapter(device: &wgpu::Device, adapter: &wgpu::Adapter)
 }
 
 impl Context {
-    /// Wraps the caller's device. Creates two buffers of 256 bytes; submits nothing.
+    /// Wraps the caller's device. Creates two buffers of 4 KiB; submits nothing.
     pub fn new(device: &wgpu::Device) -> Self {
         Context::with_capabilities(device, capabilities_of(device))
     }
@@ -165,7 +165,8 @@ impl Context {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: UNUSED_BYTES,
+                // One slot for each binding of a kernel; the uniform's stays free.
+                size: UNUSED_BYTES * (MOST_BINDINGS + 1),
                 usage: wgpu::BufferUsages::STORAGE,
                 mapped_at_creation: false,
             })

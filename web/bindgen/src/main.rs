@@ -9,7 +9,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
-    let made = bindgen.input_path(input).web(true).and_then(|bindgen| bindgen.typescript(false).generate(folder));
+    bindgen.input_path(input).typescript(false).omit_default_module_path(false);
+    let made = bindgen.web(true).and_then(|bindgen| bindgen.generate(folder));
     match made {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
