@@ -11,6 +11,8 @@ use wgconv::{
     candidates,
 };
 
+use wgconv_web_numbers::unit_in_last_place;
+
 use crate::zoo;
 
 /// What is checked: the problems of the project's own tests, with names.
@@ -144,31 +146,5 @@ fn judge(row: Row, tensor: TensorName, expected: &Outcome, outputs: &Outputs) ->
         error_over_bound: ratio.is_finite().then_some(ratio),
         right: ratio <= 1.0,
         ..row
-    }
-}
-
-/// Distance of neighbouring values of f32, that of the least normal ones below them.
-fn unit_in_last_place(value: f64) -> f64 {
-    let exponent = (value.abs().max(f64::from(f32::MIN_POSITIVE))).log2().floor();
-    (exponent - 23.0).exp2()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_in_the_last_place() {
-        assert_eq!(unit_in_last_place(1.0), f64::from(f32::EPSILON));
-        assert_eq!(unit_in_last_place(-1.99), f64::from(f32::EPSILON));
-        assert_eq!(unit_in_last_place(2.0), 2.0 * f64::from(f32::EPSILON));
-        assert_eq!(unit_in_last_place(0.0), 2.0_f64.powi(-149));
-    }
-
-    #[test]
-    fn every_operation_is_checked() {
-        let operations: std::collections::BTreeSet<String> =
-            problems().iter().map(|(_, problem)| problem.op_name()).collect();
-        assert_eq!(operations.len(), 26, "{operations:?}");
     }
 }

@@ -9,8 +9,8 @@ use wgconv::bench::Expected;
 use wgconv::gpu::{Gpu, Outputs, Plan};
 use wgconv::{Conv, DeformConv2d, Error, Geometry, Gradient, Inputs, Options, Problem, Result, Storage, TensorName};
 
-use crate::field::{self, Field, Grid};
-use crate::kernel::{self, Preset};
+use wgconv_web_numbers::field::{self, Field, Grid};
+use wgconv_web_numbers::kernel::{self, Preset};
 
 /// Channels of an image.
 const CHANNELS: usize = 3;
@@ -114,8 +114,11 @@ impl Layers {
     fn new(scene: &Scene, image: Vec<f32>) -> Result<Layers> {
         let grid = scene.grid(&image)?;
         let offset = field::offsets(&grid, scene.field, scene.strength, &image, &scene.shared);
-        let inputs =
-            BTreeMap::from([(TensorName::Input, image), (TensorName::Weight, scene.weight()), (TensorName::Offset, offset)]);
+        let inputs = BTreeMap::from([
+            (TensorName::Input, image),
+            (TensorName::Weight, scene.weight()),
+            (TensorName::Offset, offset),
+        ]);
         Ok(Layers { grid, plain: scene.plain(&grid), deformable: scene.deformable(&grid), inputs })
     }
 

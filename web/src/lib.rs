@@ -4,8 +4,6 @@
 mod bench;
 mod check;
 mod explore;
-mod field;
-mod kernel;
 #[path = "../../tests/common/zoo.rs"]
 mod zoo;
 

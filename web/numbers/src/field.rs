@@ -16,7 +16,7 @@ pub enum Field {
     Wave,
     /// Along the edge that runs through the output's position, and less across it.
     Edge,
-    /// Where gradient descent takes them: [`crate::explore::Learner`].
+    /// Where gradient descent takes them: `Learner`.
     Learned,
 }
 
@@ -139,7 +139,9 @@ pub fn offsets(grid: &Grid, field: Field, strength: f64, image: &[f32], shared: 
                         let there = turned(from_middle, strength * std::f64::consts::FRAC_PI_2);
                         [there[0] - from_middle[0], there[1] - from_middle[1]]
                     }
-                    Field::Wave => [(point[1] / width * 6.0 * std::f64::consts::PI).sin() * strength * 0.08 * height, 0.0],
+                    Field::Wave => {
+                        [(point[1] / width * 6.0 * std::f64::consts::PI).sin() * strength * 0.08 * height, 0.0]
+                    }
                     Field::Edge => {
                         let at = [y, x].map(|v| v * grid.stride);
                         let [angle, coherence] = edges[at[0] * grid.input[1] + at[1]];
