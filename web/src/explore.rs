@@ -107,7 +107,26 @@ struct Layers {
     grid: Grid,
     plain: Problem,
     deformable: Problem,
+    /// The deformable layer at the position that is looked at: it has no other, and its offsets lead there.
+    spot: Problem,
     inputs: Inputs,
+}
+
+/// The tensors that a problem reads.
+fn inputs_of(problem: &Problem, from: &Inputs, grad_output: Option<&[f32]>) -> Result<Inputs> {
+    let mut inputs = Inputs::new();
+    for spec in Geometry::new(problem)?.tensors() {
+        let data = match spec.name {
+            TensorName::GradOutput => grad_output,
+            name => from.get(&name).map(Vec::as_slice),
+        };
+        inputs.extend(data.map(|data| (spec.name, data.to_vec())));
+    }
+    Ok(inputs)
+}
+
+async fn run(gpu: &Gpu, problem: &Problem, from: &Inputs, grad_output: Option<&[f32]>) -> Result<Outputs> {
+    gpu.run_async(problem, &Options::default(), &inputs_of(problem, from, grad_output)?).await
 }
 
 impl Layers {
@@ -119,58 +138,71 @@ impl Layers {
             (TensorName::Weight, scene.weight()),
             (TensorName::Offset, offset),
         ]);
-        Ok(Layers { grid, plain: scene.plain(&grid), deformable: scene.deformable(&grid), inputs })
-    }
-
-    /// The tensors that a problem reads.
-    fn inputs_of(&self, problem: &Problem, grad_output: Option<&[f32]>) -> Result<Inputs> {
-        let geometry = Geometry::new(problem)?;
-        let mut inputs = Inputs::new();
-        for spec in geometry.tensors() {
-            let data = match spec.name {
-                TensorName::GradOutput => grad_output,
-                name => self.inputs.get(&name).map(Vec::as_slice),
-            };
-            inputs.extend(data.map(|data| (spec.name, data.to_vec())));
-        }
-        Ok(inputs)
-    }
-
-    async fn run(&self, gpu: &Gpu, problem: &Problem, grad_output: Option<&[f32]>) -> Result<Outputs> {
-        gpu.run_async(problem, &Options::default(), &self.inputs_of(problem, grad_output)?).await
+        let spot = DeformConv2d::new(1, CHANNELS, scene.size, CHANNELS, [scene.kernel; 2])
+            .padding(grid.padding())
+            .dilation(scene.dilation)
+            .stride(scene.size)
+            .groups(scene.groups)
+            .into();
+        Ok(Layers { grid, plain: scene.plain(&grid), deformable: scene.deformable(&grid), spot, inputs })
     }
 
     /// What a layer computes whose taps are those that learning aims at.
     async fn target(&self, gpu: &Gpu, strength: f64) -> Result<Vec<f32>> {
-        let mut inputs = self.inputs_of(&self.deformable, None)?;
-        let offsets: Vec<[f32; 2]> =
+        let aims: Vec<[f32; 2]> =
             self.grid.taps().map(|tap| field::target(&self.grid, tap, strength).map(|v| v as f32)).collect();
-        inputs.insert(TensorName::Offset, field::offsets(&self.grid, Field::None, 0.0, &[], &offsets));
-        Ok(gpu.run_async(&self.deformable, &Options::default(), &inputs).await?.output)
+        let offset = field::offsets(&self.grid, Field::None, 0.0, &[], &aims);
+        let inputs = Inputs::from([(TensorName::Offset, offset)]);
+        Ok(run(gpu, &self.deformable, &self.with(inputs), None).await?.output)
     }
 
-    /// Gradient of the loss with respect to the output: at one position, all its channels.
-    async fn upstream(&self, gpu: &Gpu, scene: &Scene, output: &[f32]) -> Result<Vec<f32>> {
-        let target = match scene.lower {
-            Loss::Distance => self.target(gpu, scene.strength).await?,
-            _ => Vec::new(),
-        };
+    /// The data with some of it replaced.
+    fn with(&self, other: Inputs) -> Inputs {
+        self.inputs.clone().into_iter().chain(other).collect()
+    }
+
+    /// The data of `spot`, with the offset that `of` says of each tap.
+    fn at_spot(&self, scene: &Scene, of: impl Fn(usize, [usize; 2]) -> [f32; 2]) -> Inputs {
+        let there = scene.at.map(|v| (v * scene.stride) as f32);
+        let offsets = self.grid.taps().enumerate().flat_map(|(i, tap)| {
+            let offset = of(i, tap);
+            [0, 1].map(|axis| there[axis] + offset[axis])
+        });
+        self.with(Inputs::from([(TensorName::Offset, offsets.collect())]))
+    }
+
+    /// The gradient of the loss with respect to the offsets of the position that is looked at.
+    async fn arrows(&self, gpu: &Gpu, scene: &Scene, output: &[f32]) -> Result<Arrows> {
         let [rows, columns] = self.grid.output();
-        let mut upstream = vec![0.0; output.len()];
-        for channel in 0..CHANNELS {
-            let i = (channel * rows + scene.at[0]) * columns + scene.at[1];
-            upstream[i] = match scene.lower {
-                Loss::Brightness => 1.0,
-                Loss::Darkness => -1.0,
-                Loss::Distance => output[i] - target[i],
-            };
-        }
-        Ok(upstream)
+        let (plane, at) = (rows * columns, scene.at[0] * columns + scene.at[1]);
+        let upstream = match scene.lower {
+            Loss::Brightness => vec![1.0; CHANNELS],
+            Loss::Darkness => vec![-1.0; CHANNELS],
+            Loss::Distance => {
+                let aims =
+                    self.at_spot(scene, |_, tap| field::target(&self.grid, tap, scene.strength).map(|v| v as f32));
+                let target = run(gpu, &self.spot, &aims, None).await?.output;
+                target.iter().enumerate().map(|(channel, target)| output[channel * plane + at] - target).collect()
+            }
+        };
+        let offset = &self.inputs[&TensorName::Offset];
+        let inputs = self.at_spot(scene, |tap, _| [0, 1].map(|axis| offset[(2 * tap + axis) * plane + at]));
+        let problem = backward_of(&self.spot);
+        let inputs = inputs_of(&problem, &inputs, Some(&upstream))?;
+        let outputs = gpu.run_async(&problem, &Options::default(), &inputs).await?;
+        Ok(Arrows { problem, inputs, outputs })
     }
+}
 
-    fn backward(&self) -> Problem {
-        Gradient::new(self.deformable.clone(), [TensorName::Offset]).into()
-    }
+fn backward_of(problem: &Problem) -> Problem {
+    Gradient::new(problem.clone(), [TensorName::Offset]).into()
+}
+
+/// A gradient with what it was computed from.
+struct Arrows {
+    problem: Problem,
+    inputs: Inputs,
+    outputs: Outputs,
 }
 
 /// Results for the page.
@@ -241,35 +273,31 @@ struct Computed {
     layers: Layers,
     plain: Outputs,
     deformed: Outputs,
-    upstream: Vec<f32>,
-    backward: Outputs,
+    arrows: Arrows,
 }
 
 async fn compute(gpu: &Gpu, scene: &Scene, image: Vec<f32>) -> Result<Computed> {
     let layers = Layers::new(scene, image)?;
-    let plain = layers.run(gpu, &layers.plain, None).await?;
-    let deformed = layers.run(gpu, &layers.deformable, None).await?;
-    let upstream = layers.upstream(gpu, scene, &deformed.output).await?;
-    let backward = layers.run(gpu, &layers.backward(), Some(&upstream)).await?;
-    Ok(Computed { layers, plain, deformed, upstream, backward })
+    let plain = run(gpu, &layers.plain, &layers.inputs, None).await?;
+    let deformed = run(gpu, &layers.deformable, &layers.inputs, None).await?;
+    let arrows = layers.arrows(gpu, scene, &deformed.output).await?;
+    Ok(Computed { layers, plain, deformed, arrows })
 }
 
 /// Both layers and the gradient.
 pub async fn view(gpu: &Gpu, scene: &Scene, image: Vec<f32>) -> Result<View> {
-    let Computed { mut layers, plain, deformed, backward, .. } = compute(gpu, scene, image).await?;
+    let Computed { mut layers, plain, deformed, arrows } = compute(gpu, scene, image).await?;
     let grid = layers.grid;
-    let [rows, columns] = grid.output();
-    let at = scene.at[0] * columns + scene.at[1];
-    let gradient = &backward.gradients[&TensorName::GradOffset];
+    let gradient = &arrows.outputs.gradients[&TensorName::GradOffset];
     let aims = grid.taps().flat_map(|tap| field::target(&grid, tap, scene.strength).map(|v| v as f32)).collect();
     let mut take = |name| layers.inputs.remove(&name).unwrap_or_default();
     Ok(View {
-        output: [rows, columns],
-        arrows: gradient.chunks(rows * columns).map(|plane| -plane[at]).collect(),
+        output: grid.output(),
+        arrows: gradient.iter().map(|v| -v).collect(),
         aims,
         offset: take(TensorName::Offset),
         weight: take(TensorName::Weight),
-        algorithms: [&plain, &deformed, &backward].map(|outputs| outputs.algorithm.name().to_string()),
+        algorithms: [&plain, &deformed, &arrows.outputs].map(|outputs| outputs.algorithm.name().to_string()),
         plain: plain.output,
         deformed: deformed.output,
     })
@@ -286,16 +314,15 @@ pub struct Compared {
 
 /// The same by the reference.
 pub async fn compare(gpu: &Gpu, scene: &Scene, image: Vec<f32>) -> Result<Compared> {
-    let Computed { layers, plain, deformed, upstream, backward } = compute(gpu, scene, image).await?;
-    let worst = |problem: &Problem, outputs: &Outputs| -> Result<f64> {
-        let inputs = layers.inputs_of(problem, Some(&upstream))?;
-        Ok(Expected::of(problem, &inputs, Storage::F32)?.worst_error(outputs))
+    let Computed { layers, plain, deformed, arrows } = compute(gpu, scene, image).await?;
+    let worst = |problem: &Problem, inputs: &Inputs, outputs: &Outputs| -> Result<f64> {
+        Ok(Expected::of(problem, inputs, Storage::F32)?.worst_error(outputs))
     };
     Ok(Compared {
-        plain: worst(&layers.plain, &plain)?,
-        deformable: worst(&layers.deformable, &deformed)?,
-        grad_offset: worst(&layers.backward(), &backward)?,
-        elements: plain.output.len() + deformed.output.len() + backward.gradients[&TensorName::GradOffset].len(),
+        plain: worst(&layers.plain, &layers.inputs, &plain)?,
+        deformable: worst(&layers.deformable, &layers.inputs, &deformed)?,
+        grad_offset: worst(&arrows.problem, &arrows.inputs, &arrows.outputs)?,
+        elements: plain.output.len() + deformed.output.len() + arrows.outputs.gradients[&TensorName::GradOffset].len(),
     })
 }
 
@@ -324,7 +351,7 @@ impl Learner {
         let target = layers.target(&gpu, scene.strength).await?;
         let options = Options::default();
         let forward = Plan::new_async(gpu.context(), &layers.deformable, &options).await?;
-        let backward = Plan::new_async(gpu.context(), &layers.backward(), &options).await?;
+        let backward = Plan::new_async(gpu.context(), &backward_of(&layers.deformable), &options).await?;
         let taps = scene.kernel * scene.kernel;
         let (shared, moments) = (vec![[0.0; 2]; taps], vec![[[0.0; 2]; 2]; taps]);
         Ok(Learner { gpu, layers, forward, backward, target, shared, moments, steps: 0 })
@@ -333,11 +360,11 @@ impl Learner {
     async fn descend(&mut self) -> Result<f64> {
         let offset = field::offsets(&self.layers.grid, Field::Learned, 0.0, &[], &self.shared);
         self.layers.inputs.insert(TensorName::Offset, offset);
-        let inputs = self.layers.inputs_of(&self.layers.deformable, None)?;
+        let inputs = inputs_of(&self.layers.deformable, &self.layers.inputs, None)?;
         let output = self.gpu.run_plan_async(&self.forward, &inputs).await?.output;
         let upstream: Vec<f32> = output.iter().zip(&self.target).map(|(output, target)| output - target).collect();
         let loss = upstream.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / upstream.len() as f64;
-        let inputs = self.layers.inputs_of(&self.layers.backward(), Some(&upstream))?;
+        let inputs = inputs_of(&backward_of(&self.layers.deformable), &self.layers.inputs, Some(&upstream))?;
         let backward = self.gpu.run_plan_async(&self.backward, &inputs).await?;
         let gradient = &backward.gradients[&TensorName::GradOffset];
         let [rows, columns] = self.layers.grid.output();

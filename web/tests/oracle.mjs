@@ -51,8 +51,8 @@ export function worstOf(view, image) {
   return worst;
 }
 
-/** Central differences of the loss at the position that is looked at, for one tap: −grad (y, x). */
-export function descent(view, image, tap, loss) {
+/** Central differences of the sum of the outputs at the position that is looked at, times a sign, for one tap: −grad (y, x). */
+export function descent(view, image, { tap, sign }) {
   const { scene } = view;
   const [rows, columns] = view.output;
   const plane = rows * columns;
@@ -60,7 +60,7 @@ export function descent(view, image, tap, loss) {
   const base = (t) => [0, 1].map((axis) => view.offset[(2 * t + axis) * plane + at[0] * columns + at[1]]);
   const of = (delta) => {
     const offsets = (t) => (t === tap ? base(t).map((v, axis) => v + delta[axis]) : base(t));
-    return loss([0, 1, 2].map((channel) => convolved(scene, image, view.weight, offsets, channel, at).sum));
+    return sign * [0, 1, 2].reduce((sum, channel) => sum + convolved(scene, image, view.weight, offsets, channel, at).sum, 0);
   };
   const h = 1e-4;
   return [[h, 0], [0, h]].map((step) => -(of(step) - of(step.map((v) => -v))) / (2 * h));

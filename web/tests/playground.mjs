@@ -4,7 +4,6 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { descent, worstOf } from "./oracle.mjs";
 import { finish, launch, serve, test } from "./support.mjs";
 
 const [folder, chromium, wgconv, screenshots] = process.argv.slice(2);
@@ -24,34 +23,49 @@ async function open({ hash = "", width = 1280, height = 1000, scheme = "light", 
   return page;
 }
 
-/** When nothing is computed any more: what the page holds. */
+/** When nothing is computed any more: what the page holds, without its planes of numbers. */
 async function settled(page) {
   await page.waitForFunction(() => window.playground.explorer.idle, null, { timeout: 60_000 });
   const held = await page.evaluate(() => {
-    const { view, image, at, tap, shared } = window.playground.explorer;
-    const { pictures, ...rest } = view;
-    const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
-    return { view: Object.fromEntries(Object.entries(rest).map(([k, v]) => [k, plain(v)])), image: Array.from(image.values), at, tap, shared };
+    const { view, at, tap, shared } = window.playground.explorer;
+    const [weight, arrows, output] = [view.weight, view.arrows, view.output].map((values) => Array.from(values));
+    return { view: { scene: view.scene, weight, arrows, output }, at, tap, shared };
   });
   // What is shown belongs to the controls.
   assert.deepEqual(held.view.scene.at, held.at);
   return held;
 }
 
+const oracle = readFileSync(new URL("./oracle.mjs", import.meta.url), "utf8");
+
+/** Something of the oracle, with what the page holds: in the page, where the numbers are. */
+async function judged(page, of, argument) {
+  const code = `${oracle.replaceAll("export function", "function")}
+    const { view, image } = window.playground.explorer;
+    return (${of})(view, image.values, argument);`;
+  return page.evaluate(([code, argument]) => new Function("argument", code)(argument), [code, argument]);
+}
+
 async function right(page) {
   const held = await settled(page);
-  const worst = worstOf(held.view, held.image);
+  const worst = await judged(page, "worstOf");
   assert.ok(worst.plain <= 1, `plain errs by ${worst.plain} of what is allowed`);
   assert.ok(worst.deformed <= 1, `deformable errs by ${worst.deformed} of what is allowed`);
   return { ...held, moved: worst.moved };
 }
 
+/** A number of a plane that the page holds. */
+const number = (page, name, i) => page.evaluate(([name, i]) => {
+  const { view, image } = window.playground.explorer;
+  return name === "image" ? image.values[i] : view[name][i];
+}, [name, i]);
+
 const slide = (page, id, value) => page.locator(`#${id}`).fill(String(value));
 const close = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a}, not ${b}`);
-const offsetAt = ({ view }, tap, [y, x]) => {
-  const [rows, columns] = view.output;
-  return [0, 1].map((axis) => view.offset[(2 * tap + axis) * rows * columns + y * columns + x]);
-};
+const offsetAt = (page, tap, [y, x]) => page.evaluate(([tap, y, x]) => {
+  const { offset, output: [rows, columns] } = window.playground.explorer.view;
+  return [0, 1].map((axis) => offset[(2 * tap + axis) * rows * columns + y * columns + x]);
+}, [tap, y, x]);
 
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -93,7 +107,7 @@ await test("the canvases show what was computed", async () => {
       const canvas = document.getElementById(id);
       return [...canvas.getContext("2d").getImageData(Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data];
     }, [id, (at[0] + 0.5) / rows, (at[1] + 0.5) / columns]);
-    for (let c = 0; c < 3; c++) close(shown[c], 255 * view[id][(c * rows + at[0]) * columns + at[1]], 1.5, `${id} channel ${c}`);
+    for (let c = 0; c < 3; c++) close(shown[c], 255 * await number(page, id, (c * rows + at[0]) * columns + at[1]), 1.5, `${id} channel ${c}`);
   }
 });
 
@@ -101,9 +115,10 @@ await test("every picture is another one", async () => {
   const seen = new Set();
   for (const name of await page.$$eval("#picture option", (options) => options.map((option) => option.value))) {
     await page.selectOption("#picture", name);
-    const { image } = await right(page);
-    seen.add(image.filter((_, i) => i % 97 === 0).join());
-    assert.ok(new Set(image).size > 10, `${name} is empty`);
+    await right(page);
+    const some = await page.evaluate(() => Array.from(window.playground.explorer.image.values).filter((_, i) => i % 97 === 0));
+    seen.add(some.join());
+    assert.ok(new Set(some).size > 3, `${name} is empty`);
   }
   assert.equal(seen.size, 5);
   await page.selectOption("#picture", "harbour");
@@ -153,43 +168,48 @@ await test("size, dilation, stride and groups do what they say", async () => {
     assert.deepEqual((await right(page)).view.output, [extent, extent]);
   }
   await page.check('input[name="groups"][value="1"]', { force: true });
-  const grey = await right(page);
-  const plane = 160 * 160;
-  assert.equal(grey.view.weight.length, 81);
-  assert.ok([0, 777, 9999].every((i) => grey.view.plain[i] === grey.view.plain[plane + i]), "summed colours are grey");
+  assert.equal((await right(page)).view.weight.length, 81);
+  const differ = async (i) => Math.abs((await number(page, "plain", i)) - (await number(page, "plain", 160 * 160 + i)));
+  for (const i of [0, 777, 9999]) assert.ok((await differ(i)) < 1e-6, "summed colours are grey");
   await page.check('input[name="groups"][value="3"]', { force: true });
-  const coloured = await right(page);
-  assert.ok([777, 9999].some((i) => coloured.view.plain[i] !== coloured.view.plain[plane + i]));
+  await right(page);
+  assert.ok((await differ(777)) > 0.01, "colours apart are colours");
 });
 
 await test("fields of offsets are what they are called", async () => {
   const middle = 159 / 2;
   await page.selectOption("#field", "none");
   const none = await right(page);
-  assert.ok(none.view.offset.every((v) => v === 0));
+  assert.ok(await page.evaluate(() => window.playground.explorer.view.offset.every((v) => v === 0)));
   assert.ok(none.moved < 1e-5, "without offsets deformable is plain");
   const at = [30, 120];
   await slide(page, "strength", 50);
   await page.selectOption("#field", "zoom");
-  offsetAt(await right(page), 4, at).forEach((v, axis) => close(v, (at[axis] - middle) * (1 / 1.5 - 1), 1e-3, "zoom"));
+  await right(page);
+  (await offsetAt(page, 4, at)).forEach((v, axis) => close(v, (at[axis] - middle) * (1 / 1.5 - 1), 1e-3, "zoom"));
   await page.selectOption("#field", "rotate");
   const [y, x] = [at[0] - middle, at[1] - middle];
   const [sin, cos] = [Math.sin(Math.PI / 4), Math.cos(Math.PI / 4)];
-  const turned = offsetAt(await right(page), 4, at);
+  await right(page);
+  const turned = await offsetAt(page, 4, at);
   close(turned[0], sin * x + cos * y - y, 1e-3, "rotate y");
   close(turned[1], cos * x - sin * y - x, 1e-3, "rotate x");
   await page.selectOption("#field", "wave");
-  const wave = offsetAt(await right(page), 4, at);
+  await right(page);
+  const wave = await offsetAt(page, 4, at);
   close(wave[0], Math.sin((at[1] / 160) * 6 * Math.PI) * 0.5 * 0.08 * 160, 1e-3, "wave y");
   assert.equal(wave[1], 0);
   await slide(page, "strength", 100);
   assert.equal(await page.textContent("#strength-value"), "100 %");
-  close(offsetAt(await right(page), 4, at)[0], 2 * wave[0], 1e-3, "twice as strong");
+  await right(page);
+  close((await offsetAt(page, 4, at))[0], 2 * wave[0], 1e-3, "twice as strong");
   // The upright edge between the sails: taps go far along it.
   await page.selectOption("#field", "edge");
   const edge = await right(page);
-  const spread = (tap) => Math.abs(offsetAt(edge, tap, [74, 48])[0]) + Math.abs(offsetAt(edge, tap, [74, 48])[1]);
-  assert.ok(spread(1) > 3 && spread(7) > 3, `${spread(1)}, ${spread(7)}`);
+  for (const tap of [1, 7]) {
+    const [y, x] = await offsetAt(page, tap, [74, 48]);
+    assert.ok(Math.abs(y) > 3 && Math.abs(y) > 2 * Math.abs(x), `tap ${tap} goes by ${y}, ${x}`);
+  }
   assert.ok(edge.moved > 0.02);
 });
 
@@ -197,6 +217,8 @@ await test("arrows are minus the gradient", async () => {
   await page.selectOption("#preset", "sobel_x");
   await page.selectOption("#field", "wave");
   await slide(page, "strength", 37);
+  // Where the sails meet.
+  await page.evaluate(() => window.playground.explorer.move(70, 45));
   // Off the kinks of the interpolation: no tap lies on a row or a column of pixels.
   for (const [key, count] of [["ArrowRight", 2], ["ArrowDown", 3]]) {
     await page.focus("#image");
@@ -207,14 +229,13 @@ await test("arrows are minus the gradient", async () => {
     await page.keyboard.press("Shift+ArrowRight");
     await page.keyboard.press("]");
   }
-  const total = (values) => values.reduce((sum, v) => sum + v, 0);
-  for (const [lower, loss] of [["darkness", (out) => -total(out)], ["brightness", total]]) {
+  for (const [lower, sign] of [["darkness", -1], ["brightness", 1]]) {
     await page.selectOption("#lower", lower);
     const held = await right(page);
     assert.equal(held.view.scene.lower, lower);
     let largest = 0;
     for (let tap = 0; tap < 9; tap++) {
-      const want = descent(held.view, held.image, tap, loss);
+      const want = await judged(page, "descent", { tap, sign });
       want.forEach((v, axis) => close(held.view.arrows[2 * tap + axis], v, 2e-3, `${lower}: tap ${tap}, axis ${axis}`));
       largest = Math.max(largest, ...want.map(Math.abs));
     }
@@ -228,8 +249,7 @@ await test("arrows are minus the gradient", async () => {
   await settled(page);
   assert.notEqual(await ink(), withArrows);
   await page.selectOption("#lower", "distance");
-  const held = await settled(page);
-  assert.equal(held.view.scene.lower, "distance");
+  assert.equal((await settled(page)).view.scene.lower, "distance");
   assert.notEqual(await ink(), withArrows);
   await page.selectOption("#lower", "darkness");
   await page.click("#reset");
@@ -242,8 +262,9 @@ await test("the reference in the browser agrees", async () => {
   await page.waitForFunction(() => /Right|Wrong/.test(document.getElementById("compared").textContent), null, { timeout: 60_000 });
   assert.match(await page.textContent("#compared"), /^Right: of [\d,]+ numbers/);
   const found = await page.evaluate(() => window.playground.explorer.compared);
-  assert.equal(found.elements, 160 * 160 * (3 + 3 + 18));
-  for (const name of ["plain", "deformable", "grad_offset"]) assert.ok(found[name] <= 1 && found[name] > 0, `${name}: ${found[name]}`);
+  assert.equal(found.elements, 160 * 160 * (3 + 3) + 18);
+  for (const name of ["plain", "deformable", "grad_offset"]) assert.ok(found[name] <= 1 && found[name] >= 0, `${name}: ${found[name]}`);
+  assert.ok(found.plain > 0 && found.deformable > 0, "not everything is exact");
 });
 
 await test("a tap is dragged by the pointer, and back", async () => {
@@ -266,7 +287,7 @@ await test("a tap is dragged by the pointer, and back", async () => {
   assert.equal(held.tap, 2);
   close(held.shared[2][0], -1, 0.06, "rows");
   close(held.shared[2][1], 2, 0.06, "columns");
-  close(offsetAt(held, 2, [10, 10])[1], held.shared[2][1], 1e-5, "at every position");
+  close((await offsetAt(page, 2, [10, 10]))[1], held.shared[2][1], 1e-5, "at every position");
   assert.ok(held.shared.every((v, tap) => tap === 2 || (v[0] === 0 && v[1] === 0)));
   assert.ok(held.moved > 0.01);
   await page.click("#reset");
@@ -388,8 +409,8 @@ await test("pictures are opened and dropped", async () => {
   await page.waitForFunction(() => document.getElementById("picture").value === "own");
   let held = await right(page);
   assert.deepEqual(held.view.scene.size, [40, 60]);
-  close(held.image[0], 1, 1e-6, "red left");
-  close(held.image[2400 + 59], 0.4, 1e-6, "green right");
+  close(await number(page, "image", 0), 1, 1e-6, "red left");
+  close(await number(page, "image", 2400 + 59), 0.4, 1e-6, "green right");
   await page.selectOption("#picture", "rings");
   assert.deepEqual((await right(page)).view.scene.size, [160, 160]);
   await page.selectOption("#picture", "own");
