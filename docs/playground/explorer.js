@@ -150,9 +150,8 @@ export class Explorer {
     if (learns && restarts) {
       this.#reset();
       this.#learn();
-    } else {
-      this.compute();
     }
+    this.compute();
   }
 
   #clampPosition() {

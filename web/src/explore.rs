@@ -341,8 +341,10 @@ pub struct Learner {
     steps: i32,
 }
 
-/// Pixels of a step.
-const RATE: f64 = 0.08;
+/// Pixels of the first step; the last ones are small, so that taps come to rest.
+const RATE: f64 = 0.15;
+/// Steps until then.
+const STEPS: f64 = 120.0;
 
 impl Learner {
     pub async fn new(gpu: Rc<Gpu>, scene: Scene, image: Vec<f32>) -> Result<Learner> {
@@ -368,6 +370,8 @@ impl Learner {
         let backward = self.gpu.run_plan_async(&self.backward, &inputs).await?;
         let gradient = &backward.gradients[&TensorName::GradOffset];
         let [rows, columns] = self.layers.grid.output();
+        let share = (f64::from(self.steps) / STEPS).min(0.99);
+        let rate = RATE * 0.5 * (1.0 + (share * std::f64::consts::PI).cos());
         self.steps += 1;
         for (i, plane) in gradient.chunks(rows * columns).enumerate() {
             let (tap, axis) = (i / 2, i % 2);
@@ -378,7 +382,7 @@ impl Learner {
             let mean = mean[axis] / (1.0 - 0.9_f64.powi(self.steps));
             let square = square[axis] / (1.0 - 0.99_f64.powi(self.steps));
             // A tap without weight has no gradient and stays.
-            self.shared[tap][axis] -= (RATE * mean / (square.sqrt() + 1e-12)) as f32;
+            self.shared[tap][axis] -= (rate * mean / (square.sqrt() + 1e-12)) as f32;
         }
         Ok(loss)
     }
