@@ -77,8 +77,8 @@ export class Bench {
       this.record = await this.engine.watch((progress) => this.#hear(progress), "bench", request);
       const { rows, interrupted } = JSON.parse(this.record);
       const right = rows.filter((row) => row.status === "right").length;
-      this.#say(`${interrupted ? "Stopped: " : ""}${right} of ${rows.length} rows right and timed`, right === rows.length ? "good" : "bad");
-      $("export").disabled = false;
+      this.#say(`${interrupted ? "Stopped: " : ""}${right} of ${rows.length} rows right and timed`, right === rows.length && !interrupted ? "good" : "bad");
+      $("export").disabled = rows.length === 0;
       $("bench-progress").value = 1;
     } catch (error) {
       this.#say(error.message, "bad");

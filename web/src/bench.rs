@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 use wgconv::bench::{
@@ -137,7 +140,7 @@ pub async fn run(gpu: &Gpu, request: &Request, tell: &dyn Fn(&Progress<'_>), sto
     }
     let of = entries.len() * settings.rounds;
     let mut hear = |what: &str| tell(&Progress::Doing { what: &format!("limits: {what}"), done: 0, of });
-    let peaks = measure_peaks_async(gpu, Clock::Auto, &mut hear).await?;
+    let peaks = unless(stop, measure_peaks_async(gpu, Clock::Auto, &mut hear)).await.unwrap_or(Ok(Vec::new()))?;
     tell(&Progress::Peaks { peaks: &peaks });
     let session = Session::new(gpu, &settings, Clock::Auto);
     let mut done = 0;
@@ -178,6 +181,16 @@ pub async fn run(gpu: &Gpu, request: &Request, tell: &dyn Fn(&Progress<'_>), sto
         settings,
         interrupted,
     })
+}
+
+/// What a future yields, unless it is stopped before.
+async fn unless<T>(stop: &Cell<bool>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match stop.get() {
+        true => Poll::Ready(None),
+        false => future.as_mut().poll(context).map(Some),
+    })
+    .await
 }
 
 fn device(gpu: &Gpu, name: &str, clock: wgconv::bench::ClockKind, peaks: Vec<Peak>) -> Device {

@@ -539,11 +539,12 @@ await test("a record is measured, drawn, saved and read by wgconv report", async
 await test("a measurement stops and says so; nothing chosen is said, too", async () => {
   await page.selectOption("#suite", "resnet50");
   await page.click("#bench-start");
-  await page.waitForFunction(() => /round 1/.test(document.getElementById("bench-status").textContent), null, { timeout: 200_000 });
+  await page.waitForFunction(() => /limits/.test(document.getElementById("bench-status").textContent), null, { timeout: 200_000 });
   await page.click("#bench-start");
   await page.waitForFunction(() => document.getElementById("bench-start").textContent !== "Stop", null, { timeout: 100_000 });
   assert.match(await page.textContent("#bench-status"), /^Stopped: \d+ of \d+ rows/);
   assert.equal(await page.evaluate(() => JSON.parse(window.playground.bench.record).interrupted), true);
+  assert.ok(await page.isDisabled("#export"), "there is nothing to save");
   for (const id of ["forward", "backward"]) await page.uncheck(`#${id}`);
   await page.click("#bench-start");
   assert.match(await page.textContent("#bench-status"), /Choose forward, backward or both/);
