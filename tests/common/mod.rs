@@ -1,5 +1,5 @@
 //! What the test suites share: a zoo of problems, data, and an execution that watches every buffer's surroundings.
-#![allow(dead_code, reason = "each suite uses its part")]
+#![allow(dead_code, unused_imports, reason = "each suite uses its part")]
 
 pub mod strategy;
 mod zoo;

@@ -375,12 +375,12 @@ await test("everything is reached and seen by keyboard", async () => {
 });
 
 await test("offsets learn", async () => {
-  await slide(page, "strength", 60);
+  await slide(page, "strength", 30);
   await page.selectOption("#field", "learned");
   await page.waitForFunction(() => window.playground.explorer.losses.length >= 120, null, { timeout: 120_000 });
   const held = await settled(page);
   const losses = await page.evaluate(() => window.playground.explorer.losses);
-  assert.ok(losses.at(-1) < 0.1 * losses[0], `from ${losses[0]} to ${losses.at(-1)}`);
+  assert.ok(losses.at(-1) < 0.2 * losses[0], `from ${losses[0]} to ${losses.at(-1)}`);
   assert.ok(held.shared.some(([y, x]) => Math.hypot(y, x) > 0.5), "taps have moved");
   assert.match(await page.textContent("#loss-text"), /step 120 of 120/);
   await page.click("#learn");
@@ -641,8 +641,12 @@ await test("files that do not load are noticed, and it starts again", async () =
 });
 
 if (screenshots) {
-  for (const [name, width, height, scheme] of [["explorer-light", 1360, 940, "light"], ["explorer-dark", 1360, 940, "dark"], ["phone", 390, 844, "dark"]]) {
+  for (const [name, width, height, scheme] of [["explorer-light", 1440, 900, "light"], ["explorer-dark", 1440, 900, "dark"], ["phone", 390, 844, "dark"]]) {
     const shot = await open({ width, height, scheme });
+    // The first time compiles.
+    await shot.focus("#image");
+    await shot.keyboard.press("ArrowUp");
+    await settled(shot);
     await shot.screenshot({ path: join(screenshots, `${name}.png`) });
     await shot.context().close();
   }
