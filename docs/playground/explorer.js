@@ -184,6 +184,7 @@ export class Explorer {
   #files() {
     const take = async (file) => {
       if (!file) return;
+      $("picture-hint").textContent = "or drop one anywhere; it stays in this browser";
       try {
         const image = await opened(file);
         if (![...$("picture").options].some((option) => option.value === "own")) $("picture").add(new Option("", "own"));
@@ -193,7 +194,7 @@ export class Explorer {
         this.#take(image);
         this.#changed();
       } catch {
-        $("picture-caption").textContent = `${file.name} is no picture that this browser reads`;
+        $("picture-hint").textContent = `${file.name} is no picture that this browser reads`;
       }
     };
     $("file").addEventListener("change", () => {

@@ -428,7 +428,7 @@ await test("pictures are opened and dropped", async () => {
   held = await right(page);
   assert.equal(await page.$eval("#picture option:checked", (option) => option.textContent), "dropped.png");
   await page.setInputFiles("#file", { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
-  await page.waitForFunction(() => document.getElementById("picture-caption").textContent.includes("broken.png is no picture"));
+  await page.waitForFunction(() => document.getElementById("picture-hint").textContent.includes("broken.png is no picture"));
   await page.selectOption("#picture", "harbour");
   await right(page);
 });
@@ -460,7 +460,7 @@ await test("the check passes with both families of kernels", async () => {
   for (const family of ["cpu", "gpu"]) {
     await page.selectOption("#family", family);
     await page.click("#check-start");
-    await page.waitForFunction(() => document.getElementById("check-start").textContent !== "Stop", null, { timeout: 400_000 });
+    await page.waitForFunction(() => document.getElementById("check-start").textContent !== "Stop", null, { timeout: 600_000 });
     const verdict = await page.textContent("#verdict");
     const results = await page.evaluate(() => window.playground.check.results);
     const wrong = results.filter((row) => !row.right);
@@ -510,7 +510,7 @@ await test("a record is measured, drawn, saved and read by wgconv report", async
   await page.fill("#rounds", "2");
   await page.fill("#sample-ms", "5");
   await page.click("#bench-start");
-  await page.waitForFunction(() => document.getElementById("bench-start").textContent !== "Stop", null, { timeout: 400_000 });
+  await page.waitForFunction(() => document.getElementById("bench-start").textContent !== "Stop", null, { timeout: 600_000 });
   assert.match(await page.textContent("#bench-status"), /^6 of 6 rows right and timed/);
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
   assert.match(download.suggestedFilename(), /^wgconv-.*\.json$/);
@@ -579,7 +579,7 @@ await test("colours follow the system, or the button", async () => {
 
 await page.context().close();
 
-await test("phones have no horizontal scroll, and taps are dragged by touch", async () => {
+await test("phones have no horizontal scroll", async () => {
   const phone = await open({ width: 390, height: 844 });
   for (const tab of ["explorer", "check", "bench"]) {
     await phone.click(`#tab-${tab}`);
