@@ -13,8 +13,9 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::problem::Problem;
 
-/// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync` outside browsers, bound as often as wanted. Making
-/// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
+/// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync` outside browsers, bound as often as
+/// wanted. Making one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates
+/// a device.
 pub struct Plan {
     pub(super) context: Context,
     pub(super) geometry: Geometry,
