@@ -17,10 +17,12 @@ pub mod lab;
 mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;
+#[cfg(any(feature = "bench", feature = "tune"))]
+mod sample;
 mod tensor;
 #[cfg(any(feature = "bench", feature = "tune"))]
 mod timing;
-#[cfg(feature = "tune")]
+#[cfg(all(feature = "tune", not(target_arch = "wasm32")))]
 pub mod tune;
 
 pub use capabilities::{Capabilities, KernelClass};

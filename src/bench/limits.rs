@@ -19,14 +19,20 @@ const WORKGROUP_SIZE: u32 = 256;
 const BUFFER_BYTES: u64 = 256 << 20;
 
 /// Measures multiply-adds in f32, in f16 where the device has it, reading, and copying. Takes some seconds and up to half
-/// a GiB of buffers. `progress` hears of every variant before it runs.
+/// a GiB of buffers. `progress` hears of every variant before it runs. Blocks: not in browsers.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn measure_peaks(gpu: &Gpu, clock: Clock, progress: &mut dyn FnMut(&str)) -> Result<Vec<Peak>> {
+    pollster::block_on(measure_peaks_async(gpu, clock, progress))
+}
+
+/// Likewise without blocking, for browsers.
+pub async fn measure_peaks_async(gpu: &Gpu, clock: Clock, progress: &mut dyn FnMut(&str)) -> Result<Vec<Peak>> {
     let stopwatch = Stopwatch::new(gpu, clock);
-    let mut peaks = vec![multiply_adds(gpu, &stopwatch, PeakKind::F32Fma, progress)?];
+    let mut peaks = vec![multiply_adds(gpu, &stopwatch, PeakKind::F32Fma, progress).await?];
     if gpu.device().features().contains(wgpu::Features::SHADER_F16) {
-        peaks.push(multiply_adds(gpu, &stopwatch, PeakKind::F16Fma, progress)?);
+        peaks.push(multiply_adds(gpu, &stopwatch, PeakKind::F16Fma, progress).await?);
     }
-    peaks.extend(bandwidths(gpu, &stopwatch, progress)?);
+    peaks.extend(bandwidths(gpu, &stopwatch, progress).await?);
     Ok(peaks)
 }
 
@@ -79,33 +85,39 @@ impl Fma {
     }
 }
 
-fn multiply_adds(gpu: &Gpu, stopwatch: &Stopwatch<'_>, kind: PeakKind, progress: &mut dyn FnMut(&str)) -> Result<Peak> {
+async fn multiply_adds(
+    gpu: &Gpu,
+    stopwatch: &Stopwatch<'_>,
+    kind: PeakKind,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Peak> {
     let workgroups: u32 = match gpu.capabilities().class {
         KernelClass::Gpu => 4096,
         KernelClass::Cpu => 64,
     };
-    let output = buffer(gpu, 256)?;
+    let output = buffer(gpu, 256).await?;
     let params = uniform(gpu);
     let mut trials = Vec::new();
     for fma in Fma::shapes() {
         progress(&format!("{} {}", kind.as_str(), fma.name()));
-        let pipeline = pipeline(gpu, &fma.name(), &fma.source(kind))?;
+        let pipeline = pipeline(gpu, &fma.name(), &fma.source(kind)).await?;
         let group = bind(gpu, &pipeline, &[&params, &output]);
-        let run = |iterations: u32| -> Result<f64> {
+        let run = async |iterations: u32| -> Result<f64> {
             let words: [u32; 4] = [0.5_f32.to_bits(), 1.0_f32.to_bits(), iterations, 0];
             gpu.queue().write_buffer(&params, 0, bytemuck::cast_slice(&words));
-            stopwatch.time(|pass| {
+            let record = |pass: &mut wgpu::ComputePass<'_>| {
                 pass.set_pipeline(&pipeline);
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups(workgroups, 1, 1);
-            })
+            };
+            stopwatch.time_async(record).await
         };
-        run(1)?;
+        run(1).await?;
         let mut iterations = 16_u32;
-        while iterations < 1 << 20 && run(iterations)? < SAMPLE_MS {
+        while iterations < 1 << 20 && run(iterations).await? < SAMPLE_MS {
             iterations *= 2;
         }
-        let samples_ms = (0..SAMPLES).map(|_| run(iterations)).collect::<Result<Vec<f64>>>()?;
+        let samples_ms = samples(async || run(iterations).await).await?;
         let units = fma.operations() * f64::from(iterations) * f64::from(workgroups) * f64::from(WORKGROUP_SIZE);
         trials.push(Trial { name: fma.name(), units, samples_ms });
     }
@@ -155,13 +167,22 @@ impl Stream {
     }
 }
 
-fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&str)) -> Result<[Peak; 2]> {
+/// Milliseconds, again and again.
+async fn samples(run: impl AsyncFn() -> Result<f64>) -> Result<Vec<f64>> {
+    let mut samples_ms = Vec::with_capacity(SAMPLES);
+    for _ in 0..SAMPLES {
+        samples_ms.push(run().await?);
+    }
+    Ok(samples_ms)
+}
+
+async fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&str)) -> Result<[Peak; 2]> {
     let capabilities = gpu.capabilities();
     let mut bytes = BUFFER_BYTES;
     while bytes > capabilities.max_binding_bytes || bytes > capabilities.max_buffer_bytes {
         bytes /= 2;
     }
-    let (from, to) = (buffer(gpu, bytes)?, buffer(gpu, bytes)?);
+    let (from, to) = (buffer(gpu, bytes).await?, buffer(gpu, bytes).await?);
     let mut reads = Vec::new();
     let mut copies = Vec::new();
     for stream in Stream::shapes() {
@@ -172,31 +193,32 @@ fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnMut(&st
         let name = stream.name();
         for (kind, list, moved) in [(PeakKind::Read, &mut reads, bytes), (PeakKind::Copy, &mut copies, 2 * bytes)] {
             progress(&format!("{} {name}", kind.as_str()));
-            let pipeline = pipeline(gpu, &name, &stream.source(kind))?;
+            let pipeline = pipeline(gpu, &name, &stream.source(kind)).await?;
             let group = bind(gpu, &pipeline, &[&from, &to]);
-            let run = || {
-                stopwatch.time(|pass| {
+            let run = async || {
+                let record = |pass: &mut wgpu::ComputePass<'_>| {
                     pass.set_pipeline(&pipeline);
                     pass.set_bind_group(0, &group, &[]);
                     pass.dispatch_workgroups(workgroups as u32, 1, 1);
-                })
+                };
+                stopwatch.time_async(record).await
             };
-            run()?;
-            let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
+            run().await?;
+            let samples_ms = samples(run).await?;
             list.push(Trial { name: name.clone(), units: moved as f64, samples_ms });
         }
     }
     progress("copy by the driver");
-    let run = || {
+    let run = async || {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         // Often enough that the wall clock's own share vanishes.
         for _ in 0..4 {
             encoder.copy_buffer_to_buffer(&from, 0, &to, 0, bytes);
         }
-        stopwatch.wall(encoder)
+        stopwatch.wall(encoder).await
     };
-    run()?;
-    let samples_ms = (0..SAMPLES).map(|_| run()).collect::<Result<Vec<f64>>>()?;
+    run().await?;
+    let samples_ms = samples(run).await?;
     copies.push(Trial { name: "copy_buffer_to_buffer".into(), units: 8.0 * bytes as f64, samples_ms });
     Ok([Trial::best(PeakKind::Read, reads)?, Trial::best(PeakKind::Copy, copies)?])
 }
@@ -226,7 +248,7 @@ impl Trial {
     }
 }
 
-fn buffer(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
+async fn buffer(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("wgconv limits"),
@@ -234,7 +256,7 @@ fn buffer(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
         mapped_at_creation: false,
     });
-    match pollster::block_on(scope.pop()) {
+    match scope.pop().await {
         Some(error) => Err(Error::Device(error.to_string())),
         None => Ok(buffer),
     }
@@ -249,7 +271,7 @@ fn uniform(gpu: &Gpu) -> wgpu::Buffer {
     })
 }
 
-fn pipeline(gpu: &Gpu, label: &str, source: &str) -> Result<wgpu::ComputePipeline> {
+async fn pipeline(gpu: &Gpu, label: &str, source: &str) -> Result<wgpu::ComputePipeline> {
     let device = gpu.device();
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -264,7 +286,7 @@ fn pipeline(gpu: &Gpu, label: &str, source: &str) -> Result<wgpu::ComputePipelin
         compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     });
-    match pollster::block_on(scope.pop()) {
+    match scope.pop().await {
         Some(error) => Err(Error::Device(format!("the driver refuses {label}: {error}"))),
         None => Ok(pipeline),
     }

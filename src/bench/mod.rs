@@ -10,10 +10,13 @@ mod record;
 mod session;
 
 pub use compare::{Change, Comparison, Verdict, compare};
+#[cfg(not(target_arch = "wasm32"))]
 pub use limits::measure_peaks;
+pub use limits::measure_peaks_async;
 pub use record::{
     Bound, Device, Host, Machine, Pass, Peak, PeakKind, Record, Row, SCHEMA, Settings, Side, Software, Status,
 };
 pub use session::{Expected, Item, RowNames, Session};
 
+pub use crate::sample::sample_inputs;
 pub use crate::timing::{Clock, ClockKind, Stopwatch, Summary};

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::record::{Bound, Peak, PeakKind, Row, Settings, Status};
 use crate::choose::{Accuracy, Algorithm, Options};
@@ -12,7 +11,7 @@ use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
 use crate::reference::{self, Outcome};
 use crate::tensor::{Inputs, Storage, TensorName};
-use crate::timing::{Clock, ClockKind, Stopwatch, Summary, buffer_sets, repeats};
+use crate::timing::{Clock, ClockKind, Instant, Stopwatch, Summary, buffer_sets, repeats};
 
 /// What must come of a problem, by the f64 reference.
 pub struct Expected {
@@ -245,10 +244,21 @@ impl<'a> Session<'a> {
 
     /// Measures an item for one round. The first visit also times what happens once: plan, compilation, binding, encoding;
     /// and it verifies the result, for which `expected` is asked. Later visits demand the same bits, and ask again where
-    /// they differ. Trouble is noted in the item.
+    /// they differ. Trouble is noted in the item. Blocks: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn visit(&self, item: &mut Item, inputs: &Inputs, expected: &mut dyn FnMut() -> Result<Arc<Expected>>) {
+        pollster::block_on(self.visit_async(item, inputs, expected));
+    }
+
+    /// Likewise without blocking, for browsers.
+    pub async fn visit_async(
+        &self,
+        item: &mut Item,
+        inputs: &Inputs,
+        expected: &mut dyn FnMut() -> Result<Arc<Expected>>,
+    ) {
         item.visited = true;
-        if let Err(error) = self.try_visit(item, inputs, expected) {
+        if let Err(error) = self.try_visit(item, inputs, expected).await {
             use crate::error::ErrorKind;
             item.status = match error.kind() {
                 ErrorKind::Device => Status::Failed,
@@ -258,7 +268,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn try_visit(
+    async fn try_visit(
         &self,
         item: &mut Item,
         inputs: &Inputs,
@@ -266,28 +276,28 @@ impl<'a> Session<'a> {
     ) -> Result<()> {
         let first = item.algorithm.is_none();
         if first {
-            let plan = self.plan_costs(item)?;
+            let plan = self.plan_costs(item).await?;
             item.algorithm = Some(plan.choice().algorithm);
         }
-        let plan = Plan::new(self.gpu.context(), &item.problem, &item.options)?;
-        let prepared = self.gpu.prepare(&plan, inputs)?;
+        let plan = Plan::new_async(self.gpu.context(), &item.problem, &item.options).await?;
+        let prepared = self.gpu.prepare(&plan, inputs).await?;
         if first {
-            item.costs.first_run_ms = Some(self.once(&prepared)?);
+            item.costs.first_run_ms = Some(self.once(&prepared).await?);
         }
-        self.verify(item, &plan, &prepared, expected)?;
+        self.verify(item, &plan, &prepared, expected).await?;
         if item.status != Status::Right {
             return Ok(());
         }
         let bytes: u64 = prepared.buffers.values().map(wgpu::Buffer::size).sum();
         if first {
-            item.repeats = repeats(self.settings.sample_ms, self.stopwatch.settle(&[&prepared], 1)?);
+            item.repeats = repeats(self.settings.sample_ms, self.stopwatch.settle(&[&prepared], 1).await?);
         }
         // No more than a round executes.
         let executions = item.repeats * self.settings.samples.max(1);
         let sets = buffer_sets(self.settings.rotate_bytes, bytes).min(executions);
         let mut all = vec![prepared];
         while all.len() < sets {
-            let another = self.gpu.prepare_like(&plan, &all[0])?;
+            let another = self.gpu.prepare_like(&plan, &all[0]).await?;
             all.push(another);
         }
         item.buffer_sets = all.len();
@@ -296,37 +306,41 @@ impl<'a> Session<'a> {
             item.costs.bind_us = Some(bind_us(&plan, &all[0])?);
         }
         let all: Vec<&Prepared> = all.iter().collect();
-        self.stopwatch.settle(&all, item.repeats)?;
+        self.stopwatch.settle(&all, item.repeats).await?;
         let mut next = 0;
         let mut samples = Vec::with_capacity(self.settings.samples);
         for _ in 0..self.settings.samples.max(1) {
-            samples.push(self.stopwatch.rotate(&all, next, item.repeats)?);
+            samples.push(self.stopwatch.rotate(&all, next, item.repeats).await?);
             next = (next + item.repeats) % all.len();
         }
         // What was timed is what was verified.
-        self.verify(item, &plan, all[0], expected)?;
+        self.verify(item, &plan, all[0], expected).await?;
         item.rounds_ms.push(samples);
         Ok(())
     }
 
     /// Plan, compilation and binding.
-    fn plan_costs(&self, item: &mut Item) -> Result<Plan> {
+    async fn plan_costs(&self, item: &mut Item) -> Result<Plan> {
         let (device, capabilities) = (self.gpu.device(), *self.gpu.capabilities());
-        let make = |context: &Context| -> Result<(Plan, f64)> {
+        let (problem, options) = (&item.problem, &item.options);
+        let make = async |context: &Context| -> Result<(Plan, f64)> {
             let start = Instant::now();
-            let plan = Plan::new(context, &item.problem, &item.options)?;
-            Ok((plan, start.elapsed().as_secs_f64() * 1e3))
+            let plan = Plan::new_async(context, problem, options).await?;
+            Ok((plan, start.elapsed_ms()))
         };
         let (cold, cached) = match empty_pipeline_cache(device) {
             Some(cache) => {
                 let context = || Context::with_pipeline_cache(device, capabilities, cache.clone());
-                let (_, cold) = make(&context())?;
-                (cold, Some(make(&context())?.1))
+                let (_, cold) = make(&context()).await?;
+                (cold, Some(make(&context()).await?.1))
             }
-            None => (make(&Context::with_capabilities(device, capabilities))?.1, None),
+            None => (make(&Context::with_capabilities(device, capabilities)).await?.1, None),
         };
-        let (plan, _) = make(self.gpu.context())?;
-        let again = (0..5).map(|_| Ok(make(self.gpu.context())?.1)).collect::<Result<Vec<f64>>>()?;
+        let (plan, _) = make(self.gpu.context()).await?;
+        let mut again = [0.0; 5];
+        for ms in &mut again {
+            *ms = make(self.gpu.context()).await?.1;
+        }
         item.costs = Costs {
             macs: plan.geometry().macs(),
             min_bytes: plan.geometry().min_bytes(plan.options().storage),
@@ -342,10 +356,10 @@ impl<'a> Session<'a> {
     }
 
     /// Milliseconds of one execution on the wall clock.
-    fn once(&self, prepared: &Prepared) -> Result<f64> {
+    async fn once(&self, prepared: &Prepared) -> Result<f64> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         prepared.bound.encode(&mut encoder);
-        self.stopwatch.wall(encoder)
+        self.stopwatch.wall(encoder).await
     }
 
     /// Microseconds of the host to record one execution, without submitting it.
@@ -358,21 +372,21 @@ impl<'a> Session<'a> {
             for _ in 0..ENCODES {
                 prepared.bound.encode_in_pass(&mut pass);
             }
-            start.elapsed().as_secs_f64() * 1e6 / ENCODES as f64
+            start.elapsed_ms() * 1e3 / ENCODES as f64
         };
         let batches: Vec<f64> = (0..9).map(batch).collect();
         Summary::of(&batches).map_or(0.0, |summary| summary.median)
     }
 
-    fn verify(
+    async fn verify(
         &self,
         item: &mut Item,
         plan: &Plan,
         prepared: &Prepared,
         expected: &mut dyn FnMut() -> Result<Arc<Expected>>,
     ) -> Result<()> {
-        self.once(prepared)?;
-        let outputs = self.gpu.outputs(plan, prepared)?;
+        self.once(prepared).await?;
+        let outputs = self.gpu.outputs(plan, prepared).await?;
         let digest = digest(&outputs);
         if item.digest == Some(digest) {
             return Ok(());
@@ -396,7 +410,7 @@ fn bind_us(plan: &Plan, prepared: &Prepared) -> Result<f64> {
     let bind = |_| {
         let start = Instant::now();
         prepared.bind_again(plan)?;
-        Ok(start.elapsed().as_secs_f64() * 1e6)
+        Ok(start.elapsed_ms() * 1e3)
     };
     let times = (0..9).map(bind).collect::<Result<Vec<f64>>>()?;
     Ok(Summary::of(&times).map_or(0.0, |summary| summary.median))

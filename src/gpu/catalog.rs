@@ -140,6 +140,9 @@ pub struct Kernel {
     pub precondition: &'static str,
 }
 
+/// No kernel binds more buffers than that.
+pub(crate) const MOST_BINDINGS: u64 = 15;
+
 /// Constants of the prelude that `shaders/lib/write_output.wgsl` wants, behind those of the kernel itself.
 pub const EPILOGUE_CONSTANTS: [&str; 4] = ["ACTIVATION", "HAS_BIAS", "HAS_RESIDUAL", "ACCUMULATES"];
 
@@ -371,4 +374,12 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &winograd_output::KERNEL,
         &winograd_weight::KERNEL,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_kernel_binds_more_than_most() {
+        assert!(super::kernels().iter().all(|kernel| kernel.bindings.len() as u64 <= super::MOST_BINDINGS));
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::catalog::{Constant, Element, Variant};
+use super::catalog::{Constant, Element, MOST_BINDINGS, Variant};
 use super::steps::UNUSED_BYTES;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
@@ -145,7 +145,7 @@ pub fn capabilities_with_adapter(device: &wgpu::Device, adapter: &wgpu::Adapter)
 }
 
 impl Context {
-    /// Wraps the caller's device. Creates two buffers of 256 bytes; submits nothing.
+    /// Wraps the caller's device. Creates two buffers of 4 KiB; submits nothing.
     pub fn new(device: &wgpu::Device) -> Self {
         Context::with_capabilities(device, capabilities_of(device))
     }
@@ -165,7 +165,8 @@ impl Context {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: UNUSED_BYTES,
+                // One slot for each binding of a kernel; the uniform's stays free.
+                size: UNUSED_BYTES * (MOST_BINDINGS + 1),
                 usage: wgpu::BufferUsages::STORAGE,
                 mapped_at_creation: false,
             })
@@ -227,6 +228,18 @@ impl Context {
         Ok(pipeline)
     }
 
+    /// What a browser says of the pipelines that are made from here on.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn watch(&self) -> scope::Watch {
+        scope::Watch::open(self.device())
+    }
+
+    /// Forgets every pipeline: one of them was refused, and a browser does not say which.
+    #[cfg(target_arch = "wasm32")]
+    fn forget(&self) {
+        lock(&self.shared.pipelines).clear();
+    }
+
     /// Number of pipelines that were compiled so far: plans of the same kernel variants share them.
     pub fn pipeline_count(&self) -> usize {
         lock(&self.shared.pipelines).values().filter(|slot| lock(slot).is_some()).count()
@@ -247,9 +260,41 @@ pub(crate) fn empty_pipeline_cache(device: &wgpu::Device) -> Option<wgpu::Pipeli
     device.features().contains(wgpu::Features::PIPELINE_CACHE).then(create)
 }
 
-/// Turns errors that wgpu reports out of band into results. A browser reports them later, through the device's handler.
+/// Turns errors that wgpu reports out of band into results. A browser reports them later: to a [`scope::Watch`] where one
+/// waits, else to the device's handler.
 mod scope {
+    #[cfg(target_arch = "wasm32")]
+    use super::Context;
     use crate::error::{Error, Result};
+    #[cfg(target_arch = "wasm32")]
+    use crate::problem::Problem;
+
+    /// Scopes around all that one plan compiles.
+    #[cfg(target_arch = "wasm32")]
+    pub struct Watch([wgpu::ErrorScopeGuard; 2]);
+
+    #[cfg(target_arch = "wasm32")]
+    impl Watch {
+        pub fn open(device: &wgpu::Device) -> Self {
+            // A pipeline that a driver cannot compile is an internal error.
+            Watch(
+                [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation].map(|kind| device.push_error_scope(kind)),
+            )
+        }
+
+        /// Scopes end before anything is awaited: others may open theirs meanwhile.
+        pub async fn answer(self, context: &Context, problem: &Problem) -> Result<()> {
+            let Watch([outer, inner]) = self;
+            let answers = [inner.pop(), outer.pop()];
+            for answer in answers {
+                if let Some(error) = answer.await {
+                    context.forget();
+                    return Err(Error::Device(format!("the driver refuses {}: {error}", problem.op_name())));
+                }
+            }
+            Ok(())
+        }
+    }
 
     pub struct Scope {
         #[cfg(not(target_arch = "wasm32"))]

@@ -15,6 +15,7 @@ mod open;
 pub mod params;
 mod plan;
 pub mod program;
+mod signal;
 pub(crate) mod steps;
 mod storage;
 pub(crate) mod tiles;

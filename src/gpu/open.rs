@@ -12,6 +12,7 @@ use super::context::{
     Context, capabilities_with_adapter, experimental_features, optional_features, required_features, required_limits,
 };
 use super::plan::Plan;
+use super::signal;
 use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
@@ -59,11 +60,22 @@ const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
 /// Environment variable that, set to 1, stands for [`Gpu::open_experimental`]: for tools.
 const EXPERIMENTAL_VARIABLE: &str = "WGCONV_EXPERIMENTAL";
 
-/// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice.
-fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+/// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice. A browser shows one.
+async fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    // wgpu panics without any.
+    if wgpu::Instance::enabled_backend_features().is_empty() {
+        return Vec::new();
+    }
     let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
     let instance = wgpu::Instance::new(descriptor.with_env());
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    #[cfg(not(target_arch = "wasm32"))]
+    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    #[cfg(target_arch = "wasm32")]
+    let mut adapters: Vec<wgpu::Adapter> = {
+        let power_preference = wgpu::PowerPreference::HighPerformance;
+        let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        instance.request_adapter(&options).await.into_iter().collect()
+    };
     adapters
         .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
@@ -86,22 +98,36 @@ fn device_error(error: impl std::fmt::Display) -> Error {
     Error::Device(error.to_string())
 }
 
+/// What to do where there is no adapter.
+const NO_ADAPTER: &str = if cfg!(target_arch = "wasm32") {
+    "this browser offers no WebGPU adapter"
+} else {
+    "no adapter that runs compute shaders; on Debian install mesa-vulkan-drivers and libvulkan1"
+};
+
 impl Gpu {
     /// Every adapter of every backend that runs compute shaders, the most capable first.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-        enumerate(wgpu::Backends::all()).iter().map(wgpu::Adapter::get_info).collect()
+        pollster::block_on(enumerate(wgpu::Backends::all())).iter().map(wgpu::Adapter::get_info).collect()
     }
 
     /// Opens an adapter, with a timestamp clock where it has one. With the environment variable `WGCONV_EXPERIMENTAL=1`
-    /// as [`Gpu::open_experimental`] does.
+    /// as [`Gpu::open_experimental`] does. Blocks: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn open(select: &Select) -> Result<Gpu> {
+        pollster::block_on(Gpu::open_async(select))
+    }
+
+    /// [`Gpu::open`] without blocking, for browsers.
+    pub async fn open_async(select: &Select) -> Result<Gpu> {
         let experimental = if std::env::var(EXPERIMENTAL_VARIABLE).is_ok_and(|value| value == "1") {
             // SAFETY: whoever set the variable acknowledged what `open_experimental` says.
             unsafe { wgpu::ExperimentalFeatures::enabled() }
         } else {
             wgpu::ExperimentalFeatures::disabled()
         };
-        Gpu::open_with(select, experimental)
+        Gpu::open_with(select, experimental).await
     }
 
     /// Likewise, with what wgpu calls experimental where the adapter has it ([`experimental_features`]): cooperative
@@ -111,12 +137,13 @@ impl Gpu {
     ///
     /// That of [`wgpu::ExperimentalFeatures::enabled`]: wgpu's implementation of such features may have bugs that are
     /// undefined behaviour, behind calls that are otherwise safe.
+    #[cfg(not(target_arch = "wasm32"))]
     pub unsafe fn open_experimental(select: &Select) -> Result<Gpu> {
         // SAFETY: the caller's.
-        Gpu::open_with(select, unsafe { wgpu::ExperimentalFeatures::enabled() })
+        pollster::block_on(Gpu::open_with(select, unsafe { wgpu::ExperimentalFeatures::enabled() }))
     }
 
-    fn open_with(select: &Select, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
+    async fn open_with(select: &Select, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
         let select = match (select, std::env::var(ADAPTER_VARIABLE)) {
             (Select::Auto, Ok(wanted)) if !wanted.is_empty() => {
                 wanted.parse().map_or(Select::Name(wanted), Select::Index)
@@ -125,16 +152,14 @@ impl Gpu {
         };
         // GL is asked only when nothing better is there: it ranks last anyway, and starting it takes time.
         let mut adapters = match select {
-            Select::Auto => enumerate(wgpu::Backends::PRIMARY),
-            _ => enumerate(wgpu::Backends::all()),
+            Select::Auto => enumerate(wgpu::Backends::PRIMARY).await,
+            _ => enumerate(wgpu::Backends::all()).await,
         };
         if adapters.is_empty() {
-            adapters = enumerate(wgpu::Backends::all());
+            adapters = enumerate(wgpu::Backends::all()).await;
         }
         if adapters.is_empty() {
-            return Err(Error::Device(
-                "no adapter that runs compute shaders; on Debian install mesa-vulkan-drivers and libvulkan1".into(),
-            ));
+            return Err(Error::Device(NO_ADAPTER.into()));
         }
         let names: Vec<String> = adapters.iter().map(|a| describe(&a.get_info())).collect();
         let missing = |wanted: String| Error::Device(format!("no adapter {wanted}; there are: {}", names.join("; ")));
@@ -150,10 +175,10 @@ impl Gpu {
                     .ok_or_else(|| missing(format!("named {name}")))?
             }
         };
-        Gpu::from_adapter(&adapters[index], experimental)
+        Gpu::from_adapter(&adapters[index], experimental).await
     }
 
-    fn from_adapter(adapter: &wgpu::Adapter, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
+    async fn from_adapter(adapter: &wgpu::Adapter, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
         let base = wgpu::Limits::downlevel_defaults().using_resolution(adapter.limits());
         // For measurements; no kernel needs them.
         let instruments = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
@@ -168,7 +193,7 @@ impl Gpu {
             experimental_features: experimental,
             ..Default::default()
         });
-        let (device, queue) = pollster::block_on(request).map_err(device_error)?;
+        let (device, queue) = request.await.map_err(device_error)?;
         let trouble = Arc::new(Mutex::new(None));
         let slot = trouble.clone();
         // wgpu's own handler panics.
@@ -224,22 +249,35 @@ impl Gpu {
     }
 
     /// Uploads contiguous inputs, rounded to what [`Options::storage`] holds, lays them out as the options say, computes in one
-    /// submit, and reads the results back contiguous. Blocks until done.
+    /// submit, and reads the results back contiguous. Blocks until done: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run(&self, problem: &Problem, options: &Options, inputs: &Inputs) -> Result<Outputs> {
-        self.run_plan(&Plan::new(&self.context, problem, options)?, inputs)
+        pollster::block_on(self.run_async(problem, options, inputs))
     }
 
     /// Likewise for a plan that was made before, on this device.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run_plan(&self, plan: &Plan, inputs: &Inputs) -> Result<Outputs> {
-        let prepared = self.prepare(plan, inputs)?;
+        pollster::block_on(self.run_plan_async(plan, inputs))
+    }
+
+    /// [`Gpu::run`] without blocking, for browsers. Elsewhere the future waits for the device when it is polled.
+    pub async fn run_async(&self, problem: &Problem, options: &Options, inputs: &Inputs) -> Result<Outputs> {
+        let plan = Plan::new_async(&self.context, problem, options).await?;
+        self.run_plan_async(&plan, inputs).await
+    }
+
+    /// Likewise for a plan that was made before, on this device.
+    pub async fn run_plan_async(&self, plan: &Plan, inputs: &Inputs) -> Result<Outputs> {
+        let prepared = self.prepare(plan, inputs).await?;
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         prepared.bound.encode(&mut encoder);
         self.queue.submit([encoder.finish()]);
-        self.outputs(plan, &prepared)
+        self.outputs(plan, &prepared).await
     }
 
     /// Uploads the inputs and packs the weights.
-    pub(crate) fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
+    pub(crate) async fn prepare(&self, plan: &Plan, inputs: &Inputs) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut buffers = BTreeMap::new();
         let storage = plan.options().storage;
@@ -281,7 +319,7 @@ impl Gpu {
         };
         let workspace = scratch("workspace", plan.workspace_size());
         let packed = scratch("packed weights", plan.packed_size());
-        if let Some(error) = pollster::block_on(out_of_memory.pop()) {
+        if let Some(error) = out_of_memory.pop().await {
             return Err(device_error(error));
         }
         let prepared = Prepared::bind(plan, buffers, workspace, packed)?;
@@ -296,7 +334,7 @@ impl Gpu {
     /// Another set of the tensors that are read, on the same workspace, packed weights and written tensors: what writes there
     /// again waits for what wrote there before, as the layers of a network do.
     #[cfg(any(feature = "bench", feature = "tune"))]
-    pub(crate) fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
+    pub(crate) async fn prepare_like(&self, plan: &Plan, other: &Prepared) -> Result<Prepared> {
         let out_of_memory = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let is_read = |name| plan.geometry().tensor(name).is_some_and(|spec| spec.access == Access::Read);
@@ -314,7 +352,7 @@ impl Gpu {
             (name, to)
         };
         let buffers = other.buffers.iter().map(copy).collect();
-        match pollster::block_on(out_of_memory.pop()) {
+        match out_of_memory.pop().await {
             Some(error) => Err(device_error(error)),
             None => {
                 self.queue.submit([encoder.finish()]);
@@ -323,7 +361,7 @@ impl Gpu {
         }
     }
 
-    pub(crate) fn outputs(&self, plan: &Plan, prepared: &Prepared) -> Result<Outputs> {
+    pub(crate) async fn outputs(&self, plan: &Plan, prepared: &Prepared) -> Result<Outputs> {
         let mut outputs = Outputs {
             algorithm: plan.choice().algorithm,
             output: Vec::new(),
@@ -331,7 +369,7 @@ impl Gpu {
             gradients: BTreeMap::new(),
         };
         for spec in plan.geometry().tensors().iter().filter(|spec| spec.access != Access::Read) {
-            let words = self.read_back(&prepared.buffers[&spec.name])?;
+            let words = self.read_back_async(&prepared.buffers[&spec.name]).await?;
             let layout = plan.options().layout_of(spec);
             if spec.element == ElementType::U32 {
                 outputs.indices = Some(layout.gather(&spec.shape, &words));
@@ -354,8 +392,14 @@ impl Gpu {
         Ok(outputs)
     }
 
-    /// Copies a buffer to the host. Blocks.
+    /// Copies a buffer to the host. Blocks: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn read_back(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>> {
+        pollster::block_on(self.read_back_async(buffer))
+    }
+
+    /// [`Gpu::read_back`] without blocking, for browsers. Elsewhere the future waits for the device when it is polled.
+    pub async fn read_back_async(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>> {
         let staging = self.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: buffer.size(),
@@ -365,20 +409,32 @@ impl Gpu {
         let mut encoder = self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
         self.queue.submit([encoder.finish()]);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver waits below; it is gone only if this function is.
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        receiver.recv().map_err(device_error)?.map_err(device_error)?;
+        let (sender, mapped) = signal::pair();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| sender.send(result));
+        self.poll()?;
+        mapped.await.ok_or_else(|| device_error("the device was lost"))?.map_err(device_error)?;
+        self.complaint()?;
         let words = staging.get_mapped_range(..).map_err(device_error)?;
         Ok(bytemuck::pod_collect_to_vec(&words))
     }
 
     /// Waits for the device, and says what it complained of meanwhile.
-    pub(crate) fn wait(&self) -> Result<()> {
-        self.device().poll(wgpu::PollType::wait_indefinitely()).map_err(device_error)?;
+    #[cfg(any(feature = "bench", feature = "tune"))]
+    pub(crate) async fn wait(&self) -> Result<()> {
+        let (sender, done) = signal::pair();
+        self.queue.on_submitted_work_done(move || sender.send(()));
+        self.poll()?;
+        done.await.ok_or_else(|| device_error("the device was lost"))?;
+        self.complaint()
+    }
+
+    /// Outside browsers callbacks come from here, and wait for the device.
+    fn poll(&self) -> Result<()> {
+        self.device().poll(wgpu::PollType::wait_indefinitely()).map(|_| ()).map_err(device_error)
+    }
+
+    /// What the device complained of since it was last asked.
+    fn complaint(&self) -> Result<()> {
         match self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(Error::Device(format!("{}: {error}", self.description()))),
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! A problem compiled for a device.
 
 use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bound::{Bindings, Bound};
@@ -12,8 +13,9 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::problem::Problem;
 
-/// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync`, bound as often as wanted. Making
-/// one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates a device.
+/// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync` outside browsers, bound as often as
+/// wanted. Making one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates
+/// a device.
 pub struct Plan {
     pub(super) context: Context,
     pub(super) geometry: Geometry,
@@ -63,6 +65,17 @@ impl Plan {
         Ok(Plan { context, geometry, choice, options, parts, packing, workspace_bytes, packed_bytes })
     }
 
+    /// [`Plan::new`] for browsers, which say only later that they refuse a shader: waits for that answer.
+    /// [`Plan::new`] works there as well, but leaves a refusal to the device's error handler.
+    pub async fn new_async(context: &Context, problem: &Problem, options: &Options) -> Result<Self> {
+        #[cfg(target_arch = "wasm32")]
+        let refusal = context.watch();
+        let plan = Plan::new(context, problem, options);
+        #[cfg(target_arch = "wasm32")]
+        refusal.answer(context, problem).await?;
+        plan
+    }
+
     /// Plans of several problems, each as [`Plan::new`] makes it and in their order. Pipelines are compiled on as many
     /// threads as the machine runs at once, where there are threads: a network is ready sooner. Blocks until all are made.
     ///
@@ -76,26 +89,12 @@ impl Plan {
     /// ```
     pub fn many(context: &Context, requests: &[(Problem, Options)]) -> Vec<Result<Plan>> {
         let make = |(problem, options): &(Problem, Options)| Plan::new(context, problem, options);
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(requests.len());
-        if threads < 2 {
-            return requests.iter().map(make).collect();
+        // A browser compiles on threads of its own.
+        #[cfg(not(target_arch = "wasm32"))]
+        if requests.len() > 1 {
+            return on_threads(requests, make);
         }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let indices = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-            let mine = indices.map_while(|i| Some((i, make(requests.get(i)?))));
-            mine.collect::<Vec<_>>()
-        };
-        let mut plans: Vec<(usize, Result<Plan>)> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut plans = work();
-            for other in others {
-                plans.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            plans
-        });
-        plans.sort_by_key(|(i, _)| *i);
-        plans.into_iter().map(|(_, plan)| plan).collect()
+        requests.iter().map(make).collect()
     }
 
     /// The checked problem.
@@ -170,4 +169,26 @@ fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<La
     let grid = dispatch.grid_within(context.capabilities().max_workgroups_per_dimension)?;
     let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, dispatch.shares_buffers(options))?;
     Ok(Launch { dispatch, grid, pipeline })
+}
+
+/// Each request as `make` answers it, on as many threads as the machine runs at once.
+#[cfg(not(target_arch = "wasm32"))]
+fn on_threads<R: Sync>(requests: &[R], make: impl Fn(&R) -> Result<Plan> + Sync) -> Vec<Result<Plan>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(requests.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let indices = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        let mine = indices.map_while(|i| Some((i, make(requests.get(i)?))));
+        mine.collect::<Vec<_>>()
+    };
+    let mut plans: Vec<(usize, Result<Plan>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut plans = work();
+        for other in others {
+            plans.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        plans
+    });
+    plans.sort_by_key(|(i, _)| *i);
+    plans.into_iter().map(|(_, plan)| plan).collect()
 }

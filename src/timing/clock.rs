@@ -1,11 +1,10 @@
 //! How long the device takes.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Prepared};
+use crate::timing::Instant;
 
 /// Most executions in a sample.
 pub(crate) const MAX_REPEATS: usize = 2000;
@@ -18,6 +17,8 @@ const MOST_WARM_MS: f64 = 1500.0;
 /// Milliseconds of one look at whether they have settled, and how much two looks may differ.
 const LOOK_MS: f64 = 20.0;
 const SETTLED: f64 = 0.02;
+/// Milliseconds in which a clock makes many steps: browsers round to a tenth of one.
+const CLOCK_STEPS_MS: f64 = if cfg!(target_arch = "wasm32") { 2.0 } else { 0.0 };
 
 /// Executions that fill a sample of `sample_ms` when one takes `once_ms`.
 pub(crate) fn repeats(sample_ms: f64, once_ms: f64) -> usize {
@@ -103,8 +104,14 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
-    /// Milliseconds of one compute pass. Submits, and waits for the device.
+    /// Milliseconds of one compute pass. Submits, and waits for the device: not in browsers.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
+        pollster::block_on(self.time_async(record))
+    }
+
+    /// Likewise without blocking, for browsers.
+    pub async fn time_async(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let timestamp_writes = self.timestamps.as_ref().map(|clock| wgpu::ComputePassTimestampWrites {
             query_set: &clock.queries,
@@ -119,10 +126,13 @@ impl<'a> Stopwatch<'a> {
             Some(clock) => {
                 encoder.resolve_query_set(&clock.queries, 0..2, &clock.resolved, 0);
                 self.gpu.queue().submit([encoder.finish()]);
-                let words = self.gpu.read_back(&clock.resolved)?;
+                let words = self.gpu.read_back_async(&clock.resolved).await?;
                 let tick = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
                 match tick(1).checked_sub(tick(0)) {
-                    Some(ticks) if ticks > 0 => Ok(ticks as f64 * clock.nanoseconds_per_tick * 1e-6),
+                    // Browsers round to a tenth of a millisecond.
+                    Some(ticks) if ticks > 0 || cfg!(target_arch = "wasm32") => {
+                        Ok(ticks as f64 * clock.nanoseconds_per_tick * 1e-6)
+                    }
                     _ => Err(Error::Device(format!(
                         "{}: timestamps {} and {} around a pass",
                         self.gpu.description(),
@@ -131,31 +141,46 @@ impl<'a> Stopwatch<'a> {
                     ))),
                 }
             }
-            None => self.wall(encoder),
+            None => self.wall(encoder).await,
         }
     }
 
     /// Milliseconds of one of `repeats` executions in a pass, which rotate through sets of buffers from the `first` on.
-    pub(crate) fn rotate(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
-        let ms = self.time(|pass| {
+    pub(crate) async fn rotate(&self, sets: &[&Prepared], first: usize, repeats: usize) -> Result<f64> {
+        let record = |pass: &mut wgpu::ComputePass<'_>| {
             for i in 0..repeats {
                 sets[(first + i) % sets.len()].bound.encode_in_pass(pass);
             }
-        })?;
-        Ok(ms / repeats as f64)
+        };
+        Ok(self.time_async(record).await? / repeats as f64)
+    }
+
+    /// Milliseconds of one execution, from as many as the clock can tell from none.
+    pub(crate) async fn estimate(&self, prepared: &Prepared) -> Result<f64> {
+        let mut count = 1;
+        loop {
+            let ms = self.rotate(&[prepared], 0, count).await?;
+            if ms * count as f64 >= CLOCK_STEPS_MS || count == MAX_REPEATS {
+                return Ok(ms);
+            }
+            count = (8 * count).min(MAX_REPEATS);
+        }
     }
 
     /// Executes until clocks and caches have settled; milliseconds of one execution then. A device that is a CPU does so after
-    /// `repeats` executions, a GPU when several looks in a row agree.
-    pub(crate) fn settle(&self, sets: &[&Prepared], repeats_hint: usize) -> Result<f64> {
-        let mut ms = self.rotate(sets, 0, repeats_hint)?;
+    /// so many executions, a GPU when several looks in a row agree.
+    pub(crate) async fn settle(&self, sets: &[&Prepared], executions: usize) -> Result<f64> {
+        let mut ms = match (executions, sets) {
+            (1, [one, ..]) => self.estimate(one).await?,
+            _ => self.rotate(sets, 0, executions).await?,
+        };
         if self.gpu.info().device_type == wgpu::DeviceType::Cpu {
             return Ok(ms);
         }
-        let (mut busy, mut agreed) = (ms * repeats_hint as f64, 0);
+        let (mut busy, mut agreed) = (ms * executions as f64, 0);
         while busy < MOST_WARM_MS && (busy < WARM_MS || agreed < 2) {
             let count = repeats(LOOK_MS, ms);
-            let next = self.rotate(sets, 0, count)?;
+            let next = self.rotate(sets, 0, count).await?;
             agreed = if (next - ms).abs() <= SETTLED * ms { agreed + 1 } else { 0 };
             busy += next * count as f64;
             ms = next;
@@ -164,12 +189,12 @@ impl<'a> Stopwatch<'a> {
     }
 
     /// Milliseconds on the wall clock from the submission of what was recorded to its completion.
-    pub(crate) fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
+    pub(crate) async fn wall(&self, encoder: wgpu::CommandEncoder) -> Result<f64> {
         let commands = encoder.finish();
-        self.gpu.wait()?;
+        self.gpu.wait().await?;
         let start = Instant::now();
         self.gpu.queue().submit([commands]);
-        self.gpu.wait()?;
-        Ok(start.elapsed().as_secs_f64() * 1e3)
+        self.gpu.wait().await?;
+        Ok(start.elapsed_ms())
     }
 }

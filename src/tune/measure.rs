@@ -2,11 +2,11 @@
 
 use super::TuneSettings;
 use super::cache::{Outcome, Timing};
-use super::data::sample_inputs;
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Gpu, Outputs, Plan, Prepared};
+use crate::sample::sample_inputs;
 use crate::timing::{ClockKind, MAX_REPEATS, Stopwatch, Summary, buffer_sets, repeats};
 
 /// Largest distance of two results over the length of one of them. Far beyond what rounding does, far below what a kernel
@@ -122,10 +122,10 @@ fn enter(
     for &algorithm in Algorithm::of(geometry.problem()).iter().filter(|algorithm| algorithms.contains(algorithm)) {
         let mut attempt = || -> Result<Entrant> {
             let plan = Plan::new(gpu.context(), geometry.problem(), &options.clone().algorithm(algorithm))?;
-            let prepared = gpu.prepare(&plan, &inputs)?;
+            let prepared = pollster::block_on(gpu.prepare(&plan, &inputs))?;
             // Some drivers compile only now.
             execute(stopwatch, &prepared, 1)?;
-            let outputs = gpu.outputs(&plan, &prepared)?;
+            let outputs = pollster::block_on(gpu.outputs(&plan, &prepared))?;
             match &expected {
                 Some((other, expected)) => expect_agreement(algorithm, &outputs, *other, expected)?,
                 None => expected = Some((algorithm, outputs)),
@@ -135,7 +135,7 @@ fn enter(
             if once_ms < SHORT_MS {
                 let count = (2.0 * SHORT_MS / once_ms.max(1e-3)).ceil() as usize;
                 for _ in 0..2 {
-                    once_ms = once_ms.min(stopwatch.settle(&[&prepared], count.min(MAX_REPEATS))?);
+                    once_ms = once_ms.min(pollster::block_on(stopwatch.settle(&[&prepared], count.min(MAX_REPEATS)))?);
                 }
             }
             // One copy of the tensors serves all.
@@ -157,7 +157,7 @@ fn enter(
 
 /// Milliseconds of one of `count` executions; of more where they are too short for the clock.
 fn execute(stopwatch: &Stopwatch<'_>, prepared: &Prepared, count: usize) -> Result<f64> {
-    let time = |count: usize| stopwatch.rotate(&[prepared], 0, count);
+    let time = |count: usize| pollster::block_on(stopwatch.rotate(&[prepared], 0, count));
     time(count).or_else(|_| time(count.saturating_mul(64).min(MAX_REPEATS)))
 }
 
@@ -191,7 +191,7 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
     let mut all = vec![first.sets[0].buffers.clone()];
     while all.len() < count.min(executions) {
         // Fewer do where there is no memory for more.
-        match gpu.prepare_like(&first.plan, &first.sets[0]) {
+        match pollster::block_on(gpu.prepare_like(&first.plan, &first.sets[0])) {
             Ok(another) => all.push(another.buffers),
             Err(_) => break,
         }
@@ -208,9 +208,9 @@ fn share_buffers(gpu: &Gpu, settings: &TuneSettings, entrants: &mut [Entrant]) -
 /// Warms up and takes the samples of a round.
 fn visit(stopwatch: &Stopwatch<'_>, settings: &TuneSettings, entrant: &mut Entrant) -> Result<()> {
     let sets: Vec<&Prepared> = entrant.sets.iter().collect();
-    stopwatch.settle(&sets, entrant.repeats)?;
+    pollster::block_on(stopwatch.settle(&sets, entrant.repeats))?;
     for _ in 0..settings.samples {
-        entrant.samples_ms.push(stopwatch.rotate(&sets, entrant.next, entrant.repeats)?);
+        entrant.samples_ms.push(pollster::block_on(stopwatch.rotate(&sets, entrant.next, entrant.repeats))?);
         entrant.next = (entrant.next + entrant.repeats) % sets.len();
     }
     Ok(())

@@ -28,7 +28,6 @@
 //! f64 reference.
 
 mod cache;
-mod data;
 mod key;
 mod measure;
 
@@ -38,7 +37,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cache::Loaded;
 pub use cache::{Entry, Outcome, SCHEMA, Timing, Warning};
-pub use data::sample_inputs;
 pub use key::{DeviceKey, Key, shader_hash};
 
 use crate::choose::{Algorithm, Options, candidates, choose, preferences};
@@ -46,6 +44,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Context, Gpu};
 use crate::problem::Problem;
+pub use crate::sample::sample_inputs;
 use crate::timing::Stopwatch;
 pub use crate::timing::{Clock, ClockKind, Summary};
 

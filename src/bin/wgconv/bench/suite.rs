@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::Value;
-use wgconv::tune::sample_inputs;
+use wgconv::bench::sample_inputs;
 use wgconv::{Error, Geometry, Inputs, Problem, TensorName};
 
 use crate::attributes::Attributes;
