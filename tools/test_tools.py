@@ -92,6 +92,13 @@ def test_a_case_that_expects_an_error_passes_when_it_is_refused(folder: Path) ->
     passes(write_case(folder / "bad", "conv2d", attrs, inputs, {}, expect_error=True))
 
 
+def test_examples_of_a_page_become_cases(folder: Path) -> None:
+    pages = Path(__file__).parent.parent / "docs" / "theory"
+    written = wgconv_cases.write_examples(pages / "locality.md", folder)
+    assert [path.name for path in written][:2] == ["locality_0", "locality_1"]
+    passes(*written, at_least=len(written))
+
+
 def test_records_of_bench_become_rows(folder: Path) -> None:
     record = folder / "record.json"
     options = ["--rounds", "1", "--samples", "1", "--sample-ms", "1", "--rotate", "0", "--no-limits"]

@@ -175,6 +175,23 @@ def write_case(
     return folder
 
 
+def write_examples(page: str | Path, folder: str | Path) -> list[Path]:
+    """A case for every JSON example of a page of docs/, `PAGE_0`, `PAGE_1` and so on, that demands its numbers exactly."""
+    page, written = Path(page), []
+    for block in page.read_text(encoding="utf-8").split("```json")[1:]:
+        example = json.loads(block.split("```")[0])
+        if not isinstance(example, dict) or not {"op", "shape"} <= example.keys():
+            continue
+        op, shapes = example.pop("op"), example.pop("shape")
+        arrays = {name: shaped(example.pop(name), shape) for name, shape in shapes.items()}
+        is_output = {n: n in ("output", "indices") or (n.startswith("grad_") and n != "grad_output") for n in arrays}
+        inputs = {name: array for name, array in arrays.items() if not is_output[name]}
+        outputs = {name: array for name, array in arrays.items() if is_output[name]}
+        exact = {name: Tolerance(0.0, exact=True) for name in outputs}
+        written.append(write_case(Path(folder) / f"{page.stem}_{len(written)}", op, example, inputs, outputs, exact))
+    return written
+
+
 # --- layers of PyTorch --------------------------------------------------------------------------------------------------
 
 
@@ -602,3 +619,12 @@ def dump_model(
     if not seen:
         raise CaseError(f"model = {type(model).__name__}: no convolution ran")
     return [write_layer(Path(folder) / name, layer, **upstream, seed=seed) for name, layer, upstream in seen]
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) != 3:
+        sys.exit("usage: wgconv_cases.py PAGE.md FOLDER: a case for every JSON example of a page")
+    for case in write_examples(*sys.argv[1:]):
+        print(case)
