@@ -92,6 +92,10 @@ fn tidy(path: &Path) -> PathBuf {
 
 #[test]
 fn every_link_and_anchor_leads_somewhere() {
+    if root().join(".cargo_vcs_info.json").exists() {
+        eprintln!("NOT TESTED: a published package leaves out projects that pages link to");
+        return;
+    }
     let mut pages = pages_in(&root().join("docs"));
     pages.extend(
         ["README.md", "CHANGELOG.md", "tools/README.md", "benches/shapes/README.md"].map(|page| root().join(page)),
