@@ -91,11 +91,16 @@ fn wrong_results_end_with_one() {
     let mut record = kept(&sandbox, "a.json");
     of_adapter(&mut record)["status"] = json!("wrong");
     of_adapter(&mut record)["error_over_tolerance"] = json!(12.5);
+    // What a terminal would obey, and what a page would.
+    record["devices"][1]["name"] = json!("adapter\u{1b}[31m<b>");
     sandbox.bytes("b.json", record.to_string().as_bytes());
     let ran = sandbox.run("report b.json");
     ran.expect(1);
     assert!(ran.stderr.contains("1 of 4 results are wrong"), "{}", ran.stderr);
-    assert!(ran.stdout.contains("12.50"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("12.50") && !ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
+    sandbox.run("report b.json --html b.html").expect(1);
+    let page = fs::read_to_string(sandbox.path("b.html")).unwrap();
+    assert!(page.contains("&lt;b&gt;") && !page.contains("<b>") && page.contains("<tr class=\"wrong\">"), "{page}");
 }
 
 #[test]

@@ -40,14 +40,19 @@ pub fn page(sources: &Sources) -> String {
 }
 
 fn rows(rows: &[DiffRow]) -> String {
-    table(&HEADER, rows.iter().map(cells), |index| rows[index].wrong > 0)
+    let values = |row: &DiffRow| match &row.worst {
+        Some(place) => [format!("{:e}", place.value), format!("{:e}", place.baseline)],
+        None => Default::default(),
+    };
+    let header: Vec<&str> = HEADER.iter().copied().chain(["is", "against"]).collect();
+    table(&header, rows.iter().map(|row| [cells(row), values(row).into()].concat()), |index| rows[index].wrong > 0)
 }
 
 /// A table, or a word where it would be empty. Wrong rows are marked.
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, is_wrong: impl Fn(usize) -> bool) -> String {
     let cell = |text: &String| format!("<td>{}</td>", escape(text));
     let row = |(index, cells): (usize, Vec<String>)| {
-        let class = if is_wrong(index) { " class=\"worse\"" } else { "" };
+        let class = if is_wrong(index) { " class=\"wrong\"" } else { "" };
         format!("<tr{class}>{}</tr>", cells.iter().map(cell).collect::<String>())
     };
     let body: Vec<String> = rows.enumerate().map(row).collect();

@@ -17,9 +17,7 @@ pub fn letter(index: usize) -> String {
 /// What a table says of a row, under [`header`].
 pub fn cells(row: &DiffRow) -> Vec<String> {
     let ulps = row.max_ulps.map_or_else(|| "no number".into(), |ulps| ulps.to_string());
-    let worst = row.worst.as_ref().map_or_else(String::new, |place| {
-        format!("{} [{}]: {:e}, not {:e}", place.problem, place.element, place.value, place.baseline)
-    });
+    let worst = row.worst.as_ref().map_or_else(String::new, |place| format!("{} [{}]", place.problem, place.element));
     vec![
         row.operation.clone(),
         row.pass.as_str().into(),
@@ -56,14 +54,13 @@ pub fn say(sources: &Sources) {
     let report = &sources.report;
     for (index, source) in report.sources.iter().enumerate() {
         let device = &source.device;
-        let driver = [device.driver.as_str(), device.driver_info.as_str()].join(" ");
-        let file = if sources.names.len() > 1 { format!("  {}", sources.names[source.record]) } else { String::new() };
-        say!(
-            "{}  {}{}{file}",
-            letter(index),
-            source.label,
-            if driver.trim().is_empty() { String::new() } else { format!("  {}", driver.trim()) }
-        );
+        let mut line = vec![letter(index), source.label.clone()];
+        line.push([device.driver.as_str(), device.driver_info.as_str()].join(" ").trim().into());
+        if sources.names.len() > 1 {
+            line.push(sources.names[source.record].clone());
+        }
+        line.retain(|part| !part.is_empty());
+        say!("{}", plain(&line.join("  ")));
     }
     section("against the reference, rounded to f32", &report.against_reference);
     section("the same algorithm on two devices", &report.between_devices);
@@ -81,12 +78,17 @@ pub fn say(sources: &Sources) {
     }
 }
 
+/// Words of a file, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
 fn section(title: &str, rows: &[DiffRow]) {
     if rows.is_empty() {
         return;
     }
     say!("\n{title}");
     let mut table = Table::new(&HEADER);
-    rows.iter().for_each(|row| table.row(cells(row)));
+    rows.iter().for_each(|row| table.row(cells(row).iter().map(|cell| plain(cell)).collect()));
     table.say();
 }
