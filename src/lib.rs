@@ -44,3 +44,18 @@ pub use tensor::{Access, ElementType, Inputs, Layout, Storage, TensorName, Tenso
 #[cfg(all(doctest, feature = "lab"))]
 #[doc = include_str!("../docs/laboratory.md")]
 mod laboratory_page {}
+
+/// Likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/theory/separability.md")]
+mod separability_page {}
+
+/// Likewise.
+#[cfg(all(doctest, feature = "reference"))]
+#[doc = include_str!("../docs/start.md")]
+mod start_page {}
+
+/// Likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+mod embedding_page {}

@@ -9,6 +9,15 @@ mod common;
 #[allow(dead_code, reason = "its main is the example's")]
 mod embed;
 
+#[path = "../examples/render_loop.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod render_loop;
+
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+#[path = "../examples/foreign_vulkan.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod foreign_vulkan;
+
 use common::{integers, open, random, zoo};
 use wgconv::gpu::{Bindings, Bound, Context, Gpu, Plan};
 use wgconv::reference;
@@ -32,6 +41,59 @@ fn the_example_marks_the_rim_of_its_disc() {
         .count();
     assert_eq!(marked, rim);
     assert!(rim > 50);
+}
+
+#[test]
+fn a_renderer_shows_what_the_reference_makes_of_its_scene() {
+    // Rows that are no multiple of a workgroup, nor of a copy's alignment.
+    let (width, height) = (45, 31);
+    let frame = render_loop::run([width as u32, height as u32], &[0.0, 0.4, 0.9]).expect("an adapter");
+    let problem: Problem = render_loop::problem(width, height).into();
+    let plane = width * height;
+    let mut planes = vec![0.0; 3 * plane];
+    for (pixel, bytes) in frame.scene.chunks_exact(4).enumerate() {
+        for channel in 0..3 {
+            planes[channel * plane + pixel] = f32::from(bytes[channel]) / 255.0;
+        }
+    }
+    let inputs = [(TensorName::Input, planes), (TensorName::Weight, render_loop::weight())].into();
+    let want = reference::run(&problem, &inputs).expect("valid").output;
+    assert_eq!(frame.shown.len(), 4 * plane);
+    for (pixel, bytes) in frame.shown.chunks_exact(4).enumerate() {
+        for channel in 0..3 {
+            let want = want[channel * plane + pixel].clamp(0.0, 1.0) * 255.0;
+            // Rounded to the nearest of 256 levels, as Vulkan and Direct3D ask of a conversion: within 0.6 of one.
+            assert!((f64::from(bytes[channel]) - want).abs() <= 0.6, "pixel {pixel}, channel {channel}: {bytes:?}");
+        }
+    }
+    // The scene moves, and the filter does something.
+    assert_ne!(frame.scene, frame.shown);
+    assert_ne!(frame.scene, render_loop::run([width as u32, height as u32], &[0.0]).expect("an adapter").scene);
+}
+
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+#[test]
+fn an_engines_own_vulkan_device_computes_what_the_reference_does() {
+    if !Gpu::adapters().iter().any(|adapter| adapter.backend == wgpu::Backend::Vulkan) {
+        eprintln!("NOT TESTED: there is no Vulkan device");
+        return;
+    }
+    let engine = foreign_vulkan::engine::Engine::new().expect("a Vulkan device");
+    let opened = engine.open().expect("a device");
+    for (name, problem) in zoo() {
+        let geometry = Geometry::new(&problem).expect("valid");
+        if geometry.tensors().iter().filter(|spec| spec.access == Access::Write).count() > 1 {
+            continue;
+        }
+        let inputs = random(&problem, 8);
+        let want = reference::run(&problem, &inputs).expect("valid");
+        let got = opened.run(&problem, &inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(got.len(), want.output.len(), "{name}");
+        for (i, (&got, &value)) in got.iter().zip(&want.output).enumerate() {
+            assert!((f64::from(got) - value).abs() <= want.tolerance(i), "{name}: output {i} is {got}, want {value}");
+        }
+    }
+    assert_eq!(opened.close(), 2, "wgpu must have let the instance and the device go");
 }
 
 #[test]

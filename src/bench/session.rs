@@ -36,6 +36,11 @@ impl Expected {
         Ok(Expected { outcomes: stored.collect() })
     }
 
+    /// What must come of every tensor that is written, a backward pass's by the names of the gradients.
+    pub fn outcomes(&self) -> &BTreeMap<TensorName, Outcome> {
+        &self.outcomes
+    }
+
     /// Largest error over its tolerance: up to 1 is right. Infinite where a value or a position is missing, is no
     /// number, or is inexact and must not be.
     pub fn worst_error(&self, outputs: &Outputs) -> f64 {
@@ -48,7 +53,8 @@ impl Expected {
     }
 }
 
-fn worst(expected: &Outcome, got: &[f32], algorithm: Algorithm) -> f64 {
+/// Largest error of a tensor over its tolerance.
+pub(super) fn worst(expected: &Outcome, got: &[f32], algorithm: Algorithm) -> f64 {
     // Two factors of 11 bits err by 2^-10 of their product, and an activation multiplies that by 3/2 at most.
     let of_products = if algorithm.accuracy() == Accuracy::Half { 1.5 / 1024.0 } else { 0.0 };
     if got.len() != expected.output.len() {

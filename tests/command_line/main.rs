@@ -3,10 +3,12 @@
 mod bench;
 mod cases;
 mod deform;
+mod diff;
 mod export;
 mod hostile;
 mod operations;
 mod pages;
+mod python;
 mod report;
 mod support;
 mod tools;

@@ -15,7 +15,7 @@ fn help_of_every_command_has_examples() {
     }
     let ranked = ["conv", "conv-transpose", "max-pool", "avg-pool", "lp-pool", "global-max-pool", "im2col", "col2im"];
     let ranked = ranked.into_iter().flat_map(|stem| (1..=3).map(move |rank| format!("{stem}{rank}d")));
-    let others = "run check devices explain bench deform-conv2d locally-connected2d spatial-separable-conv2d \
+    let others = "run check devices explain bench diff deform-conv2d locally-connected2d spatial-separable-conv2d \
                   depthwise-separable-conv2d depth-to-space space-to-depth";
     for command in ranked.chain(others.split_whitespace().map(Into::into)) {
         let help = sandbox.ok(&format!("{command} --help")).stdout;

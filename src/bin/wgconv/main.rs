@@ -9,6 +9,7 @@ mod compare;
 mod console;
 mod deform;
 mod devices;
+mod diff;
 mod explain;
 mod export;
 mod failure;
@@ -59,6 +60,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Read records of bench: tables, plots on a page, comparison with a baseline
     Report(report::ReportArgs),
+    /// Compute the same on every adapter and say where results differ
+    Diff(diff::DiffArgs),
     /// Time the algorithms of layers and remember the fastest
     Tune(tune::TuneArgs),
     /// Say what a problem costs and how it would be computed
@@ -112,6 +115,7 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Bench(args) => bench::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Report(args) => report::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Deform(args) => deform::run(args),
         // Their attributes are not in the derived arguments.
         Command::Explain(args) => explain::run(args, matches.subcommand_matches("explain").unwrap_or(matches)),

@@ -151,9 +151,23 @@ impl Selection {
 
 /// Every layer of the suites of a name, the large ones too.
 pub fn every_layer(suite: &str) -> Result<Vec<Layer>> {
+    ready(&suite::named(suite)?, |_| true)
+}
+
+/// Likewise without those that are too much for a software rasteriser.
+pub fn small_layers(suite: &str) -> Result<Vec<Layer>> {
+    ready(&suite::named(suite)?, |layer| !layer.large)
+}
+
+/// The layers of a suite that the program has as text.
+pub fn layers_of(suite: &str) -> Result<Vec<Layer>> {
+    ready(&[suite::parse(suite)?], |_| true)
+}
+
+fn ready(suites: &[Suite], keeps: impl Fn(&suite::Layer) -> bool) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
-    for suite in suite::named(suite)? {
-        for layer in &suite.layers {
+    for suite in suites {
+        for layer in suite.layers.iter().filter(|layer| keeps(layer)) {
             let geometry = layer.geometry(Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
             layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
         }

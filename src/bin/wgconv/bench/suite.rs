@@ -200,11 +200,13 @@ impl Suite {
 
 /// The built-in suites.
 pub fn all() -> Result<Vec<Suite>> {
-    let parse = |text: &&str| {
-        serde_json::from_str(text)
-            .map_err(|error| Failure::from(Error::invalid("suite", "a built-in file", error.to_string())))
-    };
-    FILES.iter().map(parse).collect()
+    FILES.iter().map(|text| parse(text)).collect()
+}
+
+/// A built-in suite.
+pub fn parse(text: &str) -> Result<Suite> {
+    serde_json::from_str(text)
+        .map_err(|error| Failure::from(Error::invalid("suite", "a built-in file", error.to_string())))
 }
 
 /// Most input elements of a layer; together they take a GiB.

@@ -1,7 +1,7 @@
 //! `wgconv report`: what records say, to read and to compare.
 
 mod csv;
-mod html;
+pub mod html;
 mod json;
 mod load;
 mod remarks;
@@ -15,6 +15,7 @@ use wgconv::bench::{Change, Comparison, Device, Pass, Record, Row, Verdict, comp
 
 use crate::bench::{known_operation, passes};
 use crate::console::say_json;
+use crate::diff;
 use crate::failure::{Failure, Result};
 use crate::files;
 
@@ -26,6 +27,7 @@ Examples:
   wgconv report before.json after.json               what became faster, slower, broken
   wgconv report main.json mine.json --fail-on-slower --html change.html
   wgconv report vulkan.json gl.json --csv rows.csv   every row of both, for a spreadsheet
+  wgconv report here.json there.json                 files of `wgconv diff --out`: where their results differ
 
 The first record is the baseline that every other one is compared with. A row is slower or faster where its median \
 moved by more than --threshold beyond the median of what the peaks of the same adapter moved, and the spreads \
@@ -41,7 +43,7 @@ intensity, bound_side, bound_limit_ms, bound_fraction, error_over_tolerance, mac
 workspace_bytes, dispatches, plan_cold_ms, plan_cached_ms, plan_ms, first_run_ms, bind_us, encode_us, clock, repeats, \
 buffer_sets, and against the baseline verdict, ratio, threshold. Exit code 1 is that of --fail-on-slower.")]
 pub struct ReportArgs {
-    /// Records that `wgconv bench --out` wrote; the first is the baseline of the others
+    /// Records that `wgconv bench --out` wrote, the first the baseline of the others; or results of `wgconv diff --out`
     #[arg(value_name = "FILE.json", required = true)]
     records: Vec<PathBuf>,
     /// Write a page for a browser
@@ -73,6 +75,30 @@ pub struct ReportArgs {
     json: bool,
 }
 
+impl ReportArgs {
+    /// The report of results instead of times.
+    fn differences(&self, results: usize) -> Result<()> {
+        if results < self.records.len() {
+            return Err(Failure::invalid("FILE.json: some are of `wgconv bench`, others of `wgconv diff`"));
+        }
+        let of_times = [
+            ("--csv", self.csv.is_some()),
+            ("--threshold", self.threshold.is_some()),
+            ("--fail-on-slower", self.fail_on_slower),
+            ("--suite", !self.suite.is_empty()),
+            ("--layer", self.layer.is_some()),
+            ("--operation", !self.operation.is_empty()),
+            ("--pass", !self.pass.is_empty()),
+        ];
+        if let Some((option, _)) = of_times.iter().find(|(_, given)| *given) {
+            return Err(Failure::invalid(format!(
+                "{option}: results of `wgconv diff` have no times that it could apply to"
+            )));
+        }
+        diff::report(&self.records, self.html.as_deref(), self.json)
+    }
+}
+
 fn threshold(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(fraction) if fraction.is_finite() && fraction > 0.0 => Ok(fraction),
@@ -101,6 +127,10 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         return Err(Failure::invalid("--fail-on-slower = true: it needs a second record to compare with the first"));
     }
     check_targets(args)?;
+    let results = args.records.iter().filter(|path| diff::is_results(path)).count();
+    if results > 0 {
+        return args.differences(results);
+    }
     let filter = Filter::new(args)?;
     let mut sources = Vec::new();
     for path in &args.records {
@@ -292,7 +322,7 @@ fn counts(comparison: &Comparison) -> Vec<(Verdict, usize)> {
 }
 
 /// Four significant digits, and every digit before the point: `0.01234`, `1.234`, `123.4`, `12345`.
-fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
@@ -306,7 +336,7 @@ fn ratio(value: f64) -> String {
 }
 
 /// An error over its tolerance: `0.1234`, `1.23e-7`.
-fn error(value: f64) -> String {
+pub fn error(value: f64) -> String {
     if value == 0.0 || value >= 1e-3 { figure(value) } else { format!("{value:.2e}") }
 }
 

@@ -10,7 +10,7 @@ use super::{Report, Source, figure, remarks, terminal};
 use crate::failure::{Failure, Result};
 
 const PAGE: &str = include_str!("../report.html");
-const STYLE: &str = include_str!("../report.css");
+pub const STYLE: &str = include_str!("../report.css");
 const SCRIPT: &str = include_str!("../report.js");
 const PLOTS: &str = include_str!("../plots.js");
 
@@ -27,7 +27,7 @@ struct Series<'a> {
 /// Colours before they repeat, as the style sheet has them.
 const COLOURS: usize = 8;
 
-pub fn page(report: &Report) -> Result<String> {
+pub(super) fn page(report: &Report) -> Result<String> {
     let series = series(report);
     let names: Vec<&str> = report.sources.iter().map(|source| source.name.as_str()).collect();
     let title = format!("wgconv report: {}", names.join(", "));
@@ -63,7 +63,7 @@ pub fn page(report: &Report) -> Result<String> {
 }
 
 /// Replaces every `{{name}}` of the template once, so that nothing in a value is taken for a name.
-fn fill(template: &str, parts: &[(&str, String)]) -> String {
+pub fn fill(template: &str, parts: &[(&str, String)]) -> String {
     let mut pieces = template.split("{{");
     let mut page = pieces.next().unwrap_or_default().to_string();
     for piece in pieces {
@@ -76,7 +76,7 @@ fn fill(template: &str, parts: &[(&str, String)]) -> String {
 }
 
 /// Text for an element or a quoted attribute.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
