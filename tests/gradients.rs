@@ -258,10 +258,12 @@ fn repeats_are_bit_identical() {
                     outputs.gradients.into_values().flatten().map(f32::to_bits).collect::<Vec<_>>()
                 };
                 let first = bits();
-                for _ in 1..100 {
+                // What the device would use itself a hundred times, the other classes' kernels ten.
+                let repeats = if context.capabilities() == gpu.capabilities() { 100 } else { 10 };
+                for _ in 1..repeats {
                     assert!(first == bits(), "{name} by {algorithm} differs between runs");
                 }
-                println!("{name} by {algorithm}: {} bits, a hundred times the same", 32 * first.len());
+                println!("{name} by {algorithm}: {} bits, {repeats} times the same", 32 * first.len());
             }
         }
         println!("every gradient by every algorithm of {}", context.capabilities());
