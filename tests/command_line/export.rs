@@ -32,7 +32,7 @@ fn one_export_is_a_folder_with_a_manifest() {
     assert_eq!(manifest["schema"], "wgconv-export/1");
     assert_eq!((&manifest["operation"], &manifest["algorithm"]), (&json!("conv2d"), &json!("im2col-gemm")));
     let mut files = vec!["conv2d.h", "manifest.json"];
-    for shader in ["gemm_tiled", "im2col"] {
+    for shader in ["conv_implicit_gemm", "im2col"] {
         for extension in ["comp", "es.comp", "hlsl", "metal", "spv", "wgsl"] {
             files.push(Box::leak(format!("{shader}.{extension}").into_boxed_str()));
         }
