@@ -21,6 +21,8 @@ use wgconv::{
 /// Beyond this a problem goes through geometry and choose only.
 const MOST_BYTES: u64 = 1 << 18;
 const MOST_MACS: u64 = 1 << 20;
+/// A software rasteriser compiles some of them for seconds: from here on geometry and choice alone are judged.
+const MOST_PIPELINES: usize = 400;
 
 #[test]
 fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
@@ -45,6 +47,10 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
             };
             if geometry.min_bytes(Storage::F32) > MOST_BYTES || geometry.macs() + geometry.sampling_macs() > MOST_MACS {
                 count("beyond the size that is computed".into());
+                continue;
+            }
+            if context.pipeline_count() >= MOST_PIPELINES {
+                count("beyond the pipelines that are compiled".into());
                 continue;
             }
             let inputs = random(&problem, geometry.min_bytes(Storage::F32));
