@@ -129,8 +129,7 @@ fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2
 // Column k of the weight's matrix, at four rows a quarter of the tile apart.
 fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     let n_rows = params.c_out / params.groups;
-    let last = n_rows - 1u;
-    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let rows = rows_at(row, n_rows);
     let inside = k < tile.k_end;
     let at = (tile.group * n_rows + rows) * n_products() + select(0u, k, inside);
     let weights = vec4<f32>(load_weight(at.x), load_weight(at.y), load_weight(at.z), load_weight(at.w));

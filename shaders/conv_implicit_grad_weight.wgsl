@@ -81,8 +81,7 @@ fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2
 // The gradients at a position, of four output channels a quarter of the tile apart.
 fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     let n_rows = params.c_out / params.groups;
-    let last = n_rows - 1u;
-    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let rows = rows_at(row, n_rows);
     let inside = k < tile.k_end;
     let start = view_index(params.grad_output, place.outer, tile.group * n_rows, place.inner);
     let ix = select(vec4<u32>(), start + rows * params.grad_output.c, inside);

@@ -122,8 +122,7 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     if FLIP_KERNEL {
         tap = n_taps - 1u - tap;
     }
-    let last = n_rows - 1u;
-    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let rows = rows_at(row, n_rows);
     let ci = tile.group * (params.c_in / params.groups) + place.outer;
     let inside = k < tile.k_end;
     let ix = select(vec4<u32>(), (ci * n_rows + rows) * n_taps + tap, inside);

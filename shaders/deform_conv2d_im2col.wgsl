@@ -34,15 +34,11 @@ fn main(
         return;
     }
     let o = unravel(position, params.output_size);
-    let grid_y = i32(o.y * params.stride.y + tap / params.kernel_size.z * params.dilation.y) - i32(params.pad_begin.y);
-    let grid_x = i32(o.z * params.stride.z + tap % params.kernel_size.z * params.dilation.z) - i32(params.pad_begin.z);
-    let offset_tap = offset_group * n_taps + tap;
-    let y = f32(grid_y) + load_offset(view_index(params.offset, n, offset_tap * 2u, o));
-    let x = f32(grid_x) + load_offset(view_index(params.offset, n, offset_tap * 2u + 1u, o));
-    let taps = bilinear_taps(y, x, params.input_size.y, params.input_size.z);
+    let at = sampling_point(n, offset_group, tap, o);
+    let taps = bilinear_taps(at.x, at.y, params.input_size.y, params.input_size.z);
     var modulation = 1.0;
     if HAS_MASK {
-        modulation = load_mask(view_index(params.mask, n, offset_tap, o));
+        modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
     }
     let begin = offset_group * channels + part * CHANNELS;
     let end = min(begin + min(CHANNELS, channels), (offset_group + 1u) * channels);

@@ -57,8 +57,7 @@ fn fetch_columns(tile: Tile, k: u32, place: Place, c_0: Column, c_1: Column, c_2
 
 // Column k of a, at four rows a quarter of the tile apart.
 fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
-    let last = params.m - 1u;
-    let rows = min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(last));
+    let rows = rows_at(row, params.m);
     let inside = k < tile.k_end;
     let start = params.a_base + tile.part.x * params.a_batch + tile.group * params.a_group;
     let at = start + place.outer * params.a_run + place.inner.z * params.a_column;

@@ -81,6 +81,11 @@ fn advance(place: Place, step: Place, extents: vec3<u32>) -> Place {
     return Place(outer, inner);
 }
 
+// Four rows a quarter of the tile apart; in place of those beyond the last of `n_rows`, the last.
+fn rows_at(row: u32, n_rows: u32) -> vec4<u32> {
+    return min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(n_rows - 1u));
+}
+
 // The 8 x 8 sums of an invocation.
 struct Sums {
     row_0_low: vec4<f32>,

@@ -9,7 +9,7 @@ use crate::geometry::Window;
 
 kernel!(
     "deform_conv2d_im2col", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLING_POINT, SAMPLE_PLANE],
     read: ["input", "offset", "mask"],
     write: ["output"],
     constants: ["WORKGROUP", "HAS_MASK", "CHANNELS"],
