@@ -11,7 +11,7 @@ use crate::gpu::{broadcast_tile, implicit_gemm_cut, winograd_tiles, workgroup_al
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
     match caps.class {
         KernelClass::Cpu => rasteriser::conv(w, algorithm, options),
-        KernelClass::Gpu => gpu::conv(w, algorithm, options),
+        KernelClass::Gpu => gpu::conv(w, algorithm, caps.max_invocations_per_workgroup, options),
     }
 }
 
@@ -91,21 +91,18 @@ mod gpu {
     const BYTE: f64 = 14.0;
     /// Blocks of Winograd's tiles that fill a device.
     const FULL: f64 = 128.0;
-    /// Invocations of a workgroup that every device has.
-    const MAX_INVOCATIONS: u32 = 256;
 
     /// Of a multiply-add of `conv2d_winograd`, its transforms and what it waits for: measured on an H200 against tiles of the
     /// implicit GEMM (docs/performance.md).
     const TRANSFORMED: f64 = 5.2;
 
-    /// Of products of `rows` x `columns` sums of `length`.
-    fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
-        2.0 * tile_shape(count, rows, columns, MAX_INVOCATIONS).time(count, rows, columns, length)
-    }
-
-    pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
+    pub fn conv(w: &Window, algorithm: Algorithm, max_invocations: u32, options: &Options) -> Option<f64> {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let columns = w.batch * w.output_len();
+        // Of so many products of rows x columns sums.
+        let product = |count: usize, rows: usize, columns: usize, length: usize| {
+            2.0 * tile_shape(count, rows, columns, max_invocations).time(count, rows, columns, length)
+        };
         if let Some(tile) = winograd_tile(algorithm) {
             let (points, n_tiles) = ((tile as usize + 2).pow(2), winograd_tiles(w, tile));
             let filters = if options.pack_weights { 0 } else { 2 * points * w.c_out * c_in };
@@ -121,7 +118,7 @@ mod gpu {
         }
         match algorithm {
             Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
-            Algorithm::SplitKGemm | Algorithm::PointwiseGemm => Some(2.0 * implicit_gemm_cut(w, MAX_INVOCATIONS).time),
+            Algorithm::SplitKGemm | Algorithm::PointwiseGemm => Some(2.0 * implicit_gemm_cut(w, max_invocations).time),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;
                 Some(4.0 * moved as f64 * BYTE + product(w.groups, c_out, columns, c_in * taps))
