@@ -22,10 +22,10 @@ use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
 pub use machine::Load;
-pub use selection::{Layer, Selection, passes};
+pub use selection::{Layer, LayerFilter, Selection, passes};
 pub use selection::{every_layer, layers_of, small_layers};
 use suite::Suite;
-pub use suite::{data, expect_memory, known_operation, layer};
+pub use suite::{data, expect_memory, layer};
 pub use table::{say_devices, say_rows};
 
 #[derive(Debug, Args)]

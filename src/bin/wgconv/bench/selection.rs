@@ -1,5 +1,7 @@
 //! What to measure and where: the arguments that `bench` and `tune` share.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use wgconv::Geometry;
 use wgconv::bench::Pass;
@@ -8,17 +10,45 @@ use super::suite::{self, Batch, Suite};
 use crate::backend::{self, Adapter, Backend, Wanted};
 use crate::failure::{Failure, Result};
 
+/// Which layers of those that there are: the arguments that everything with layers shares.
+#[derive(Debug, Args)]
+pub struct LayerFilter {
+    /// Only layers with this in suite/name
+    #[arg(long, value_name = "TEXT")]
+    pub layer: Option<String>,
+    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub operation: Vec<String>,
+}
+
+impl LayerFilter {
+    /// The operations by the names that problems have; none stand for all.
+    pub fn operations(&self) -> Result<BTreeSet<String>> {
+        let operations: BTreeSet<String> =
+            self.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
+        operations.iter().try_for_each(|operation| suite::known_operation(operation))?;
+        Ok(operations)
+    }
+
+    /// Whether it takes a layer of such a name.
+    pub fn names(&self, suite: &str, layer: &str) -> bool {
+        let full = format!("{suite}/{layer}").to_lowercase();
+        self.layer.as_ref().is_none_or(|text| full.contains(&text.to_lowercase()))
+    }
+
+    /// What names are to contain.
+    pub fn text(&self) -> &str {
+        self.layer.as_deref().unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Selection {
     /// all, some of those that `wgconv bench --list` names, or .json files
     #[arg(long, value_name = "NAME", default_value = "all", value_delimiter = ',')]
     suite: Vec<String>,
-    /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
-    layer: Option<String>,
-    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    operation: Vec<String>,
+    #[command(flatten)]
+    filter: LayerFilter,
     /// forward, backward (every gradient in one plan), grad_input, grad_weight and so on, or all
     #[arg(long, value_name = "PASS", default_value = "forward,backward", value_delimiter = ',')]
     pass: Vec<String>,
@@ -66,19 +96,14 @@ impl Selection {
         for name in &self.suite {
             suites.extend(suite::named(name)?);
         }
-        let wanted = self.layer.as_ref().map(|text| text.to_lowercase());
-        let operations: Vec<String> = self.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
-        for operation in &operations {
-            suite::known_operation(operation)?;
-        }
+        let operations = self.filter.operations()?;
         for suite in &mut suites {
             let name = suite.name.clone();
             let mut kept = Vec::new();
             for layer in std::mem::take(&mut suite.layers) {
-                let full = format!("{name}/{}", layer.name).to_lowercase();
                 let of_operation = operations.is_empty() || operations.contains(&layer.operation()?);
                 let of_size = self.large || everything || !layer.large;
-                if of_operation && of_size && wanted.as_ref().is_none_or(|text| full.contains(text)) {
+                if of_operation && of_size && self.filter.names(&name, &layer.name) {
                     kept.push(layer);
                 }
             }
@@ -87,7 +112,7 @@ impl Selection {
         suites.retain(|suite| !suite.layers.is_empty());
         if suites.is_empty() {
             let hint = if self.large { "" } else { " (large ones are left out without --large)" };
-            let text = self.layer.as_deref().unwrap_or_default();
+            let text = self.filter.text();
             return Err(Failure::invalid(format!("--layer = {text}: no layer has this in its name{hint}")));
         }
         Ok(suites)

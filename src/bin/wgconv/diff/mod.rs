@@ -47,12 +47,8 @@ pub struct DiffArgs {
     /// Layers of these suites that `wgconv bench --list` names, or of .json files, instead of the built-in spread
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     suite: Vec<String>,
-    /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
-    layer: Option<String>,
-    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    operation: Vec<String>,
+    #[command(flatten)]
+    filter: bench::LayerFilter,
     /// forward, backward (every gradient in one plan), grad_input, grad_weight and so on, or all
     #[arg(long, value_name = "PASS", default_value = "forward,backward", value_delimiter = ',')]
     pass: Vec<String>,
@@ -178,15 +174,10 @@ fn check_targets(args: &DiffArgs) -> Result<()> {
 impl DiffArgs {
     /// What the arguments name; every problem is judged before the first one is computed.
     fn works(&self) -> Result<Vec<Work>> {
-        let operations: BTreeSet<String> =
-            self.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
-        operations.iter().try_for_each(|operation| bench::known_operation(operation))?;
-        let wanted = self.layer.as_ref().map(|text| text.to_lowercase());
+        let operations = self.filter.operations()?;
         let passes = bench::passes(&self.pass)?;
         let keeps = |suite: &str, layer: &str, problem: &Problem| {
-            let full = format!("{suite}/{layer}").to_lowercase();
-            (operations.is_empty() || operations.contains(&problem.op_name()))
-                && wanted.as_ref().is_none_or(|text| full.contains(text))
+            (operations.is_empty() || operations.contains(&problem.op_name())) && self.filter.names(suite, layer)
         };
         let mut works = Vec::new();
         if self.cases.is_empty() {
@@ -226,7 +217,7 @@ impl DiffArgs {
             }
         }
         if works.is_empty() {
-            let text = self.layer.as_deref().unwrap_or_default();
+            let text = self.filter.text();
             return Err(Failure::invalid(format!("--layer = {text}, --operation, --pass: nothing is left to compute")));
         }
         let mut names = BTreeSet::new();

@@ -7,13 +7,13 @@ mod load;
 mod remarks;
 mod terminal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use wgconv::bench::{Change, Comparison, Device, Pass, Record, Row, Verdict, compare};
 
-use crate::bench::{known_operation, passes};
+use crate::bench::{LayerFilter, passes};
 use crate::console::say_json;
 use crate::diff;
 use crate::failure::{Failure, Result};
@@ -61,12 +61,8 @@ pub struct ReportArgs {
     /// Only rows of these suites
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     suite: Vec<String>,
-    /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
-    layer: Option<String>,
-    /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    operation: Vec<String>,
+    #[command(flatten)]
+    filter: LayerFilter,
     /// Only forward, backward, grad_input, grad_weight and so on
     #[arg(long, value_name = "PASS", value_delimiter = ',')]
     pass: Vec<String>,
@@ -86,8 +82,8 @@ impl ReportArgs {
             ("--threshold", self.threshold.is_some()),
             ("--fail-on-slower", self.fail_on_slower),
             ("--suite", !self.suite.is_empty()),
-            ("--layer", self.layer.is_some()),
-            ("--operation", !self.operation.is_empty()),
+            ("--layer", self.filter.layer.is_some()),
+            ("--operation", !self.filter.operation.is_empty()),
             ("--pass", !self.pass.is_empty()),
         ];
         if let Some((option, _)) = of_times.iter().find(|(_, given)| *given) {
@@ -206,28 +202,24 @@ fn judge(report: &Report) -> Result<()> {
 /// Which rows are looked at.
 struct Filter<'a> {
     args: &'a ReportArgs,
-    layer: Option<String>,
-    operations: Vec<String>,
+    operations: BTreeSet<String>,
     passes: Vec<Pass>,
 }
 
 impl<'a> Filter<'a> {
     fn new(args: &'a ReportArgs) -> Result<Self> {
-        let operations: Vec<String> = args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect();
-        operations.iter().try_for_each(|operation| known_operation(operation))?;
-        let layer = args.layer.as_ref().map(|text| text.to_lowercase());
-        Ok(Filter { args, layer, operations, passes: passes(&args.pass)? })
+        Ok(Filter { args, operations: args.filter.operations()?, passes: passes(&args.pass)? })
     }
 
     fn is_set(&self) -> bool {
-        let Filter { args, layer, operations, passes } = self;
-        !(args.suite.is_empty() && layer.is_none() && operations.is_empty() && passes.is_empty())
+        let Filter { args, operations, passes } = self;
+        !(args.suite.is_empty() && args.filter.layer.is_none() && operations.is_empty() && passes.is_empty())
     }
 
     fn keeps(&self, row: &Row) -> bool {
-        let Filter { args, layer, operations, passes } = self;
+        let Filter { args, operations, passes } = self;
         (args.suite.is_empty() || args.suite.contains(&row.suite))
-            && layer.as_ref().is_none_or(|text| row.full_name().to_lowercase().contains(text))
+            && args.filter.names(&row.suite, &row.layer)
             && (operations.is_empty() || operations.contains(&row.operation))
             && (passes.is_empty() || passes.contains(&row.pass))
     }
@@ -236,10 +228,10 @@ impl<'a> Filter<'a> {
 impl std::fmt::Display for Filter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let args = self.args;
-        let lists = [("--suite", &args.suite), ("--operation", &args.operation), ("--pass", &args.pass)];
+        let lists = [("--suite", &args.suite), ("--operation", &args.filter.operation), ("--pass", &args.pass)];
         let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
         let mut said: Vec<String> = lists.map(|(option, names)| format!("{option} = {}", names.join(","))).collect();
-        said.extend(args.layer.iter().map(|text| format!("--layer = {text}")));
+        said.extend(args.filter.layer.iter().map(|text| format!("--layer = {text}")));
         f.write_str(&said.join(", "))
     }
 }
