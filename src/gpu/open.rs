@@ -392,7 +392,8 @@ impl Gpu {
         Ok(outputs)
     }
 
-    /// Copies a buffer to the host. Blocks: not in browsers.
+    /// Copies a buffer to the host as words of 32 bits, through a staging buffer of its size; [`Error::Device`] where there is no
+    /// memory for it or the device is lost. Blocks: not in browsers.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_back(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>> {
         pollster::block_on(self.read_back_async(buffer))
