@@ -478,8 +478,13 @@ fn an_algorithm_that_is_many_times_slower_is_dropped_early() {
     let tuned = Tuner::in_memory().tune(&gpu, &problem, &Options::default(), &settings).unwrap();
     let (timed, dropped): (Vec<_>, Vec<_>) =
         tuned.timings.iter().partition(|timing| matches!(timing.outcome, Outcome::Timed { .. }));
-    assert_eq!(timed.len(), 1, "{tuned:?}");
-    assert_eq!(timed[0].algorithm, tuned.algorithm);
-    assert!(!dropped.is_empty() && dropped.iter().all(|timing| matches!(timing.outcome, Outcome::Slow { .. })));
+    // But never one that was faster once than the best is now: a machine that slows down takes nothing away.
+    let best_ms = tuned.ms_of(tuned.algorithm).expect("the winner was timed");
+    assert!(timed.iter().any(|timing| timing.algorithm == tuned.algorithm), "{tuned:?}");
+    assert!(!dropped.is_empty(), "{tuned:?}");
+    for timing in &dropped {
+        let Outcome::Slow { once_ms } = timing.outcome else { panic!("{tuned:?}") };
+        assert!(once_ms > best_ms, "{tuned:?}");
+    }
     assert!(tuned.ms_of(dropped[0].algorithm).is_some() && tuned.heuristic_over_best().is_some());
 }
