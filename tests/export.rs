@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use common::{classes, layouts, open, random, relaxed, zoo};
 use raw_vulkan::{Vulkan, compare, load};
 use wgconv::export::{
-    BindingAccess, Bundle, Feature, Language, MANIFEST, Manifest, SCHEMA, Settings, Shader, export, write_folder,
+    BindingAccess, Bundle, Feature, Language, MANIFEST, Manifest, Range, SCHEMA, Settings, Shader, export, write_folder,
 };
 use wgconv::gpu::catalog::{Element, kernels};
 use wgconv::gpu::{Plan, lower_in_parts};
@@ -164,6 +164,14 @@ fn manifests_survive_json_and_hold_together() {
                 let held = memories[&*range.memory];
                 assert!(range.offset + range.bytes <= held, "{}: {range:?} of {held}", shader.name);
                 assert_eq!(range.offset % u64::from(manifest.requirements.storage_alignment), 0);
+            }
+            // WebGPU refuses writable bindings that share bytes, also of what is not touched.
+            for (i, range) in step.bindings.iter().enumerate().filter(|(_, range)| range.memory == "unused") {
+                let apart = |other: &Range| {
+                    other.offset + other.bytes <= range.offset || range.offset + range.bytes <= other.offset
+                };
+                let others = step.bindings[i + 1..].iter().filter(|other| other.memory == "unused");
+                assert!(others.into_iter().all(apart), "{}: {range:?}", shader.name);
             }
         }
     }

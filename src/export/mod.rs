@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::catalog::{self, Variant};
 use crate::gpu::program::{Dispatch, Program};
-use crate::gpu::steps::{Memory, Placement, Run, Span, UNUSED_BYTES, runs};
+use crate::gpu::steps::{Memory, Placement, Run, Span, runs};
 use crate::gpu::{Lowered, iterations, lower_in_parts};
 use crate::problem::Problem;
 use crate::tensor::{ElementType, Storage, buffer_bytes};
@@ -262,7 +262,9 @@ impl Writer<'_> {
     fn manifest(&mut self, lowered: &Lowered, choice: Choice, packing: Vec<Step>, steps: Vec<Step>) -> Manifest {
         let Placement { geometry, options, .. } = self.placement;
         let algorithm = choice.algorithm;
-        let touches_unused = packing.iter().chain(&steps).flat_map(|step| &step.bindings).any(|b| b.memory == UNUSED);
+        let ranges = packing.iter().chain(&steps).flat_map(|step| &step.bindings);
+        let unused_bytes =
+            ranges.filter(|range| range.memory == UNUSED).map(|range| range.offset + range.bytes).max().unwrap_or(0);
         let tensors: Vec<Tensor> = geometry
             .tensors()
             .iter()
@@ -313,7 +315,7 @@ impl Writer<'_> {
             tensors,
             workspace_bytes: lowered.workspace_bytes(),
             packed_bytes: lowered.whole.packed_bytes,
-            unused_bytes: if touches_unused { UNUSED_BYTES } else { 0 },
+            unused_bytes,
             blocks: std::mem::take(&mut self.blocks).into_values().collect(),
             shaders: std::mem::take(&mut self.shaders),
             packing,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::Pipeline;
 use super::plan::{Launch, Plan};
-use super::steps::{Memory, Placement, Span, UNUSED_BYTES, runs};
+use super::steps::{Memory, Placement, Span, runs};
 use crate::error::{Error, Result};
 use crate::tensor::{Access, TensorName, buffer_bytes};
 
@@ -293,12 +293,7 @@ impl Binder<'_> {
         };
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) }];
         for ((spec, span), binding) in kernel.bindings.iter().zip(&spans).zip(1..) {
-            let mut range = self.resource(span, spec.access)?;
-            if span.memory == Memory::Unused {
-                // Browsers refuse two writable bindings of the same bytes, untouched ones too.
-                range.offset = u64::from(binding) * UNUSED_BYTES;
-            }
-            let resource = wgpu::BindingResource::Buffer(range);
+            let resource = wgpu::BindingResource::Buffer(self.resource(span, spec.access)?);
             entries.push(wgpu::BindGroupEntry { binding, resource });
         }
         let bind_group = self.plan.context.device().create_bind_group(&wgpu::BindGroupDescriptor {

@@ -165,8 +165,8 @@ impl Context {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                // One slot for each binding of a kernel; the uniform's stays free.
-                size: UNUSED_BYTES * (MOST_BINDINGS + 1),
+                // Room for each binding of a kernel.
+                size: UNUSED_BYTES * MOST_BINDINGS,
                 usage: wgpu::BufferUsages::STORAGE,
                 mapped_at_creation: false,
             })

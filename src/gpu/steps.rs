@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::tensor::{Access, TensorName, buffer_bytes};
 
-/// Bytes of the stand-ins for tensors that a shader declares and a problem lacks: enough for any minimum binding size.
+/// Bytes that stand in for a tensor that a shader declares and a problem lacks: enough for any minimum binding size, and for
+/// the next one to be aligned.
 pub(crate) const UNUSED_BYTES: u64 = 256;
 
 /// What a binding lies in.
@@ -73,7 +74,7 @@ impl Placement<'_> {
         let mut spans = Vec::with_capacity(kernel.bindings.len());
         // What all images share is summed over the parts of the batch.
         let accumulates = |access, name: TensorName| first_image > 0 && access != Access::Read && !name.is_per_image();
-        for (spec, operand) in kernel.bindings.iter().zip(&dispatch.operands) {
+        for (binding, (spec, operand)) in (0..).zip(kernel.bindings.iter().zip(&dispatch.operands)) {
             spans.push(match *operand {
                 Operand::Tensor(name) => {
                     let (span, base) = self.tensor(name, images, first_image)?;
@@ -91,7 +92,8 @@ impl Placement<'_> {
                     Span { memory: Memory::Workspace, offset, bytes }
                 }
                 Operand::Packed { offset, bytes } => Span { memory: Memory::Packed, offset, bytes },
-                Operand::Unused => Span { memory: Memory::Unused, offset: 0, bytes: UNUSED_BYTES },
+                // Browsers refuse two writable bindings of the same bytes, untouched ones too.
+                Operand::Unused => Span { memory: Memory::Unused, offset: binding * UNUSED_BYTES, bytes: UNUSED_BYTES },
             });
         }
         Ok((spans, params))
