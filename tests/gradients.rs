@@ -9,11 +9,11 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Run, agrees, applicable, contexts, epilogues, integers, layouts, open, random, run_guarded, zoo};
-use wgconv::gpu::{Context, Gpu};
+use wgconv::gpu::{Bindings, Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
-    Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs, Options,
-    PoolMode, Problem, TensorName,
+    Access, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs,
+    Options, PoolMode, Problem, TensorName,
 };
 
 /// What the oracle says, by the name of the gradient.
@@ -232,6 +232,51 @@ fn a_split_batch_adds_up() {
     }
 }
 
+/// The bits of all gradients by each of so many runs, on gradients and a workspace that hold what the run before left.
+fn repeated(gpu: &Gpu, plan: &Plan, inputs: &Inputs, count: usize) -> Vec<Vec<u32>> {
+    const RUNS_OF_A_SUBMISSION: usize = 10;
+    let create = |words: usize, usage: wgpu::BufferUsages| {
+        gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: words as u64 * 4,
+            usage,
+            mapped_at_creation: false,
+        })
+    };
+    let specs = plan.geometry().tensors();
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+    let buffers: Vec<wgpu::Buffer> = specs.iter().map(|spec| create(spec.len(), usage)).collect();
+    let workspace = create((plan.workspace_size() as usize / 4).max(1), usage);
+    let mut bindings = Bindings::new().workspace(&workspace);
+    for (spec, buffer) in specs.iter().zip(&buffers) {
+        bindings = bindings.tensor(spec.name, buffer);
+        if let Some(data) = inputs.get(&spec.name) {
+            gpu.queue().write_buffer(buffer, 0, bytemuck::cast_slice(data));
+        }
+    }
+    let bound = plan.bind(&bindings).unwrap_or_else(|error| panic!("{error}"));
+
+    let written: Vec<_> = specs.iter().zip(&buffers).filter(|(spec, _)| spec.access == Access::Write).collect();
+    let words: usize = written.iter().map(|(spec, _)| spec.len()).sum();
+    let results = create(count * words, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+    let mut end = 0;
+    for first in (0..count).step_by(RUNS_OF_A_SUBMISSION) {
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for _ in first..count.min(first + RUNS_OF_A_SUBMISSION) {
+            bound.encode(&mut encoder);
+            for (_, buffer) in &written {
+                encoder.copy_buffer_to_buffer(buffer, 0, &results, end, buffer.size());
+                end += buffer.size();
+            }
+        }
+        gpu.queue().submit([encoder.finish()]);
+    }
+    results.map_async(wgpu::MapMode::Read, .., |outcome| outcome.expect("the results can be read"));
+    gpu.device().poll(wgpu::PollType::wait_indefinitely()).expect("the device finishes");
+    let bytes = results.get_mapped_range(..).expect("they are mapped");
+    bytemuck::cast_slice(&bytes).chunks_exact(words).map(<[u32]>::to_vec).collect()
+}
+
 #[test]
 fn repeats_are_bit_identical() {
     let gpu = open();
@@ -247,21 +292,18 @@ fn repeats_are_bit_identical() {
                 if algorithm == Algorithm::AtomicScatter {
                     continue;
                 }
-                let plan = wgconv::gpu::Plan::new(context, &problem, &Options::default().algorithm(algorithm));
+                let plan = Plan::new(context, &problem, &Options::default().algorithm(algorithm));
                 let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
                 // The classes share most kernels.
                 if !seen.insert((name, plan.kernels())) {
                     continue;
                 }
-                let bits = || {
-                    let outputs = gpu.run_plan(&plan, &inputs).unwrap_or_else(|error| panic!("{name}: {error}"));
-                    outputs.gradients.into_values().flatten().map(f32::to_bits).collect::<Vec<_>>()
-                };
-                let first = bits();
                 // What the device would use itself a hundred times, the other classes' kernels ten.
                 let repeats = if context.capabilities() == gpu.capabilities() { 100 } else { 10 };
-                for _ in 1..repeats {
-                    assert!(first == bits(), "{name} by {algorithm} differs between runs");
+                let results = repeated(&gpu, &plan, &inputs, repeats);
+                let first = &results[0];
+                for (i, other) in results.iter().enumerate() {
+                    assert!(first == other, "{name} by {algorithm}: run {i} differs from the first");
                 }
                 println!("{name} by {algorithm}: {} bits, {repeats} times the same", 32 * first.len());
             }
