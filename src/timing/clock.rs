@@ -105,7 +105,7 @@ impl<'a> Stopwatch<'a> {
     }
 
     /// Milliseconds of one compute pass. Submits, and waits for the device: not in browsers.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(all(feature = "bench", not(target_arch = "wasm32")))]
     pub fn time(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<f64> {
         pollster::block_on(self.time_async(record))
     }
