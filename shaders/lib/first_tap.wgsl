@@ -4,8 +4,11 @@
 
 fn first_tap(reach: i32, dilation: u32, stride: u32, step: u32, kernel: u32) -> u32 {
     let end = min(step, kernel);
+    // Without remainders of negative numbers, which GLSL leaves undefined.
+    let distance = u32(abs(reach)) % stride;
+    let wanted = select(distance, (stride - distance) % stride, reach < 0);
     var tap = 0u;
-    while tap < end && (reach - i32(tap * dilation)) % i32(stride) != 0 {
+    while tap < end && (tap * dilation) % stride != wanted {
         tap++;
     }
     return select(kernel, tap, tap < end);
