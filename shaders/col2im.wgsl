@@ -28,7 +28,7 @@ fn seen(anchor: i32, stride: u32, dilation: u32, tap_step: u32, kernel: u32) -> 
     if UNIT_STRIDE {
         return Seen(0u, anchor, i32(dilation));
     }
-    let first = first_tap(anchor, dilation, stride, tap_step, kernel);
+    let first = first_tap(u32(anchor), dilation, stride, tap_step, kernel);
     let window = (anchor - i32(min(first, kernel - 1u) * dilation)) / i32(stride);
     return Seen(first, window, i32(dilation / (stride / tap_step)));
 }

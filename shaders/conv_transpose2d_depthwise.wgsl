@@ -68,7 +68,7 @@ fn main(
     let kernel_w = params.kernel_size.z;
     let n_taps = kernel_h * kernel_w;
     let reach_y = i32(residue + params.pad_begin.y);
-    let first_y = first_tap(reach_y, params.dilation.y, stride.x, params.tap_step_h, kernel_h);
+    let first_y = first_tap(u32(reach_y), params.dilation.y, stride.x, params.tap_step_h, kernel_h);
     // Exact, where there is such a tap at all.
     let start_y = i32(first) + (reach_y - i32(first_y * params.dilation.y)) / i32(stride.x);
     // Input rows and columns between consecutive taps of a residue.
@@ -81,7 +81,7 @@ fn main(
             break;
         }
         let reach_x = i32(phase + params.pad_begin.z);
-        let first_x = first_tap(reach_x, params.dilation.z, stride.y, params.tap_step_w, kernel_w);
+        let first_x = first_tap(u32(reach_x), params.dilation.z, stride.y, params.tap_step_w, kernel_w);
         let start_x = i32(column) + (reach_x - i32(first_x * params.dilation.z)) / i32(stride.y);
         var sum = vec4<f32>();
         for (var m = 0u; m < channels; m++) {

@@ -235,18 +235,17 @@ fn a_split_batch_adds_up() {
 /// The bits of all gradients by each of so many runs, on gradients and a workspace that hold what the run before left.
 fn repeated(gpu: &Gpu, plan: &Plan, inputs: &Inputs, count: usize) -> Vec<Vec<u32>> {
     const RUNS_OF_A_SUBMISSION: usize = 10;
-    let create = |words: usize, usage: wgpu::BufferUsages| {
+    let create = |words: usize| {
         gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: words as u64 * 4,
-            usage,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         })
     };
     let specs = plan.geometry().tensors();
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-    let buffers: Vec<wgpu::Buffer> = specs.iter().map(|spec| create(spec.len(), usage)).collect();
-    let workspace = create((plan.workspace_size() as usize / 4).max(1), usage);
+    let buffers: Vec<wgpu::Buffer> = specs.iter().map(|spec| create(spec.len())).collect();
+    let workspace = create((plan.workspace_size() as usize / 4).max(1));
     let mut bindings = Bindings::new().workspace(&workspace);
     for (spec, buffer) in specs.iter().zip(&buffers) {
         bindings = bindings.tensor(spec.name, buffer);
@@ -258,7 +257,7 @@ fn repeated(gpu: &Gpu, plan: &Plan, inputs: &Inputs, count: usize) -> Vec<Vec<u3
 
     let written: Vec<_> = specs.iter().zip(&buffers).filter(|(spec, _)| spec.access == Access::Write).collect();
     let words: usize = written.iter().map(|(spec, _)| spec.len()).sum();
-    let results = create(count * words, wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+    let results = create(count * words);
     let mut end = 0;
     for first in (0..count).step_by(RUNS_OF_A_SUBMISSION) {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -271,10 +270,8 @@ fn repeated(gpu: &Gpu, plan: &Plan, inputs: &Inputs, count: usize) -> Vec<Vec<u3
         }
         gpu.queue().submit([encoder.finish()]);
     }
-    results.map_async(wgpu::MapMode::Read, .., |outcome| outcome.expect("the results can be read"));
-    gpu.device().poll(wgpu::PollType::wait_indefinitely()).expect("the device finishes");
-    let bytes = results.get_mapped_range(..).expect("they are mapped");
-    bytemuck::cast_slice(&bytes).chunks_exact(words).map(<[u32]>::to_vec).collect()
+    let results = gpu.read_back(&results).expect("the results can be read");
+    results.chunks_exact(words).map(<[u32]>::to_vec).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ fn tap_steps() -> vec3<u32> {
 
 // First taps of the phase of the outputs start + multiples of the stride; the kernel's extent where it has none.
 fn first_taps(start: vec3<u32>) -> vec3<u32> {
-    let phase = vec3<i32>((start + params.pad_begin) % params.stride);
+    let phase = (start + params.pad_begin) % params.stride;
     let kernel = params.kernel_size;
     return vec3<u32>(
         first_tap(phase.x, params.dilation.x, params.stride.x, params.tap_step_d, kernel.x),
