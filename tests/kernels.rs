@@ -441,6 +441,40 @@ fn the_large_gemm_tile_is_right() {
 }
 
 #[test]
+fn depthwise_rows_of_every_shape_are_exact() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    let stems = ["conv2d_depthwise_rows_vec4(", "conv2d_depthwise_rows("];
+    let mut walked = [0; 2];
+    for (i, pad) in (0..5).flat_map(|pad| (0..42).map(move |i| (i, pad))) {
+        let (kernel_w, stride_w, dilation_w) = (1 + i % 7, 1 + i / 7 % 2, 1 + i / 14);
+        // Round by round another kernel along y, another stride and another dilation.
+        let kernel_h = 1 + (i + pad) % 7;
+        let [stride_h, dilation_h] = [[1, 1], [2, 1], [1, 2], [2, 2], [1, 3]][(i + 2 * pad) % 5];
+        // Eight columns of the output, whatever the window; one or two fewer of a narrower image.
+        let Some(after) = ((kernel_w - 1) * dilation_w + 1).checked_sub(stride_w + pad) else { continue };
+        for narrower in [0, 2] {
+            let problem = Conv::new(1, 2, [23, 8 * stride_w - narrower], 4, [kernel_h, kernel_w]).groups(2);
+            let problem = problem.stride([stride_h, stride_w]).dilation([dilation_h, dilation_w]);
+            let problem = problem.padding([[kernel_w / 2, 9], [pad, after]]).flip_kernel(i % 3 == 0);
+            let problem: Problem = problem.bias(i % 2 == 0).into();
+            let name = format!("{problem:?}");
+            let inputs = integers(&problem, i as u64);
+            let want = reference::run(&problem, &inputs).expect("valid");
+            for context in &contexts {
+                let options = Options::default().algorithm(Algorithm::Depthwise);
+                let run = run_guarded(&gpu, context, &problem, &options, &inputs);
+                check(&name, &run, &want, true);
+                for (walked, stem) in walked.iter_mut().zip(stems) {
+                    *walked += usize::from(run.label.contains(stem));
+                }
+            }
+        }
+    }
+    assert!(walked.iter().all(|&walked| walked > 100), "{walked:?} of these shapes by {stems:?}");
+}
+
+#[test]
 fn every_tap_samples_its_own_point_for_its_own_channels() {
     let gpu = open();
     let contexts = contexts(&gpu);

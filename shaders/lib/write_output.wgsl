@@ -8,6 +8,12 @@ fn write_output(n: u32, co: u32, p: vec3<u32>, sum: f32) {
     if HAS_BIAS {
         value += load_bias(co);
     }
+    write_biased(n, co, p, value);
+}
+
+// What follows the bias.
+fn write_biased(n: u32, co: u32, p: vec3<u32>, biased: f32) {
+    var value = biased;
     if HAS_RESIDUAL {
         value += load_residual(view_index(params.residual, n, co, p));
     }

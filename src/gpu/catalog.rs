@@ -34,6 +34,7 @@ parts! {
     PADDING = "padding";
     ACTIVATION = "activation";
     WRITE_OUTPUT = "write_output";
+    WRITE_ROW = "write_row";
     WRITE_TILE = "write_tile";
     CLASSIFY = "classify";
     BILINEAR = "bilinear";
@@ -52,6 +53,7 @@ parts! {
     IMPLICIT_TILE = "implicit_tile";
     TAP_MASK = "tap_mask";
     GEMM_BROADCAST = "gemm_broadcast";
+    DEPTHWISE_ROWS = "depthwise_rows";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
     PHASE_TAPS = "phase_taps";
@@ -99,8 +101,8 @@ impl Uniform {
     }
 }
 
-/// How a binding holds the real numbers that a shader reads as f32 through `load_NAME(i)` and writes through
-/// `store_NAME(i, value)`, which the prelude defines.
+/// How a binding holds the real numbers that a shader reads as f32 through `load_NAME(i)`, or `component_NAME(i, k)` for one of a
+/// vec4, and writes through `store_NAME(i, value)`, which the prelude defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Element {
     /// As they are.
@@ -143,13 +145,13 @@ pub struct Kernel {
 /// No kernel binds more buffers than that.
 pub(crate) const MOST_BINDINGS: u64 = 15;
 
-/// Constants of the prelude that `shaders/lib/write_output.wgsl` wants, behind those of the kernel itself.
+/// Constants of the prelude that `shaders/lib/write_output.wgsl` and `write_row.wgsl` want, behind those of the kernel itself.
 pub const EPILOGUE_CONSTANTS: [&str; 4] = ["ACTIVATION", "HAS_BIAS", "HAS_RESIDUAL", "ACCUMULATES"];
 
 impl Kernel {
     /// Whether it ends with the epilogue.
     pub fn has_epilogue(&self) -> bool {
-        self.parts.contains(&part::WRITE_OUTPUT)
+        self.parts.contains(&part::WRITE_OUTPUT) || self.parts.contains(&part::WRITE_ROW)
     }
 
     /// Whether it multiplies cooperative matrices, which only Vulkan has.
@@ -159,7 +161,8 @@ impl Kernel {
 
     /// Whether it reads or writes a binding through the prelude's functions alone, so that any [`Element`] will do.
     pub fn is_accessed(&self, binding: &str) -> bool {
-        let names = |text: &str| ["load", "store"].iter().any(|verb| text.contains(&format!("{verb}_{binding}(")));
+        let names =
+            |text: &str| ["load", "component", "store"].iter().any(|verb| text.contains(&format!("{verb}_{binding}(")));
         names(self.source) || self.parts.iter().any(|part| names(part.source))
     }
 
@@ -300,6 +303,14 @@ fn accessors(name: &str, element: Element, text: &str) -> (String, String, Strin
         let load = load.replace("held", name);
         functions.push_str(&format!("fn load_{name}(i: u32) -> {value} {{ return {load}; }}\n"));
     }
+    if text.contains(&format!("component_{name}(")) {
+        let component = match element {
+            Element::F32 => format!("{name}[i][k]"),
+            Element::F16 => format!("f32({name}[i][k])"),
+            Element::F16Pair => format!("unpack2x16float({name}[i][k >> 1u] >> ((k & 1u) << 4u)).x"),
+        };
+        functions.push_str(&format!("fn component_{name}(i: u32, k: u32) -> f32 {{ return {component}; }}\n"));
+    }
     if text.contains(&format!("store_{name}(")) {
         functions.push_str(&format!("fn store_{name}(i: u32, value: {value}) {{ {name}[i] = {store}; }}\n"));
     }
@@ -316,6 +327,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &col2im::KERNEL,
         &conv2d_depthwise::KERNEL,
         &conv2d_depthwise_grad_weight::KERNEL,
+        &conv2d_depthwise_rows::KERNEL,
+        &conv2d_depthwise_rows_vec4::KERNEL,
         &conv2d_dilated::KERNEL,
         &conv2d_winograd::KERNEL,
         &conv_coop_gemm::KERNEL,

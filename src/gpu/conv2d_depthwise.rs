@@ -2,6 +2,7 @@
 
 use super::catalog::kernel;
 use super::program::{ConvTask, Dispatch, WORKGROUP, padding_code, workgroups_for};
+use super::{conv2d_depthwise_rows, conv2d_depthwise_rows_vec4};
 use crate::capabilities::KernelClass;
 use crate::geometry::Window;
 
@@ -40,8 +41,26 @@ pub(super) fn applies(task: &ConvTask) -> Result<(), String> {
     Ok(())
 }
 
+/// Strips with the filter in registers, where there is a kernel for them and they pay. A row that could be stood up as a column
+/// saves a software rasteriser loads that way, and costs a GPU those that coalesce. A GPU wants vec4s: neighbours that read
+/// every fourth element do not coalesce either.
+fn by_rows(task: &ConvTask, class: KernelClass, stands: bool) -> Option<Dispatch> {
+    if !stands && class == KernelClass::Cpu {
+        return None;
+    }
+    if conv2d_depthwise_rows_vec4::applies(task) {
+        return Some(conv2d_depthwise_rows_vec4::dispatch(task, class));
+    }
+    let pays = class == KernelClass::Cpu && conv2d_depthwise_rows::applies(task);
+    pays.then(|| conv2d_depthwise_rows::dispatch(task, class))
+}
+
 pub(super) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {
-    let task = &task.upright();
+    let upright = task.upright();
+    if let Some(dispatch) = by_rows(task, class, upright.window == task.window) {
+        return dispatch;
+    }
+    let task = &upright;
     let w = &task.window;
     let slide = w.stride[1] == w.dilation[1];
     let rows = tile_rows(w, slide, class);

@@ -126,6 +126,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         "conv_transpose_implicit_gemm" => nest(&[(c_in * taps).div_ceil(TILE_DEPTH)]) + kd + kh + kw + 3 + masks,
         "conv_implicit_grad_weight" => nest(&[u64::from(params.count).div_ceil(TILE_DEPTH)]),
         "conv2d_depthwise" => nest(&[kw, kh]),
+        "conv2d_depthwise_rows" | "conv2d_depthwise_rows_vec4" => nest(&[dispatch.constant("TILE_Y")? + kh]),
         "conv2d_dilated" => {
             let constant = |name| dispatch.constant(name);
             let (tile_h, tile_w, staged) = (constant("TILE_H")?, constant("TILE_W")?, constant("CHANNELS")?);

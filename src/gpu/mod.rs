@@ -27,6 +27,8 @@ mod avg_pool_grad_input;
 mod col2im;
 mod conv2d_depthwise;
 mod conv2d_depthwise_grad_weight;
+mod conv2d_depthwise_rows;
+mod conv2d_depthwise_rows_vec4;
 mod conv2d_dilated;
 mod conv2d_winograd;
 mod conv_coop_gemm;
