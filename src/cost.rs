@@ -4,8 +4,9 @@
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
+use crate::gpu::lanes::{LANES, LOAD, LaneProduct, STEP, WRITE};
 use crate::gpu::tiles::tile_shape;
-use crate::gpu::{broadcast_tile, implicit_gemm_cut, winograd_tiles, workgroup_along};
+use crate::gpu::{implicit_gemm_cut, lane_product, shared_row_cycles, winograd_tiles};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -29,33 +30,18 @@ fn winograd_tile(algorithm: Algorithm) -> Option<u32> {
 mod rasteriser {
     use super::*;
 
-    /// Of one vector of lane loads or stores.
-    const LOAD: f64 = 45.0;
-    /// Of one vector of multiply-adds.
-    const FMA: f64 = 0.75;
-    /// Of one vector of outputs through the epilogue.
-    const WRITE: f64 = 80.0;
-    /// Of finding where a tap reads, for four positions.
-    const TAP: f64 = 300.0;
     /// Of one element of a column: its place by divisions, a load and a store.
     const COLUMN: f64 = 500.0;
-    const LANES: f64 = 8.0;
-    /// Products that the lanes of a subgroup hold for each other.
-    const STEP: usize = 8;
 
-    /// Of `rows` x `columns` sums of `steps` times eight products, over `taps`.
-    fn tiles(rows: usize, columns: usize, steps: usize, taps: usize) -> f64 {
-        let tile = broadcast_tile(rows) as usize;
-        let workgroup = workgroup_along(columns, 4, KernelClass::Cpu) as usize;
-        let vectors = columns.next_multiple_of(4 * workgroup) as f64 / (4.0 * LANES);
-        let step = (4 * STEP + tile) as f64 * LOAD + (4 * STEP * tile) as f64 * FMA;
-        let one = steps as f64 * step + taps as f64 * TAP + (4 * tile) as f64 * WRITE;
-        rows.div_ceil(tile) as f64 * vectors * one
+    /// Of `count` matrix products.
+    fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
+        let product = LaneProduct::matrix(count, rows, columns, length);
+        product.cycles(product.tile())
     }
 
     pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
-        let products = (w.batch * w.groups) as f64;
+        let batch = w.batch as f64;
         if let Some(tile) = winograd_tile(algorithm) {
             let (points, outputs, n_tiles) =
                 (f64::from((tile + 2).pow(2)), f64::from(tile.pow(2)), winograd_tiles(w, tile));
@@ -63,19 +49,21 @@ mod rasteriser {
             let filters = if options.pack_weights { 0.0 } else { per_channel(w.c_out * c_in, (9.0 + points) * LOAD) };
             let patches = per_channel(w.c_in * n_tiles, 2.0 * points * LOAD);
             let outputs = per_channel(w.c_out * n_tiles, points * LOAD + outputs * WRITE);
-            let product = points * w.groups as f64 * tiles(c_out, n_tiles, c_in.div_ceil(STEP), 0);
-            return Some(filters + patches + product + outputs);
+            let products = product(points as usize * w.groups, c_out, n_tiles, c_in);
+            return Some(filters + patches + products + outputs);
         }
         match algorithm {
             Algorithm::RegisterTiled => {
+                let own = lane_product(w);
                 // Few channels fill the lanes with taps.
-                let steps = if c_in < STEP { (c_in * taps).div_ceil(STEP) } else { taps * c_in.div_ceil(STEP) };
-                Some(products * tiles(c_out, w.output_len(), steps, taps))
+                let steps = if c_in < STEP { (c_in * taps).div_ceil(STEP) } else { own.steps };
+                let own = LaneProduct { steps, ..own };
+                Some(batch * shared_row_cycles(w).unwrap_or_else(|| own.cycles(own.narrow())))
             }
-            Algorithm::PointwiseGemm => Some(products * tiles(c_out, w.output_len(), c_in.div_ceil(STEP), 0)),
+            Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
             Algorithm::Im2colGemm => {
                 let columns = (w.batch * w.c_in * taps * w.output_len()) as f64 / LANES * COLUMN;
-                Some(columns + products * tiles(c_out, w.output_len(), (c_in * taps).div_ceil(STEP), 0))
+                Some(columns + product(w.batch * w.groups, c_out, w.output_len(), c_in * taps))
             }
             _ => None,
         }

@@ -12,7 +12,7 @@ use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Inputs, KernelClass,
-    Layout, Options, PoolMode, Problem, TensorName, choose,
+    Layout, Options, PaddingMode, PoolMode, Problem, TensorName, choose,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -438,6 +438,48 @@ fn the_large_gemm_tile_is_right() {
     // 131 tiles, the last one in part.
     let deformable: Problem = DeformConv2d::new(2, 3, [91, 91], 66, [2, 1]).padding([1, 0]).mask(true).into();
     judge(&gpu, &contexts[..1], "large tile", &deformable, &Options::default(), &integers(&deformable, 16), true);
+}
+
+/// Enough work for tiles eight columns wide, by the algorithm that has them.
+fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
+    let rows = "conv_subgroup_rows(";
+    let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
+    let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
+    vec![
+        // A rest of channels, of rows and of columns.
+        plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), rows),
+        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), rows),
+        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), rows),
+        plain(conv(64, [36, 36], 64, [3, 3]).padding(4).dilation(4).groups(2), rows),
+        plain(conv(32, [24, 61], 32, [3, 4]).padding([2, 6]).dilation([1, 2]), rows),
+        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect), rows),
+        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), rows),
+        plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), rows),
+        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), rows),
+        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), rows),
+        // Columns by vec4s and one by one, a rest of every extent.
+        (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4("),
+        (conv(120, [37, 35], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup("),
+    ]
+}
+
+#[test]
+fn tiles_eight_columns_wide_are_exact() {
+    let gpu = open();
+    let Some(subgroup_size) = gpu.capabilities().subgroup_size else {
+        eprintln!("NOT TESTED: the adapter has no subgroups");
+        return;
+    };
+    let capabilities =
+        Capabilities { class: KernelClass::Cpu, subgroup_size: Some(subgroup_size), ..*gpu.capabilities() };
+    let context = Context::with_capabilities(gpu.device(), capabilities);
+    for (i, (problem, algorithm, stem)) in wide_problems().into_iter().enumerate() {
+        let inputs = integers(&problem, i as u64);
+        let run = run_guarded(&gpu, &context, &problem, &Options::default().algorithm(algorithm), &inputs);
+        let is_wide = stem.contains("rows") || run.label.contains("WIDE=true");
+        assert!(run.label.contains(stem) && is_wide, "{problem:?}: {}", run.label);
+        check(&format!("{problem:?}"), &run, &reference::run(&problem, &inputs).expect("valid"), true);
+    }
 }
 
 #[test]

@@ -19,11 +19,13 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
-    let n_column_tiles = (params.n + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+    // Tiles of four columns an invocation; a wide one is two of them.
+    let n_at_once = select(1u, 2u, WIDE);
+    let n_column_tiles = (params.n + 4u * n_at_once * WORKGROUP - 1u) / (4u * n_at_once * WORKGROUP);
     let n_row_tiles = (params.m + TILE_M - 1u) / TILE_M;
     // Uniform per workgroup: no lane leaves before the broadcasts.
     var tile = linear_workgroup(workgroup, grid);
-    let tile_ix = tile % n_column_tiles;
+    let tile_ix = n_at_once * (tile % n_column_tiles);
     tile /= n_column_tiles;
     let row = tile % n_row_tiles * TILE_M;
     tile /= n_row_tiles;
@@ -50,7 +52,9 @@ fn main(
     let rows_7 = a_start + min(four + 28u, last) * params.a_row;
     // The k of a chunk whose elements of a this lane loads.
     let lane = subgroup_lane % STEP;
-    let b_start = place_columns(params.b_base + batch * params.b_batch + group * params.b_group, tile_ix, local_ix);
+    let b_first = params.b_base + batch * params.b_batch + group * params.b_group;
+    let b_start = place_columns(b_first, tile_ix, local_ix);
+    let more_start = place_columns(b_first, tile_ix + 1u, local_ix);
 
     var sum_0 = mat4x4<f32>();
     var sum_1 = mat4x4<f32>();
@@ -60,16 +64,27 @@ fn main(
     var sum_5 = mat4x4<f32>();
     var sum_6 = mat4x4<f32>();
     var sum_7 = mat4x4<f32>();
+    var wide_0 = mat4x4<f32>();
+    var wide_1 = mat4x4<f32>();
+    var wide_2 = mat4x4<f32>();
+    var wide_3 = mat4x4<f32>();
+    var wide_4 = mat4x4<f32>();
+    var wide_5 = mat4x4<f32>();
+    var wide_6 = mat4x4<f32>();
+    var wide_7 = mat4x4<f32>();
     var k = k_first;
     while k < k_end {
         var run_end = k_end;
         var a_ix = 0u;
         var b_ix = b_start;
+        var more_ix = more_start;
         if SLICED {
             let run = k / params.run;
             run_end = min((run + 1u) * params.run, k_end);
             a_ix = run * params.a_run + k % params.run * params.a_column;
-            b_ix = advance(b_start, run * params.b_run + k % params.run * params.b_row);
+            let b_at = run * params.b_run + k % params.run * params.b_row;
+            b_ix = advance(b_start, b_at);
+            more_ix = advance(more_start, b_at);
         }
         for (; k < run_end; k += STEP) {
             let left = run_end - k;
@@ -88,29 +103,90 @@ fn main(
                     load_columns_at(7u, left, b_ix),
                 );
             }
+            var y_low = mat4x4<f32>();
+            var y_high = mat4x4<f32>();
+            if WIDE {
+                y_low = mat4x4<f32>(
+                    load_columns(more_ix),
+                    load_columns_at(1u, left, more_ix),
+                    load_columns_at(2u, left, more_ix),
+                    load_columns_at(3u, left, more_ix),
+                );
+            }
+            if WIDE && STEP > 4u {
+                y_high = mat4x4<f32>(
+                    load_columns_at(4u, left, more_ix),
+                    load_columns_at(5u, left, more_ix),
+                    load_columns_at(6u, left, more_ix),
+                    load_columns_at(7u, left, more_ix),
+                );
+            }
             let held = lane < left;
             let a_at = a_ix + select(0u, lane, held) * params.a_column;
-            sum_0 = outer_add(sum_0, x_low, x_high, load_rows(rows_0 + a_at, held));
-            if TILE_M > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_rows(rows_1 + a_at, held)); }
-            if TILE_M > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_rows(rows_2 + a_at, held)); }
-            if TILE_M > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_rows(rows_3 + a_at, held)); }
-            if TILE_M > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_rows(rows_4 + a_at, held)); }
-            if TILE_M > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_rows(rows_5 + a_at, held)); }
-            if TILE_M > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_rows(rows_6 + a_at, held)); }
-            if TILE_M > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_rows(rows_7 + a_at, held)); }
+            {
+                let rows = load_rows(rows_0 + a_at, held);
+                sum_0 = outer_add(sum_0, x_low, x_high, rows);
+                if WIDE { wide_0 = outer_add(wide_0, y_low, y_high, rows); }
+            }
+            if TILE_M > 4u {
+                let rows = load_rows(rows_1 + a_at, held);
+                sum_1 = outer_add(sum_1, x_low, x_high, rows);
+                if WIDE { wide_1 = outer_add(wide_1, y_low, y_high, rows); }
+            }
+            if TILE_M > 8u {
+                let rows = load_rows(rows_2 + a_at, held);
+                sum_2 = outer_add(sum_2, x_low, x_high, rows);
+                if WIDE { wide_2 = outer_add(wide_2, y_low, y_high, rows); }
+            }
+            if TILE_M > 12u {
+                let rows = load_rows(rows_3 + a_at, held);
+                sum_3 = outer_add(sum_3, x_low, x_high, rows);
+                if WIDE { wide_3 = outer_add(wide_3, y_low, y_high, rows); }
+            }
+            if TILE_M > 16u {
+                let rows = load_rows(rows_4 + a_at, held);
+                sum_4 = outer_add(sum_4, x_low, x_high, rows);
+                if WIDE { wide_4 = outer_add(wide_4, y_low, y_high, rows); }
+            }
+            if TILE_M > 20u {
+                let rows = load_rows(rows_5 + a_at, held);
+                sum_5 = outer_add(sum_5, x_low, x_high, rows);
+                if WIDE { wide_5 = outer_add(wide_5, y_low, y_high, rows); }
+            }
+            if TILE_M > 24u {
+                let rows = load_rows(rows_6 + a_at, held);
+                sum_6 = outer_add(sum_6, x_low, x_high, rows);
+                if WIDE { wide_6 = outer_add(wide_6, y_low, y_high, rows); }
+            }
+            if TILE_M > 28u {
+                let rows = load_rows(rows_7 + a_at, held);
+                sum_7 = outer_add(sum_7, x_low, x_high, rows);
+                if WIDE { wide_7 = outer_add(wide_7, y_low, y_high, rows); }
+            }
             a_ix += STEP * params.a_column;
             b_ix = advance(b_ix, STEP * params.b_row);
+            more_ix = advance(more_ix, STEP * params.b_row);
         }
         // The last chunk of a run may have gone beyond it.
         k = run_end;
     }
     let co = group * params.m + row;
-    for (var i = 0u; i < 4u; i++) {
-        let column = column_ix(tile_ix, local_ix, i);
+    for (var i = 0u; i < 4u * n_at_once; i++) {
+        let column = column_ix(tile_ix + i / 4u, local_ix, i % 4u);
         if column >= params.n {
             break;
         }
         let p = unravel(column, params.output_size);
-        write_column(batch, co, n_rows, p, i, sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7);
+        write_quads(
+            batch, co, n_rows, p,
+            wide_column(sum_0, wide_0, i),
+            wide_column(sum_1, wide_1, i),
+            wide_column(sum_2, wide_2, i),
+            wide_column(sum_3, wide_3, i),
+            wide_column(sum_4, wide_4, i),
+            wide_column(sum_5, wide_5, i),
+            wide_column(sum_6, wide_6, i),
+            wide_column(sum_7, wide_7, i),
+        );
     }
 }

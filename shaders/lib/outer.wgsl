@@ -37,6 +37,11 @@ fn tile_column(sum: mat4x4<f32>, i: u32) -> vec4<f32> {
     return select(select(turned[0], turned[1], i == 1u), select(turned[2], turned[3], i == 3u), i >= 2u);
 }
 
+// Column i of a tile that is eight columns wide: the right half lies in a matrix of its own.
+fn wide_column(left: mat4x4<f32>, right: mat4x4<f32>, i: u32) -> vec4<f32> {
+    return select(tile_column(left, i), tile_column(right, i - 4u), i >= 4u);
+}
+
 // One of eight, by a tree of selections: an array would live in memory.
 fn pick(
     i: u32,

@@ -8,7 +8,28 @@ fn write_quad(n: u32, co: u32, n_co: u32, p: vec3<u32>, quad: vec4<f32>) {
     if n_co > 3u { write_output(n, co + 3u, p, quad.w); }
 }
 
-// Stores column i of a tile of up to 32 rows, each sum through the epilogue.
+// Stores a column of a tile of up to 32 rows, each sum through the epilogue.
+fn write_quads(
+    n: u32,
+    co: u32,
+    n_co: u32,
+    p: vec3<u32>,
+    q_0: vec4<f32>,
+    q_1: vec4<f32>,
+    q_2: vec4<f32>,
+    q_3: vec4<f32>,
+    q_4: vec4<f32>,
+    q_5: vec4<f32>,
+    q_6: vec4<f32>,
+    q_7: vec4<f32>,
+) {
+    for (var done = 0u; done < n_co; done += 4u) {
+        let quad = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
+        write_quad(n, co + done, n_co - done, p, quad);
+    }
+}
+
+// Likewise column i of such a tile, four columns wide.
 fn write_column(
     n: u32,
     co: u32,
@@ -24,16 +45,18 @@ fn write_column(
     sum_6: mat4x4<f32>,
     sum_7: mat4x4<f32>,
 ) {
-    let q_0 = tile_column(sum_0, i);
-    let q_1 = tile_column(sum_1, i);
-    let q_2 = tile_column(sum_2, i);
-    let q_3 = tile_column(sum_3, i);
-    let q_4 = tile_column(sum_4, i);
-    let q_5 = tile_column(sum_5, i);
-    let q_6 = tile_column(sum_6, i);
-    let q_7 = tile_column(sum_7, i);
-    for (var done = 0u; done < n_co; done += 4u) {
-        let quad = pick(done / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
-        write_quad(n, co + done, n_co - done, p, quad);
-    }
+    write_quads(
+        n,
+        co,
+        n_co,
+        p,
+        tile_column(sum_0, i),
+        tile_column(sum_1, i),
+        tile_column(sum_2, i),
+        tile_column(sum_3, i),
+        tile_column(sum_4, i),
+        tile_column(sum_5, i),
+        tile_column(sum_6, i),
+        tile_column(sum_7, i),
+    );
 }

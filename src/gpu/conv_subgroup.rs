@@ -1,7 +1,8 @@
 //! Launcher of `shaders/conv_subgroup.wgsl`.
 
 use super::catalog::kernel;
-use super::program::{ConvTask, Dispatch, broadcast_step_for, broadcast_tile, padding_code, workgroup_along};
+use super::lanes::{LaneProduct, STEP};
+use super::program::{ConvTask, Dispatch, broadcast_step_for, padding_code};
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 
@@ -14,23 +15,29 @@ kernel!(
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
 );
 
-/// Positions of one invocation, as in the shader.
-const TILE_POSITIONS: u32 = 4;
-
 /// Whether there are enough input channels to fill its chunks; taps do where there are not.
 pub(super) fn wants(w: &Window) -> bool {
     w.c_in_per_group() >= 8 || w.c_in_per_group() == 4
 }
 
+/// Of one image.
+pub(crate) fn product(w: &Window) -> LaneProduct {
+    let (c_in, taps) = (w.c_in_per_group(), w.kernel_len());
+    let matrix = LaneProduct::matrix(w.groups, w.c_out_per_group(), w.output_len(), c_in * taps);
+    LaneProduct { steps: taps * c_in.div_ceil(STEP), places: taps, ..matrix }
+}
+
 pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
     let w = &task.window;
-    let workgroup = workgroup_along(w.output_len(), TILE_POSITIONS, caps.class);
-    let tile_co = broadcast_tile(w.c_out_per_group());
-    let co_tiles = (w.c_out_per_group() as u64).div_ceil(tile_co.into());
-    let position_tiles = (w.output_len() as u64).div_ceil(u64::from(TILE_POSITIONS * workgroup));
-    let workgroups = (w.batch * w.groups) as u64 * co_tiles * position_tiles;
-    let step = broadcast_step_for(w.c_in_per_group(), caps);
-    let constants =
-        vec![workgroup.into(), padding_code(task.padding_mode), task.flip_kernel.into(), step.into(), tile_co.into()];
+    let product = product(w);
+    let tile = product.narrow();
+    let constants = vec![
+        tile.workgroup.into(),
+        padding_code(task.padding_mode),
+        task.flip_kernel.into(),
+        broadcast_step_for(w.c_in_per_group(), caps).into(),
+        tile.rows.into(),
+    ];
+    let workgroups = w.batch as u64 * product.workgroups(tile);
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), workgroups)
 }

@@ -10,7 +10,7 @@ kernel!(
     parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN, GEMM_BROADCAST],
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "SLICED", "STEP", "TILE_M"],
+    constants: ["WORKGROUP", "SLICED", "STEP", "TILE_M", "WIDE"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; rows of b start at multiples of four elements, columns are dense",
 );
 

@@ -6,8 +6,8 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
-    conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_subgroup_rows,
+    conv_sum_slices, conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
     gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool,
@@ -327,6 +327,9 @@ impl Lowering<'_> {
             return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
         }
         let dispatch = match algorithm {
+            Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup_rows::wants(&task.window) => {
+                conv_subgroup_rows::dispatch(task, self.caps)
+            }
             Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
                 conv_subgroup::dispatch(task, self.caps)
             }

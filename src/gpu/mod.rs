@@ -40,6 +40,7 @@ mod conv_implicit_gemm;
 mod conv_implicit_grad_weight;
 mod conv_regtile;
 mod conv_subgroup;
+mod conv_subgroup_rows;
 mod conv_sum_slices;
 mod conv_taps_subgroup;
 mod conv_transpose2d_depthwise;
@@ -65,6 +66,7 @@ mod gemm_subgroup_vec4;
 mod gemm_tiled;
 mod grad_bias;
 mod im2col;
+pub(crate) mod lanes;
 mod locally_connected2d_direct;
 mod locally_connected2d_grad_input;
 mod locally_connected2d_grad_weight;
@@ -95,11 +97,13 @@ pub use context::{
     required_limits,
 };
 pub(crate) use conv_implicit_gemm::cut as implicit_gemm_cut;
+pub(crate) use conv_subgroup::product as lane_product;
+pub(crate) use conv_subgroup_rows::cycles as shared_row_cycles;
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
 #[cfg(any(feature = "bench", feature = "tune"))]
 pub(crate) use open::Prepared;
 pub use open::{Gpu, Outputs, Select};
 pub use plan::Plan;
-pub(crate) use program::{broadcast_step, broadcast_tile, workgroup_along};
+pub(crate) use program::broadcast_step;
 pub(crate) use winograd::tiles as winograd_tiles;
