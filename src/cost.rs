@@ -6,7 +6,7 @@ use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
 use crate::gpu::lanes::{LANES, LOAD, LaneProduct, STEP, WRITE};
 use crate::gpu::tiles::tile_shape;
-use crate::gpu::{implicit_gemm_cut, lane_product, shared_row_cycles, winograd_tiles};
+use crate::gpu::{implicit_gemm_cut, lane_product, wide_cycles, winograd_tiles};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -58,7 +58,7 @@ mod rasteriser {
                 // Few channels fill the lanes with taps.
                 let steps = if c_in < STEP { (c_in * taps).div_ceil(STEP) } else { own.steps };
                 let own = LaneProduct { steps, ..own };
-                Some(batch * shared_row_cycles(w).unwrap_or_else(|| own.cycles(own.narrow())))
+                Some(batch * wide_cycles(w).unwrap_or_else(|| own.cycles(own.narrow())))
             }
             Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
             Algorithm::Im2colGemm => {

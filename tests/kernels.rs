@@ -442,21 +442,30 @@ fn the_large_gemm_tile_is_right() {
 
 /// Enough work for tiles eight columns wide, by the algorithm that has them.
 fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
-    let rows = "conv_subgroup_rows(";
+    let wide = "conv_subgroup_wide(";
     let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
     let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
     vec![
         // A rest of channels, of rows and of columns.
-        plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), rows),
-        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), rows),
-        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), rows),
-        plain(conv(64, [36, 36], 64, [3, 3]).padding(4).dilation(4).groups(2), rows),
-        plain(conv(32, [24, 61], 32, [3, 4]).padding([2, 6]).dilation([1, 2]), rows),
-        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect), rows),
-        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), rows),
-        plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), rows),
-        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), rows),
-        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), rows),
+        plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), wide),
+        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), wide),
+        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), wide),
+        plain(conv(64, [36, 36], 64, [3, 3]).padding(4).dilation(4).groups(2), wide),
+        plain(conv(32, [24, 61], 32, [3, 4]).padding([2, 6]).dilation([1, 2]), wide),
+        // Every tap for itself: a stride, and residues that would leave most lanes idle.
+        plain(conv(64, [60, 62], 64, [3, 3]).stride(2).padding(1), wide),
+        plain(conv(64, [24, 24], 64, [3, 3]).padding(12).dilation(12), wide),
+        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect), wide),
+        plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), wide),
+        plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), wide),
+        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), wide),
+        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), wide),
+        // Transposed, at stride 1.
+        (
+            ConvTranspose::new(1, 54, [30, 33], 90, [3, 3]).padding(1).groups(2).bias(true).into(),
+            Algorithm::Phases,
+            wide,
+        ),
         // Columns by vec4s and one by one, a rest of every extent.
         (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4("),
         (conv(120, [37, 35], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup("),
@@ -476,7 +485,7 @@ fn tiles_eight_columns_wide_are_exact() {
     for (i, (problem, algorithm, stem)) in wide_problems().into_iter().enumerate() {
         let inputs = integers(&problem, i as u64);
         let run = run_guarded(&gpu, &context, &problem, &Options::default().algorithm(algorithm), &inputs);
-        let is_wide = stem.contains("rows") || run.label.contains("WIDE=true");
+        let is_wide = stem.contains("wide") || run.label.contains("WIDE=true");
         assert!(run.label.contains(stem) && is_wide, "{problem:?}: {}", run.label);
         check(&format!("{problem:?}"), &run, &reference::run(&problem, &inputs).expect("valid"), true);
     }

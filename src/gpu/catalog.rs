@@ -340,7 +340,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_implicit_grad_weight::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
-        &conv_subgroup_rows::KERNEL,
+        &conv_subgroup_wide::KERNEL,
         &conv_sum_slices::KERNEL,
         &conv_taps_subgroup::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,

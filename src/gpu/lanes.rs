@@ -50,15 +50,14 @@ pub(crate) struct LaneProduct {
     pub steps: usize,
     /// How often a sum finds where it reads.
     pub places: usize,
-    /// Taps of a row that share what they load of it, and how far the last one is from the first; `[1, 0]` where each loads its
-    /// own.
-    pub shared: [usize; 2],
+    /// Taps of a row that share what they load of it; 1 where each loads its own.
+    pub shared: usize,
 }
 
 impl LaneProduct {
     /// Of matrices.
     pub fn matrix(count: usize, rows: usize, columns: usize, length: usize) -> LaneProduct {
-        LaneProduct { count, rows, lines: 1, columns, steps: length.div_ceil(STEP), places: 0, shared: [1, 0] }
+        LaneProduct { count, rows, lines: 1, columns, steps: length.div_ceil(STEP), places: 0, shared: 1 }
     }
 
     fn row_tiles(&self, tile: LaneTile) -> usize {
@@ -77,9 +76,8 @@ impl LaneProduct {
     /// Cycles of one core, were there but one.
     pub fn cycles(&self, tile: LaneTile) -> f64 {
         let (rows, columns) = (f64::from(tile.rows), tile.columns() as f64);
-        let [taps, reach] = self.shared.map(|n| n as f64);
-        let products = STEP as f64;
-        let loads = products * (columns + reach) / taps + rows;
+        let (taps, products) = (self.shared as f64, STEP as f64);
+        let loads = products * (columns + taps - 1.0) / taps + rows;
         let step = loads * LOAD + products * columns * rows * FMA;
         let places = self.places as f64 * PLACE * columns / NARROW as f64;
         let one = self.steps as f64 * step + places + columns * rows * WRITE;
@@ -123,7 +121,7 @@ mod tests {
     #[test]
     fn shared_rows_cost_less() {
         let own = LaneProduct { places: 9, ..LaneProduct::matrix(1, 64, 3136, 576) };
-        let shared = LaneProduct { lines: 56, columns: 56, shared: [3, 2], ..own };
+        let shared = LaneProduct { lines: 56, columns: 56, shared: 3, ..own };
         let wide = shared.wide().expect("enough work");
         assert!(shared.cycles(wide) < own.cycles(own.narrow()));
         assert_eq!(shared.workgroups(wide), 2 * 49);

@@ -6,7 +6,7 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_subgroup_rows,
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_subgroup_wide,
     conv_sum_slices, conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
@@ -327,11 +327,9 @@ impl Lowering<'_> {
             return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
         }
         let dispatch = match algorithm {
-            Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup_rows::wants(&task.window) => {
-                conv_subgroup_rows::dispatch(task, self.caps)
-            }
             Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
-                conv_subgroup::dispatch(task, self.caps)
+                let wide = conv_subgroup_wide::dispatch(task, false, self.caps);
+                wide.unwrap_or_else(|| conv_subgroup::dispatch(task, self.caps))
             }
             Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
@@ -436,7 +434,9 @@ impl Lowering<'_> {
         let dispatch = match algorithm {
             Algorithm::Depthwise => {
                 conv_transpose2d_depthwise::applies(task)?;
-                match turned(task).filter(|turned| conv2d_depthwise::applies(turned).is_ok()) {
+                match turned(task)
+                    .filter(|turned| turned.window.c_out_per_group() == 1 && conv2d_depthwise::applies(turned).is_ok())
+                {
                     Some(turned) => conv2d_depthwise::dispatch(&turned, self.caps.class),
                     None => conv_transpose2d_depthwise::dispatch(task),
                 }
@@ -444,7 +444,8 @@ impl Lowering<'_> {
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
                 if self.broadcasts() {
-                    conv_transpose_subgroup::dispatch(task, self.caps)
+                    let wide = turned(task).and_then(|turned| conv_subgroup_wide::dispatch(&turned, true, self.caps));
+                    wide.unwrap_or_else(|| conv_transpose_subgroup::dispatch(task, self.caps))
                 } else {
                     conv_transpose_phases::dispatch(task, self.caps.class)
                 }
@@ -663,11 +664,11 @@ pub(super) fn pointwise_window(depthwise: &Window, c_out: usize) -> Window {
     }
 }
 
-/// A transposed convolution of one channel per group, as the plain one that it is at stride 1: with the kernel turned, over
-/// the input padded by what the window reaches beyond it.
+/// A transposed convolution as the plain one that it is at stride 1: with the kernel turned, over the input padded by what the
+/// window reaches beyond it. Where groups have several channels, the weight stays weight[ci,co,k].
 fn turned(task: &ConvTask) -> Option<ConvTask> {
     let w = &task.window;
-    if w.stride != [1; 3] || [w.c_in_per_group(), w.c_out_per_group()] != [1; 2] {
+    if w.stride != [1; 3] {
         return None;
     }
     let mut window = w.clone();

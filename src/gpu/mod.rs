@@ -40,7 +40,7 @@ mod conv_implicit_gemm;
 mod conv_implicit_grad_weight;
 mod conv_regtile;
 mod conv_subgroup;
-mod conv_subgroup_rows;
+mod conv_subgroup_wide;
 mod conv_sum_slices;
 mod conv_taps_subgroup;
 mod conv_transpose2d_depthwise;
@@ -98,7 +98,7 @@ pub use context::{
 };
 pub(crate) use conv_implicit_gemm::cut as implicit_gemm_cut;
 pub(crate) use conv_subgroup::product as lane_product;
-pub(crate) use conv_subgroup_rows::cycles as shared_row_cycles;
+pub(crate) use conv_subgroup_wide::cycles as wide_cycles;
 pub use iterations::iterations;
 pub use lower::{Lowered, lower_in_parts};
 #[cfg(any(feature = "bench", feature = "tune"))]

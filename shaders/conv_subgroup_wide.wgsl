@@ -1,11 +1,13 @@
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
-// As `conv_subgroup`, for windows whose neighbours overlap along the row. One invocation computes TILE_CO output channels x 8
-// neighbouring output positions. What these read of a row of the input is loaded once for all taps of the row, and moves by the
-// dilation from one tap to the next: 8 + (KERNEL_W - 1) * DILATION_W loads instead of 8 * KERNEL_W.
-// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * ceil(w_out / 8) / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up
-// to 32), KERNEL_W and DILATION_W (up to 4; (KERNEL_W - 1) * DILATION_W up to 8). The stride along the row is 1.
+// As `conv_subgroup`, with TILE_CO output channels x 8 positions of a row in an invocation. Where windows are one dilation apart,
+// TAPS neighbouring taps share what they load of a row: the positions of an invocation are that far apart, too, and what was loaded
+// moves on by one position from tap to tap, 8 + TAPS - 1 loads instead of 8 * TAPS.
+// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * pieces / WORKGROUP) workgroups, folded; the
+// pieces of a row are spread * ceil(ceil(w_out / spread) / 8), where the spread is the dilation if TAPS is more than 1, else 1.
+// Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, TURNED (the weight of a transposed convolution, weight[ci,co,k]), STEP (4 or 8,
+// no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), TAPS (1, or all of a row up to 9 if the stride along
+// it is 1).
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -13,25 +15,28 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-// Columns of the output that an invocation computes, and of the input that they read.
 const WIDTH: u32 = 8u;
-const SPAN: u32 = WIDTH + (KERNEL_W - 1u) * DILATION_W;
+// Columns of the input that an invocation holds.
+const SPAN: u32 = WIDTH + TAPS - 1u;
 
-// Four neighbouring columns of the input.
+// Four columns of the input.
 struct Columns {
     ix: vec4<u32>,
     inside: vec4<bool>,
 }
 
-fn columns_at(first: i32) -> Columns {
+// From `first` on, so far apart.
+fn columns_at(first: i32, distance: i32) -> Columns {
     let width = i32(params.input_size.z);
     let x = vec4<i32>(
         padded_coordinate(first, width),
-        padded_coordinate(first + 1, width),
-        padded_coordinate(first + 2, width),
-        padded_coordinate(first + 3, width),
+        padded_coordinate(first + distance, width),
+        padded_coordinate(first + 2 * distance, width),
+        padded_coordinate(first + 3 * distance, width),
     );
-    return Columns(vec4<u32>(max(x, vec4<i32>())) * params.input.w, x != vec4<i32>(OUTSIDE));
+    // Columns past the last output may leave even a wrapped axis; their sums are never stored.
+    let ix = vec4<u32>(clamp(x, vec4<i32>(), vec4<i32>(width - 1)));
+    return Columns(ix * params.input.w, x != vec4<i32>(OUTSIDE));
 }
 
 // Channel j of a chunk that `left` channels are left of, at columns `begin` to `begin` + 3 of those that an invocation reads. Behind
@@ -64,16 +69,14 @@ fn load_high(left: u32, row: u32, columns: Columns, row_inside: bool, begin: u32
     );
 }
 
-// Columns of four channels, by the dilation further on.
-fn move_on(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    if DILATION_W == 1u { return vec4<f32>(a.yzw, b.x); }
-    if DILATION_W == 2u { return vec4<f32>(a.zw, b.xy); }
-    if DILATION_W == 3u { return vec4<f32>(a.w, b.xyz); }
-    return b;
-}
-
-fn move_all(a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(move_on(a[0], b[0]), move_on(a[1], b[1]), move_on(a[2], b[2]), move_on(a[3], b[3]));
+// Columns of four channels, one further on.
+fn move_on(a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        vec4<f32>(a[0].yzw, b[0].x),
+        vec4<f32>(a[1].yzw, b[1].x),
+        vec4<f32>(a[2].yzw, b[2].x),
+        vec4<f32>(a[3].yzw, b[3].x),
+    );
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -83,7 +86,11 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
-    let pieces = vec3<u32>(params.output_size.xy, (params.output_size.z + WIDTH - 1u) / WIDTH);
+    // Positions of an invocation are so far apart, and read so far apart.
+    let spread = select(1u, params.dilation.z, TAPS > 1u);
+    let distance = spread * params.stride.z;
+    let runs = (params.output_size.z + spread * WIDTH - 1u) / (spread * WIDTH);
+    let pieces = vec3<u32>(params.output_size.xy, spread * runs);
     let n_pieces = pieces.x * pieces.y * pieces.z;
     let co_per_group = params.c_out / params.groups;
     let n_piece_tiles = (n_pieces + WORKGROUP - 1u) / WORKGROUP;
@@ -103,31 +110,29 @@ fn main(
 
     let channels = params.c_in / params.groups;
     let kernel = params.kernel_size;
-    let n_taps = kernel.x * kernel.y * KERNEL_W;
+    let n_taps = kernel.x * kernel.y * kernel.z;
     let co = group * co_per_group + co_tile * TILE_CO;
     let n_co = min(co_per_group - co_tile * TILE_CO, TILE_CO);
     // Rows of the weight beyond the last channel repeat it; their sums are never stored.
-    let row_length = channels * n_taps;
+    let row_length = select(channels, 1u, TURNED) * n_taps;
+    let channel_length = select(1u, co_per_group, TURNED) * n_taps;
+    let first = select(co, group * channels * co_per_group + co_tile * TILE_CO, TURNED);
     let last = vec4<u32>(n_co - 1u);
     let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let rows_0 = (co + min(four, last)) * row_length;
-    let rows_1 = (co + min(four + 4u, last)) * row_length;
-    let rows_2 = (co + min(four + 8u, last)) * row_length;
-    let rows_3 = (co + min(four + 12u, last)) * row_length;
-    let rows_4 = (co + min(four + 16u, last)) * row_length;
-    let rows_5 = (co + min(four + 20u, last)) * row_length;
-    let rows_6 = (co + min(four + 24u, last)) * row_length;
-    let rows_7 = (co + min(four + 28u, last)) * row_length;
+    let rows_0 = (first + min(four, last)) * row_length;
+    let rows_1 = (first + min(four + 4u, last)) * row_length;
+    let rows_2 = (first + min(four + 8u, last)) * row_length;
+    let rows_3 = (first + min(four + 12u, last)) * row_length;
+    let rows_4 = (first + min(four + 16u, last)) * row_length;
+    let rows_5 = (first + min(four + 20u, last)) * row_length;
+    let rows_6 = (first + min(four + 24u, last)) * row_length;
+    let rows_7 = (first + min(four + 28u, last)) * row_length;
     // The channel of a chunk whose weights this lane loads.
     let lane = subgroup_lane % STEP;
 
     let place = unravel(min(piece, n_pieces - 1u), pieces);
-    let first_column = place.z * WIDTH;
+    let first_column = place.z / spread * spread * WIDTH + place.z % spread;
     let origin = vec3<i32>(vec3<u32>(place.xy, first_column) * params.stride) - vec3<i32>(params.pad_begin);
-    let columns_0 = columns_at(origin.z);
-    let columns_1 = columns_at(origin.z + 4);
-    let columns_2 = columns_at(origin.z + 8);
-    let columns_3 = columns_at(origin.z + 12);
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
     let extent = vec3<i32>(params.input_size);
 
@@ -147,13 +152,19 @@ fn main(
     var wide_5 = mat4x4<f32>();
     var wide_6 = mat4x4<f32>();
     var wide_7 = mat4x4<f32>();
-    for (var kd = 0u; kd < kernel.x; kd++) {
-        for (var kh = 0u; kh < kernel.y; kh++) {
-            let d = padded_coordinate(origin.x + i32(kd * params.dilation.x), extent.x);
-            let h = padded_coordinate(origin.y + i32(kh * params.dilation.y), extent.y);
-            let inside = d != OUTSIDE && h != OUTSIDE;
-            // A row that hangs over reads the channel's first one and drops it.
-            var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
+    for (var row_ix = 0u; row_ix < kernel.x * kernel.y; row_ix++) {
+        let d = padded_coordinate(origin.x + i32(row_ix / kernel.y * params.dilation.x), extent.x);
+        let h = padded_coordinate(origin.y + i32(row_ix % kernel.y * params.dilation.y), extent.y);
+        let inside = d != OUTSIDE && h != OUTSIDE;
+        // A row that hangs over reads the channel's first one and drops it.
+        let first_row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
+        for (var first_kw = 0u; first_kw < kernel.z; first_kw += TAPS) {
+            let x = origin.z + i32(first_kw * params.dilation.z);
+            let columns_0 = columns_at(x, i32(distance));
+            let columns_1 = columns_at(x + 4 * i32(distance), i32(distance));
+            let columns_2 = columns_at(x + 8 * i32(distance), i32(distance));
+            let columns_3 = columns_at(x + 12 * i32(distance), i32(distance));
+            var row = first_row;
             for (var ci = 0u; ci < channels; ci += STEP) {
                 let left = channels - ci;
                 var low_0 = load_low(left, row, columns_0, inside, 0u);
@@ -171,9 +182,9 @@ fn main(
                 if STEP > 4u && SPAN > 8u { high_2 = load_high(left, row, columns_2, inside, 8u); }
                 if STEP > 4u && SPAN > 12u { high_3 = load_high(left, row, columns_3, inside, 12u); }
                 let held = lane < left;
-                let weight_row = (ci + select(0u, lane, held)) * n_taps;
-                for (var kw = 0u; kw < KERNEL_W; kw++) {
-                    var tap = (kd * kernel.y + kh) * KERNEL_W + kw;
+                let weight_row = (ci + select(0u, lane, held)) * channel_length;
+                for (var kw = first_kw; kw < first_kw + TAPS; kw++) {
+                    var tap = row_ix * kernel.z + kw;
                     if FLIP_KERNEL {
                         tap = n_taps - 1u - tap;
                     }
@@ -218,14 +229,17 @@ fn main(
                         sum_7 = outer_add(sum_7, low_0, high_0, rows);
                         wide_7 = outer_add(wide_7, low_1, high_1, rows);
                     }
-                    low_0 = move_all(low_0, low_1);
-                    low_1 = move_all(low_1, low_2);
-                    low_2 = move_all(low_2, low_3);
-                    low_3 = move_all(low_3, mat4x4<f32>());
-                    high_0 = move_all(high_0, high_1);
-                    high_1 = move_all(high_1, high_2);
-                    high_2 = move_all(high_2, high_3);
-                    high_3 = move_all(high_3, mat4x4<f32>());
+                    if TAPS == 1u {
+                        continue;
+                    }
+                    low_0 = move_on(low_0, low_1);
+                    low_1 = move_on(low_1, low_2);
+                    low_2 = move_on(low_2, low_3);
+                    low_3 = move_on(low_3, mat4x4<f32>());
+                    high_0 = move_on(high_0, high_1);
+                    high_1 = move_on(high_1, high_2);
+                    high_2 = move_on(high_2, high_3);
+                    high_3 = move_on(high_3, mat4x4<f32>());
                 }
                 row += STEP * params.input.c;
             }
@@ -235,7 +249,7 @@ fn main(
         return;
     }
     for (var i = 0u; i < WIDTH; i++) {
-        let column = first_column + i;
+        let column = first_column + i * spread;
         if column >= params.output_size.z {
             break;
         }
