@@ -2,13 +2,13 @@
 // with CPG = c_in / groups and g = co / (c_out / groups); tap k is stored mirrored when FLIP_KERNEL.
 //
 // A matrix product whose columns are gathered from the input as they are needed. One invocation computes TILE_CO output
-// channels x 4 of the CPG * prod(kernel) weights of each, WORKGROUP apart; the sum goes over STEP positions at a time, of
+// channels x 4, or 8 if WIDE, of the CPG * prod(kernel) weights of each, WORKGROUP apart; the sum goes over STEP positions at a time, of
 // which each lane of a subgroup loads the gradients of another one, and broadcasts hand them around, as in `conv_subgroup`.
 // Positions step like a clock, the same for all lanes; a bounds check costs little beside a load. The positions of all
 // images are cut into slices of `count`, which lie one behind the other, to be added by `sum_slices`.
-// Dispatch: slices * groups * ceil(c_out_per_group / TILE_CO) * ceil(CPG * prod(kernel) / (4 * WORKGROUP)), folded.
+// Dispatch: slices * groups * ceil(c_out_per_group / TILE_CO) * ceil(CPG * prod(kernel) / (width * WORKGROUP)), folded.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, HAS_DEPTH (an axis d that is not 1), STEP (4 or 8, no more than a subgroup
-// has lanes), TILE_CO (multiple of 4 up to 32).
+// has lanes), TILE_CO (multiple of 4 up to 32), WIDE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> grad_output: array<f32>;
@@ -62,6 +62,20 @@ fn padded(p: vec4<i32>, extent: u32) -> vec4<u32> {
     return bitcast<vec4<u32>>(select(p, select(p - size, p + size, p < vec4<i32>()), (p < vec4<i32>()) | (p >= size)));
 }
 
+fn columns_at(column: vec4<u32>, group: u32) -> Columns {
+    let kernel = params.kernel_size;
+    let n_taps = kernel.x * kernel.y * kernel.z;
+    let stored = column % n_taps;
+    let tap = select(stored, n_taps - 1u - stored, FLIP_KERNEL);
+    let pad = vec3<i32>(params.pad_begin);
+    return Columns(
+        params.input.base + (group * (params.c_in / params.groups) + column / n_taps) * params.input.c,
+        vec4<i32>(tap / (kernel.y * kernel.z) * params.dilation.x) - pad.x,
+        vec4<i32>(tap / kernel.z % kernel.y * params.dilation.y) - pad.y,
+        vec4<i32>(tap % kernel.z * params.dilation.z) - pad.z,
+    );
+}
+
 // What the windows at a position hold of four weights' taps; zero where there is no such position.
 fn load_columns(columns: Columns, at: Position, exists: bool) -> vec4<f32> {
     let origin = vec3<i32>(at.o * params.stride);
@@ -106,13 +120,14 @@ fn main(
     let kernel = params.kernel_size;
     let n_taps = kernel.x * kernel.y * kernel.z;
     let n_columns = channels * n_taps;
-    let n_column_tiles = (n_columns + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+    let width = select(4u, 8u, WIDE);
+    let n_column_tiles = (n_columns + width * WORKGROUP - 1u) / (width * WORKGROUP);
     let n_co_tiles = (co_per_group + TILE_CO - 1u) / TILE_CO;
     let n_positions = params.output_size.x * params.output_size.y * params.output_size.z;
 
     // Uniform per workgroup: no lane leaves before the broadcasts.
     var tile = linear_workgroup(workgroup, grid);
-    let first = tile % n_column_tiles * (4u * WORKGROUP) + local_ix;
+    let first = tile % n_column_tiles * (width * WORKGROUP) + local_ix;
     tile /= n_column_tiles;
     let co_tile = tile % n_co_tiles;
     tile /= n_co_tiles;
@@ -126,16 +141,8 @@ fn main(
 
     // Weights and channels beyond the last one repeat it; their sums are never stored.
     let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let column = min(first + four * WORKGROUP, vec4<u32>(n_columns - 1u));
-    let stored = column % n_taps;
-    let tap = select(stored, n_taps - 1u - stored, FLIP_KERNEL);
-    let pad = vec3<i32>(params.pad_begin);
-    let columns = Columns(
-        params.input.base + (group * channels + column / n_taps) * params.input.c,
-        vec4<i32>(tap / (kernel.y * kernel.z) * params.dilation.x) - pad.x,
-        vec4<i32>(tap / kernel.z % kernel.y * params.dilation.y) - pad.y,
-        vec4<i32>(tap % kernel.z * params.dilation.z) - pad.z,
-    );
+    let columns = columns_at(min(first + four * WORKGROUP, vec4<u32>(n_columns - 1u)), group);
+    let more = columns_at(min(first + (four + 4u) * WORKGROUP, vec4<u32>(n_columns - 1u)), group);
     let co = group * co_per_group + co_tile * TILE_CO;
     let n_co = min(co_per_group - co_tile * TILE_CO, TILE_CO);
     let last = vec4<u32>(n_co - 1u);
@@ -159,6 +166,14 @@ fn main(
     var sum_5 = mat4x4<f32>();
     var sum_6 = mat4x4<f32>();
     var sum_7 = mat4x4<f32>();
+    var wide_0 = mat4x4<f32>();
+    var wide_1 = mat4x4<f32>();
+    var wide_2 = mat4x4<f32>();
+    var wide_3 = mat4x4<f32>();
+    var wide_4 = mat4x4<f32>();
+    var wide_5 = mat4x4<f32>();
+    var wide_6 = mat4x4<f32>();
+    var wide_7 = mat4x4<f32>();
     var at = Position(begin / n_positions, unravel(begin % n_positions, params.output_size));
     for (var done = begin; done < end; done += STEP) {
         let left = end - done;
@@ -171,10 +186,20 @@ fn main(
             load_columns(columns, at_2, 2u < left),
             load_columns(columns, at_3, 3u < left),
         );
+        var y_low = mat4x4<f32>();
+        if WIDE {
+            y_low = mat4x4<f32>(
+                load_columns(more, at, true),
+                load_columns(more, at_1, 1u < left),
+                load_columns(more, at_2, 2u < left),
+                load_columns(more, at_3, 3u < left),
+            );
+        }
         let low = vec4<u32>(grad_place(at), grad_place(at_1), grad_place(at_2), grad_place(at_3));
         var place = select(select(low.x, low.y, lane % 2u == 1u), select(low.z, low.w, lane % 2u == 1u), lane % 4u >= 2u);
         at = next_position(at_3);
         var x_high = mat4x4<f32>();
+        var y_high = mat4x4<f32>();
         if STEP > 4u {
             let at_5 = next_position(at);
             let at_6 = next_position(at_5);
@@ -185,6 +210,14 @@ fn main(
                 load_columns(columns, at_6, 6u < left),
                 load_columns(columns, at_7, 7u < left),
             );
+            if WIDE {
+                y_high = mat4x4<f32>(
+                    load_columns(more, at, 4u < left),
+                    load_columns(more, at_5, 5u < left),
+                    load_columns(more, at_6, 6u < left),
+                    load_columns(more, at_7, 7u < left),
+                );
+            }
             let high = vec4<u32>(grad_place(at), grad_place(at_5), grad_place(at_6), grad_place(at_7));
             let other = select(
                 select(high.x, high.y, lane % 2u == 1u),
@@ -197,28 +230,60 @@ fn main(
         let held = lane < left;
         // Behind the last position lane 0's is read, and dropped.
         let grad_ix = select(low.x, place, held);
-        sum_0 = outer_add(sum_0, x_low, x_high, load_grads(rows_0 + grad_ix, held));
-        if TILE_CO > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_grads(rows_1 + grad_ix, held)); }
-        if TILE_CO > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_grads(rows_2 + grad_ix, held)); }
-        if TILE_CO > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_grads(rows_3 + grad_ix, held)); }
-        if TILE_CO > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_grads(rows_4 + grad_ix, held)); }
-        if TILE_CO > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_grads(rows_5 + grad_ix, held)); }
-        if TILE_CO > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_grads(rows_6 + grad_ix, held)); }
-        if TILE_CO > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_grads(rows_7 + grad_ix, held)); }
+        {
+            let rows = load_grads(rows_0 + grad_ix, held);
+            sum_0 = outer_add(sum_0, x_low, x_high, rows);
+            if WIDE { wide_0 = outer_add(wide_0, y_low, y_high, rows); }
+        }
+        if TILE_CO > 4u {
+            let rows = load_grads(rows_1 + grad_ix, held);
+            sum_1 = outer_add(sum_1, x_low, x_high, rows);
+            if WIDE { wide_1 = outer_add(wide_1, y_low, y_high, rows); }
+        }
+        if TILE_CO > 8u {
+            let rows = load_grads(rows_2 + grad_ix, held);
+            sum_2 = outer_add(sum_2, x_low, x_high, rows);
+            if WIDE { wide_2 = outer_add(wide_2, y_low, y_high, rows); }
+        }
+        if TILE_CO > 12u {
+            let rows = load_grads(rows_3 + grad_ix, held);
+            sum_3 = outer_add(sum_3, x_low, x_high, rows);
+            if WIDE { wide_3 = outer_add(wide_3, y_low, y_high, rows); }
+        }
+        if TILE_CO > 16u {
+            let rows = load_grads(rows_4 + grad_ix, held);
+            sum_4 = outer_add(sum_4, x_low, x_high, rows);
+            if WIDE { wide_4 = outer_add(wide_4, y_low, y_high, rows); }
+        }
+        if TILE_CO > 20u {
+            let rows = load_grads(rows_5 + grad_ix, held);
+            sum_5 = outer_add(sum_5, x_low, x_high, rows);
+            if WIDE { wide_5 = outer_add(wide_5, y_low, y_high, rows); }
+        }
+        if TILE_CO > 24u {
+            let rows = load_grads(rows_6 + grad_ix, held);
+            sum_6 = outer_add(sum_6, x_low, x_high, rows);
+            if WIDE { wide_6 = outer_add(wide_6, y_low, y_high, rows); }
+        }
+        if TILE_CO > 28u {
+            let rows = load_grads(rows_7 + grad_ix, held);
+            sum_7 = outer_add(sum_7, x_low, x_high, rows);
+            if WIDE { wide_7 = outer_add(wide_7, y_low, y_high, rows); }
+        }
     }
-    for (var i = 0u; i < 4u; i++) {
+    for (var i = 0u; i < width; i++) {
         let stored_column = first + i * WORKGROUP;
         if stored_column >= n_columns {
             break;
         }
-        let q_0 = tile_column(sum_0, i);
-        let q_1 = tile_column(sum_1, i);
-        let q_2 = tile_column(sum_2, i);
-        let q_3 = tile_column(sum_3, i);
-        let q_4 = tile_column(sum_4, i);
-        let q_5 = tile_column(sum_5, i);
-        let q_6 = tile_column(sum_6, i);
-        let q_7 = tile_column(sum_7, i);
+        let q_0 = wide_column(sum_0, wide_0, i);
+        let q_1 = wide_column(sum_1, wide_1, i);
+        let q_2 = wide_column(sum_2, wide_2, i);
+        let q_3 = wide_column(sum_3, wide_3, i);
+        let q_4 = wide_column(sum_4, wide_4, i);
+        let q_5 = wide_column(sum_5, wide_5, i);
+        let q_6 = wide_column(sum_6, wide_6, i);
+        let q_7 = wide_column(sum_7, wide_7, i);
         for (var row = 0u; row < n_co; row += 4u) {
             let quad = pick(row / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
             let ix = (slice * params.c_out + co + row) * n_columns + stored_column;

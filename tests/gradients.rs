@@ -13,7 +13,7 @@ use wgconv::gpu::{Bindings, Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Access, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs,
-    Options, PoolMode, Problem, TensorName,
+    KernelClass, Options, PaddingMode, PoolMode, Problem, TensorName,
 };
 
 /// What the oracle says, by the name of the gradient.
@@ -306,6 +306,36 @@ fn repeats_are_bit_identical() {
             }
         }
         println!("every gradient by every algorithm of {}", context.capabilities());
+    }
+}
+
+#[test]
+fn tiles_eight_columns_wide_are_exact() {
+    let gpu = open();
+    let own = *gpu.capabilities();
+    if own.subgroup_size.is_none() {
+        eprintln!("NOT TESTED: the adapter has no subgroups");
+        return;
+    }
+    let context = Context::with_capabilities(gpu.device(), Capabilities { class: KernelClass::Cpu, ..own });
+    // Rests of rows, of weights and of positions, which a slice boundary cuts.
+    let problems = [
+        Conv::new(2, 26, [41, 43], 45, [3, 3]).padding(1),
+        Conv::new(1, 40, [45, 45], 40, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect).flip_kernel(true),
+        Conv::new(1, 96, [60, 61], 96, [3, 3]).stride(2).groups(2).padding(1),
+        Conv::new(1, 20, [9, 17, 19], 33, [3, 3, 3]).padding(1),
+    ];
+    for (i, problem) in problems.into_iter().enumerate() {
+        let wanted = [TensorName::Input, TensorName::Weight];
+        let gradient = Gradient::new(problem, wanted);
+        let problem: Problem = gradient.clone().into();
+        let inputs = integers(&problem, i as u64);
+        let want = oracle(&gradient, &inputs);
+        let options = Options::default().algorithm(Algorithm::Phases);
+        let run = run_guarded(&gpu, &context, &problem, &options, &inputs);
+        let wide = run.label.contains("conv_grad_weight_subgroup(") && run.label.contains("WIDE=true");
+        assert!(wide, "{problem:?}: {}", run.label);
+        check(&format!("{problem:?}"), &gradient, &run, &inputs, &want, true);
     }
 }
 

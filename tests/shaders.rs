@@ -18,6 +18,7 @@ use wgconv::{
 fn problems() -> Vec<Problem> {
     let mut problems: Vec<Problem> = common::zoo().into_iter().map(|(_, problem)| problem).collect();
     problems.extend(common::epilogues());
+    problems.push(Conv::new(1, 24, [20, 24, 24], 32, [3, 3, 3]).padding(1).into());
     // Enough tiles for the large GEMM.
     problems.push(Conv::new(2, 64, [112, 112], 128, [1, 1]).into());
     for mask in [false, true] {
@@ -31,6 +32,11 @@ fn problems() -> Vec<Problem> {
             for stride in [1, 2] {
                 let depthwise = Conv::new(1, 2, [9, 9], 2, [3, 3]).groups(2).stride(stride).padding(1);
                 problems.push(depthwise.padding_mode(mode).flip_kernel(flip).into());
+            }
+            // Tiles eight columns wide: taps that share a row, and taps that do not.
+            for stride in [1, 2] {
+                let wide = Conv::new(1, 64, [60, 60], 64, [3, 3]).stride(stride).padding(1);
+                problems.push(wide.padding_mode(mode).flip_kernel(flip).into());
             }
             // Every kernel extent that the dilated kernel unrolls.
             for kernel_h in 1..=7 {

@@ -1,8 +1,9 @@
 //! Lowering of backward passes.
 
+use super::lanes::LaneProduct;
 use super::lower::{Applies, Lowering, is_pointwise};
 use super::params::View;
-use super::program::{ConvTask, Dispatch, GemmTask, Operand, Slices, Slot, broadcast_tile, workgroup_along};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Slices, Slot};
 use super::{
     activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup,
     conv_implicit_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col,
@@ -266,7 +267,7 @@ impl Lowering<'_> {
             if is_pointwise(w) && slots[..2].iter().all(flat) {
                 return self.split_k(layer, slots, beta);
             }
-            let (_, count) = conv_grad_weight_subgroup::slices(w, self.caps);
+            let (_, count) = conv_grad_weight_subgroup::slices(w);
             let caps = self.caps;
             return self.in_slices(w, slots[2], beta, count, |to, beta| {
                 let slots = [slots[0], slots[1], to];
@@ -360,14 +361,15 @@ impl Lowering<'_> {
         let (m, n) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
         let (run, k) = (w.output_len(), w.batch * w.output_len());
         // Enough workgroups to fill the device.
-        let (tile, enough) = match self.caps.class {
-            KernelClass::Gpu => ([64, 64], 512),
+        let tiles_of = |rows: usize, columns: usize| w.groups * m.div_ceil(rows) * n.div_ceil(columns);
+        let (tiles, enough) = match self.caps.class {
+            KernelClass::Gpu => (tiles_of(64, 64), 512),
             KernelClass::Cpu if self.broadcasts() => {
-                ([broadcast_tile(m) as usize, 4 * workgroup_along(n, 4, self.caps.class) as usize], 64)
+                let product = LaneProduct::matrix(w.groups, m, n, k);
+                (product.workgroups(product.tile()) as usize, 64)
             }
-            KernelClass::Cpu => ([8, 64], 64),
+            KernelClass::Cpu => (tiles_of(8, 64), 64),
         };
-        let tiles = w.groups * m.div_ceil(tile[0]) * n.div_ceil(tile[1]);
         let wanted = (enough / tiles).clamp(1, k.div_ceil(SHORTEST_SLICE));
         let slice = k.div_ceil(wanted).next_multiple_of(16);
         let count = k.div_ceil(slice);

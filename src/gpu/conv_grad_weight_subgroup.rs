@@ -1,8 +1,9 @@
 //! Launcher of `shaders/conv_grad_weight_subgroup.wgsl`.
 
 use super::catalog::kernel;
+use super::lanes::{LaneProduct, LaneTile};
 use super::params::WindowParams;
-use super::program::{Dispatch, Params, Slot, broadcast_step_for, broadcast_tile, padding_code, workgroup_along};
+use super::program::{Dispatch, Params, Slot, broadcast_step_for, padding_code};
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::problem::PaddingMode;
@@ -12,12 +13,10 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, OUTER],
     read: ["input", "grad_output"],
     write: ["grad_weight"],
-    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "HAS_DEPTH", "STEP", "TILE_CO"],
+    constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "HAS_DEPTH", "STEP", "TILE_CO", "WIDE"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
 );
 
-/// Weights of an output channel that one invocation computes, as in the shader.
-const TILE_WEIGHTS: u32 = 4;
 /// Workgroups no larger than this: they share nothing, and a device wants to be filled.
 const WIDEST: u32 = 16;
 /// Workgroups that fill a device, the shortest slice of a sum that is worth a partial result, and the longest one: every
@@ -30,21 +29,19 @@ fn columns(w: &Window) -> usize {
     w.c_in_per_group() * w.kernel_len()
 }
 
-fn workgroup(w: &Window, caps: &Capabilities) -> u32 {
-    workgroup_along(columns(w), TILE_WEIGHTS, caps.class).min(WIDEST)
-}
-
-/// Workgroups of one slice.
-fn tiles(w: &Window, caps: &Capabilities) -> usize {
-    let co_tiles = w.c_out_per_group().div_ceil(broadcast_tile(w.c_out_per_group()) as usize);
-    w.groups * co_tiles * columns(w).div_ceil((TILE_WEIGHTS * workgroup(w, caps)) as usize)
+/// The tile, and its workgroups of one slice.
+fn tile(w: &Window) -> (LaneTile, usize) {
+    let product = LaneProduct::matrix(w.groups, w.c_out_per_group(), columns(w), w.batch * w.output_len());
+    let tile = product.tile();
+    let tile = LaneTile { workgroup: tile.workgroup.min(WIDEST), ..tile };
+    (tile, product.workgroups(tile) as usize)
 }
 
 /// Positions of a slice, and how many slices there are.
-pub(super) fn slices(w: &Window, caps: &Capabilities) -> (usize, usize) {
+pub(super) fn slices(w: &Window) -> (usize, usize) {
     let positions = w.batch * w.output_len();
     let most = positions.div_ceil(SHORTEST_SLICE);
-    let wanted = (ENOUGH_WORKGROUPS / tiles(w, caps)).clamp(1, most).max(positions.div_ceil(LONGEST_SLICE));
+    let wanted = (ENOUGH_WORKGROUPS / tile(w).1).clamp(1, most).max(positions.div_ceil(LONGEST_SLICE));
     let each = positions.div_ceil(wanted).next_multiple_of(8);
     (each, positions.div_ceil(each))
 }
@@ -58,7 +55,8 @@ pub(super) fn dispatch(
     beta: f32,
     caps: &Capabilities,
 ) -> Dispatch {
-    let (each, count) = slices(window, caps);
+    let (each, count) = slices(window);
+    let (tile, tiles) = tile(window);
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,
@@ -67,14 +65,15 @@ pub(super) fn dispatch(
         ..WindowParams::new(window)
     };
     let constants = vec![
-        workgroup(window, caps).into(),
+        tile.workgroup.into(),
         padding_code(padding_mode),
         flip_kernel.into(),
         window.has_depth().into(),
         broadcast_step_for(window.batch * window.output_len(), caps).into(),
-        broadcast_tile(window.c_out_per_group()).into(),
+        tile.rows.into(),
+        tile.wide.into(),
     ];
     let operands = vec![input.operand, grad_output.operand, grad_weight.operand];
-    let workgroups = (count * tiles(window, caps)) as u64;
+    let workgroups = (count * tiles) as u64;
     Dispatch::new(&KERNEL, constants, Params::Window(Box::new(params)), operands, workgroups)
 }
