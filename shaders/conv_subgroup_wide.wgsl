@@ -1,13 +1,11 @@
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
-// As `conv_subgroup`, with TILE_CO output channels x 8 positions of a row in an invocation. Where windows are one dilation apart,
-// TAPS neighbouring taps share what they load of a row: the positions of an invocation are that far apart, too, and what was loaded
-// moves on by one position from tap to tap, 8 + TAPS - 1 loads instead of 8 * TAPS.
-// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * pieces / WORKGROUP) workgroups, folded; the
-// pieces of a row are spread * ceil(ceil(w_out / spread) / 8), where the spread is the dilation if TAPS is more than 1, else 1.
+// As `conv_subgroup`, with TILE_CO output channels x 8 positions of a row in an invocation, one dilation apart. The taps of a row share
+// what they load of it: from tap to tap it moves on by one position, 8 + KERNEL_W - 1 loads instead of 8 * KERNEL_W.
+// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * runs / WORKGROUP) workgroups, folded; the runs of
+// a row cover its columns of each residue modulo the dilation by eights.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, TURNED (the weight of a transposed convolution, weight[ci,co,k]), STEP (4 or 8,
-// no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), TAPS (1, or all of a row up to 9 if the stride along
-// it is 1).
+// no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W (2 to 9; the stride along the row is 1).
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -17,7 +15,7 @@
 
 const WIDTH: u32 = 8u;
 // Columns of the input that an invocation holds.
-const SPAN: u32 = WIDTH + TAPS - 1u;
+const SPAN: u32 = WIDTH + KERNEL_W - 1u;
 
 // Four columns of the input.
 struct Columns {
@@ -86,11 +84,12 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
-    // Positions of an invocation are so far apart, and read so far apart.
-    let spread = select(1u, params.dilation.z, TAPS > 1u);
-    let distance = spread * params.stride.z;
-    let runs = (params.output_size.z + spread * WIDTH - 1u) / (spread * WIDTH);
-    let pieces = vec3<u32>(params.output_size.xy, spread * runs);
+    // Columns of the first residues modulo the dilation are one more than those of the others.
+    let dilation = params.dilation.z;
+    let n_longer = params.output_size.z % dilation;
+    let longer = (params.output_size.z / dilation + WIDTH) / WIDTH;
+    let shorter = (params.output_size.z / dilation + WIDTH - 1u) / WIDTH;
+    let pieces = vec3<u32>(params.output_size.xy, n_longer * longer + (dilation - n_longer) * shorter);
     let n_pieces = pieces.x * pieces.y * pieces.z;
     let co_per_group = params.c_out / params.groups;
     let n_piece_tiles = (n_pieces + WORKGROUP - 1u) / WORKGROUP;
@@ -131,8 +130,20 @@ fn main(
     let lane = subgroup_lane % STEP;
 
     let place = unravel(min(piece, n_pieces - 1u), pieces);
-    let first_column = place.z / spread * spread * WIDTH + place.z % spread;
+    var residue = place.z / longer;
+    var run = place.z % longer;
+    if place.z >= n_longer * longer {
+        let behind = place.z - n_longer * longer;
+        residue = n_longer + behind / max(shorter, 1u);
+        run = behind % max(shorter, 1u);
+    }
+    let first_column = run * WIDTH * dilation + residue;
     let origin = vec3<i32>(vec3<u32>(place.xy, first_column) * params.stride) - vec3<i32>(params.pad_begin);
+    let distance = i32(dilation);
+    let columns_0 = columns_at(origin.z, distance);
+    let columns_1 = columns_at(origin.z + 4 * distance, distance);
+    let columns_2 = columns_at(origin.z + 8 * distance, distance);
+    let columns_3 = columns_at(origin.z + 12 * distance, distance);
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
     let extent = vec3<i32>(params.input_size);
 
@@ -152,19 +163,13 @@ fn main(
     var wide_5 = mat4x4<f32>();
     var wide_6 = mat4x4<f32>();
     var wide_7 = mat4x4<f32>();
-    for (var row_ix = 0u; row_ix < kernel.x * kernel.y; row_ix++) {
-        let d = padded_coordinate(origin.x + i32(row_ix / kernel.y * params.dilation.x), extent.x);
-        let h = padded_coordinate(origin.y + i32(row_ix % kernel.y * params.dilation.y), extent.y);
-        let inside = d != OUTSIDE && h != OUTSIDE;
-        // A row that hangs over reads the channel's first one and drops it.
-        let first_row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
-        for (var first_kw = 0u; first_kw < kernel.z; first_kw += TAPS) {
-            let x = origin.z + i32(first_kw * params.dilation.z);
-            let columns_0 = columns_at(x, i32(distance));
-            let columns_1 = columns_at(x + 4 * i32(distance), i32(distance));
-            let columns_2 = columns_at(x + 8 * i32(distance), i32(distance));
-            let columns_3 = columns_at(x + 12 * i32(distance), i32(distance));
-            var row = first_row;
+    for (var kd = 0u; kd < kernel.x; kd++) {
+        for (var kh = 0u; kh < kernel.y; kh++) {
+            let d = padded_coordinate(origin.x + i32(kd * params.dilation.x), extent.x);
+            let h = padded_coordinate(origin.y + i32(kh * params.dilation.y), extent.y);
+            let inside = d != OUTSIDE && h != OUTSIDE;
+            // A row that hangs over reads the channel's first one and drops it.
+            var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
             for (var ci = 0u; ci < channels; ci += STEP) {
                 let left = channels - ci;
                 var low_0 = load_low(left, row, columns_0, inside, 0u);
@@ -183,8 +188,8 @@ fn main(
                 if STEP > 4u && SPAN > 12u { high_3 = load_high(left, row, columns_3, inside, 12u); }
                 let held = lane < left;
                 let weight_row = (ci + select(0u, lane, held)) * channel_length;
-                for (var kw = first_kw; kw < first_kw + TAPS; kw++) {
-                    var tap = row_ix * kernel.z + kw;
+                for (var kw = 0u; kw < KERNEL_W; kw++) {
+                    var tap = (kd * kernel.y + kh) * KERNEL_W + kw;
                     if FLIP_KERNEL {
                         tap = n_taps - 1u - tap;
                     }
@@ -229,9 +234,6 @@ fn main(
                         sum_7 = outer_add(sum_7, low_0, high_0, rows);
                         wide_7 = outer_add(wide_7, low_1, high_1, rows);
                     }
-                    if TAPS == 1u {
-                        continue;
-                    }
                     low_0 = move_on(low_0, low_1);
                     low_1 = move_on(low_1, low_2);
                     low_2 = move_on(low_2, low_3);
@@ -249,7 +251,7 @@ fn main(
         return;
     }
     for (var i = 0u; i < WIDTH; i++) {
-        let column = first_column + i * spread;
+        let column = first_column + i * dilation;
         if column >= params.output_size.z {
             break;
         }

@@ -111,8 +111,8 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             nest(&[kd, kh, kw, c_in.div_ceil(step)])
         }
         "conv_subgroup_wide" => {
-            let (step, shared) = (dispatch.constant("STEP")?, dispatch.constant("TAPS")?);
-            nest(&[kd * kh, kw / shared, c_in.div_ceil(step), shared])
+            let step = dispatch.constant("STEP")?;
+            nest(&[kd, kh, c_in.div_ceil(step), kw])
         }
         "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,
         "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,

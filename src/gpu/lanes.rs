@@ -39,13 +39,14 @@ impl LaneTile {
     }
 }
 
-/// `count` products of `rows` x `lines * columns` sums; an invocation's columns are of one line.
+/// `count` products of `rows` x `columns` sums.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneProduct {
     pub count: usize,
     pub rows: usize,
-    pub lines: usize,
     pub columns: usize,
+    /// Invocations that cover the columns by four and by eight.
+    pub runs: [usize; 2],
     /// Steps of up to eight products of one sum.
     pub steps: usize,
     /// How often a sum finds where it reads.
@@ -57,16 +58,16 @@ pub(crate) struct LaneProduct {
 impl LaneProduct {
     /// Of matrices.
     pub fn matrix(count: usize, rows: usize, columns: usize, length: usize) -> LaneProduct {
-        LaneProduct { count, rows, lines: 1, columns, steps: length.div_ceil(STEP), places: 0, shared: 1 }
+        let runs = [NARROW, WIDE].map(|width| columns.div_ceil(width));
+        LaneProduct { count, rows, columns, runs, steps: length.div_ceil(STEP), places: 0, shared: 1 }
     }
 
     fn row_tiles(&self, tile: LaneTile) -> usize {
         self.count * self.rows.div_ceil(tile.rows as usize)
     }
 
-    /// Runs of columns that an invocation takes.
     fn runs(&self, tile: LaneTile) -> usize {
-        self.lines * self.columns.div_ceil(tile.columns())
+        self.runs[usize::from(tile.wide)]
     }
 
     pub fn workgroups(&self, tile: LaneTile) -> u64 {
@@ -93,7 +94,7 @@ impl LaneProduct {
     /// Eight columns, where the work is worth it.
     pub fn wide(&self) -> Option<LaneTile> {
         let tile = LaneTile { rows: broadcast_tile(self.rows), wide: true, workgroup: LANES as u32 };
-        let work = self.count * self.rows * self.lines * self.columns * self.steps * STEP;
+        let work = self.count * self.rows * self.columns * self.steps * STEP;
         (work >= WORTH && self.workgroups(tile) >= ENOUGH as u64).then_some(tile)
     }
 
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn shared_rows_cost_less() {
         let own = LaneProduct { places: 9, ..LaneProduct::matrix(1, 64, 3136, 576) };
-        let shared = LaneProduct { lines: 56, columns: 56, shared: 3, ..own };
+        let shared = LaneProduct { runs: [56 * 14, 56 * 7], shared: 3, ..own };
         let wide = shared.wide().expect("enough work");
         assert!(shared.cycles(wide) < own.cycles(own.narrow()));
         assert_eq!(shared.workgroups(wide), 2 * 49);
