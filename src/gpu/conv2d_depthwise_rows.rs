@@ -41,7 +41,7 @@ pub(super) fn applies(task: &ConvTask) -> bool {
         && kernel_h.max(kernel_w) <= MOST_TAPS
         && w.stride[2] <= 2
         && w.pad_begin[2] <= MOST_BESIDE
-        && reach + 1 <= w.pad_begin[2] + w.stride[2] + MOST_BESIDE
+        && reach < w.pad_begin[2] + w.stride[2] + MOST_BESIDE
         && steps(w).is_some()
 }
 
