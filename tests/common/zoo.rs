@@ -78,7 +78,7 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("conv2d depthwise wide", Conv::new(2, 2, [33, 120], 2, [3, 3]).groups(2).padding(1).into());
     add("conv2d depthwise 9x9", Conv::new(1, 2, [12, 12], 2, [9, 9]).groups(2).padding(4).into());
     // Rows of whole vec4s: the filter and the sums of several output rows stay in registers.
-    let quads = Conv::new(2, 4, [13, 16], 8, [3, 3]).groups(4).padding(1).activation(Activation::Relu);
+    let quads = Conv::new(2, 4, [13, 16], 8, [3, 3]).groups(4).padding(1);
     add("conv2d depthwise quads", quads.bias(true).residual(true).into());
     add("conv2d depthwise quads stride 2", Conv::new(1, 3, [21, 24], 3, [5, 5]).groups(3).padding(2).stride(2).into());
     add(
@@ -243,6 +243,7 @@ pub fn epilogues() -> Vec<Problem> {
     problems.extend([
         Conv::new(1, 9, [6, 7], 10, [1, 1]).residual(true).activation(activation).into(),
         Conv::new(1, 4, [6, 7], 4, [3, 3]).groups(4).bias(true).residual(true).activation(activation).into(),
+        Conv::new(1, 4, [6, 8], 4, [3, 3]).groups(4).padding(1).bias(true).residual(true).activation(activation).into(),
         Conv::new(1, 4, [9, 7], 4, [2, 2]).dilation(2).residual(true).activation(activation).into(),
         ConvTranspose::new(1, 4, [5, 4], 3, [3, 3]).stride(2).bias(true).residual(true).activation(activation).into(),
         DeformConv2d::new(1, 4, [5, 4], 3, [3, 3]).bias(true).residual(true).activation(activation).into(),
