@@ -158,22 +158,14 @@ fn main(
     // The position of a chunk whose gradients this lane loads.
     let lane = subgroup_lane % STEP;
 
-    var sum_0 = mat4x4<f32>();
-    var sum_1 = mat4x4<f32>();
-    var sum_2 = mat4x4<f32>();
-    var sum_3 = mat4x4<f32>();
-    var sum_4 = mat4x4<f32>();
-    var sum_5 = mat4x4<f32>();
-    var sum_6 = mat4x4<f32>();
-    var sum_7 = mat4x4<f32>();
-    var wide_0 = mat4x4<f32>();
-    var wide_1 = mat4x4<f32>();
-    var wide_2 = mat4x4<f32>();
-    var wide_3 = mat4x4<f32>();
-    var wide_4 = mat4x4<f32>();
-    var wide_5 = mat4x4<f32>();
-    var wide_6 = mat4x4<f32>();
-    var wide_7 = mat4x4<f32>();
+    var sum_0 = Wide();
+    var sum_1 = Wide();
+    var sum_2 = Wide();
+    var sum_3 = Wide();
+    var sum_4 = Wide();
+    var sum_5 = Wide();
+    var sum_6 = Wide();
+    var sum_7 = Wide();
     var at = Position(begin / n_positions, unravel(begin % n_positions, params.output_size));
     for (var done = begin; done < end; done += STEP) {
         let left = end - done;
@@ -230,60 +222,29 @@ fn main(
         let held = lane < left;
         // Behind the last position lane 0's is read, and dropped.
         let grad_ix = select(low.x, place, held);
-        {
-            let rows = load_grads(rows_0 + grad_ix, held);
-            sum_0 = outer_add(sum_0, x_low, x_high, rows);
-            if WIDE { wide_0 = outer_add(wide_0, y_low, y_high, rows); }
-        }
-        if TILE_CO > 4u {
-            let rows = load_grads(rows_1 + grad_ix, held);
-            sum_1 = outer_add(sum_1, x_low, x_high, rows);
-            if WIDE { wide_1 = outer_add(wide_1, y_low, y_high, rows); }
-        }
-        if TILE_CO > 8u {
-            let rows = load_grads(rows_2 + grad_ix, held);
-            sum_2 = outer_add(sum_2, x_low, x_high, rows);
-            if WIDE { wide_2 = outer_add(wide_2, y_low, y_high, rows); }
-        }
-        if TILE_CO > 12u {
-            let rows = load_grads(rows_3 + grad_ix, held);
-            sum_3 = outer_add(sum_3, x_low, x_high, rows);
-            if WIDE { wide_3 = outer_add(wide_3, y_low, y_high, rows); }
-        }
-        if TILE_CO > 16u {
-            let rows = load_grads(rows_4 + grad_ix, held);
-            sum_4 = outer_add(sum_4, x_low, x_high, rows);
-            if WIDE { wide_4 = outer_add(wide_4, y_low, y_high, rows); }
-        }
-        if TILE_CO > 20u {
-            let rows = load_grads(rows_5 + grad_ix, held);
-            sum_5 = outer_add(sum_5, x_low, x_high, rows);
-            if WIDE { wide_5 = outer_add(wide_5, y_low, y_high, rows); }
-        }
-        if TILE_CO > 24u {
-            let rows = load_grads(rows_6 + grad_ix, held);
-            sum_6 = outer_add(sum_6, x_low, x_high, rows);
-            if WIDE { wide_6 = outer_add(wide_6, y_low, y_high, rows); }
-        }
-        if TILE_CO > 28u {
-            let rows = load_grads(rows_7 + grad_ix, held);
-            sum_7 = outer_add(sum_7, x_low, x_high, rows);
-            if WIDE { wide_7 = outer_add(wide_7, y_low, y_high, rows); }
-        }
+        let x = Factors(x_low, y_low, x_high, y_high);
+        sum_0 = outer_add_halves(sum_0, x, load_grads(rows_0 + grad_ix, held), WIDE);
+        if TILE_CO > 4u { sum_1 = outer_add_halves(sum_1, x, load_grads(rows_1 + grad_ix, held), WIDE); }
+        if TILE_CO > 8u { sum_2 = outer_add_halves(sum_2, x, load_grads(rows_2 + grad_ix, held), WIDE); }
+        if TILE_CO > 12u { sum_3 = outer_add_halves(sum_3, x, load_grads(rows_3 + grad_ix, held), WIDE); }
+        if TILE_CO > 16u { sum_4 = outer_add_halves(sum_4, x, load_grads(rows_4 + grad_ix, held), WIDE); }
+        if TILE_CO > 20u { sum_5 = outer_add_halves(sum_5, x, load_grads(rows_5 + grad_ix, held), WIDE); }
+        if TILE_CO > 24u { sum_6 = outer_add_halves(sum_6, x, load_grads(rows_6 + grad_ix, held), WIDE); }
+        if TILE_CO > 28u { sum_7 = outer_add_halves(sum_7, x, load_grads(rows_7 + grad_ix, held), WIDE); }
     }
     for (var i = 0u; i < width; i++) {
         let stored_column = first + i * WORKGROUP;
         if stored_column >= n_columns {
             break;
         }
-        let q_0 = wide_column(sum_0, wide_0, i);
-        let q_1 = wide_column(sum_1, wide_1, i);
-        let q_2 = wide_column(sum_2, wide_2, i);
-        let q_3 = wide_column(sum_3, wide_3, i);
-        let q_4 = wide_column(sum_4, wide_4, i);
-        let q_5 = wide_column(sum_5, wide_5, i);
-        let q_6 = wide_column(sum_6, wide_6, i);
-        let q_7 = wide_column(sum_7, wide_7, i);
+        let q_0 = wide_column(sum_0, i);
+        let q_1 = wide_column(sum_1, i);
+        let q_2 = wide_column(sum_2, i);
+        let q_3 = wide_column(sum_3, i);
+        let q_4 = wide_column(sum_4, i);
+        let q_5 = wide_column(sum_5, i);
+        let q_6 = wide_column(sum_6, i);
+        let q_7 = wide_column(sum_7, i);
         for (var row = 0u; row < n_co; row += 4u) {
             let quad = pick(row / 4u, q_0, q_1, q_2, q_3, q_4, q_5, q_6, q_7);
             let ix = (slice * params.c_out + co + row) * n_columns + stored_column;

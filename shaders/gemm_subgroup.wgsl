@@ -1,35 +1,14 @@
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// One invocation computes TILE_M rows x 4 columns, WORKGROUP apart. Each lane of a subgroup loads the elements of a of
+// One invocation computes TILE_M rows x 4 columns, or 8 where it is WIDE. Each lane of a subgroup loads the elements of a of
 // another k, STEP at once, and broadcasts hand them around, as in `conv_subgroup`: 4 * STEP elements of b and TILE_M of a
 // feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of
 // a lane costs a load of its own. Any strides of a and b.
-// Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32).
+// Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 or 8 * WORKGROUP)) workgroups, folded.
+// Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32), WIDE.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
-
-// The first elements of four columns.
-alias Place = vec4<u32>;
-
-fn column_ix(tile: u32, local_ix: u32, i: u32) -> u32 {
-    return (4u * tile + i) * WORKGROUP + local_ix;
-}
-
-// Columns beyond the edge repeat the last one.
-fn place_columns(start: u32, tile: u32, local_ix: u32) -> Place {
-    let columns = column_ix(tile, local_ix, 0u) + vec4<u32>(0u, 1u, 2u, 3u) * WORKGROUP;
-    return start + min(columns, vec4<u32>(params.n - 1u)) * params.b_column;
-}
-
-fn advance(at: Place, distance: u32) -> Place {
-    return at + distance;
-}
-
-fn load_columns(at: Place) -> vec4<f32> {
-    return vec4<f32>(load_b(at.x), load_b(at.y), load_b(at.z), load_b(at.w));
-}

@@ -1,4 +1,5 @@
-// u[g, co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major
+// u[group, co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major;
+// the view of the output says in which order
 //
 // One invocation transforms one filter. Step one of a Winograd convolution.
 // Dispatch: ceil(c_out * c_in_per_group / WORKGROUP) workgroups, folded.
@@ -18,7 +19,10 @@ fn main(
     if ix >= params.c_out * c_in {
         return;
     }
-    let at = 9u * ix;
+    // Neighbours are output channels, which lie next to each other in what is written.
+    let co = ix % params.c_out;
+    let ci = ix / params.c_out;
+    let at = 9u * (co * c_in + ci);
     var filter_rows = mat3x3<f32>(
         load_weight(at), load_weight(at + 1u), load_weight(at + 2u),
         load_weight(at + 3u), load_weight(at + 4u), load_weight(at + 5u),
@@ -27,11 +31,9 @@ fn main(
     if FLIP_KERNEL {
         filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);
     }
-    // In order of group, output channel of it, input channel.
     let view = params.output;
-    let co = ix / c_in;
     let co_per_group = params.c_out / params.groups;
-    let to = co / co_per_group * view.d + co % co_per_group * view.c + ix % c_in * view.w;
+    let to = co / co_per_group * view.d + co % co_per_group * view.c + ci * view.w;
     if TILE == 2u {
         let tile = weight_tile4(filter_rows);
         store4(to, 0u, tile[0]);

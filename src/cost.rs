@@ -6,7 +6,7 @@ use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
 use crate::gpu::lanes::{LANES, LOAD, LaneProduct, STEP, WRITE};
 use crate::gpu::tiles::tile_shape;
-use crate::gpu::{implicit_gemm_cut, lane_product, wide_cycles, winograd_tiles};
+use crate::gpu::{implicit_gemm_cut, lane_product, pack_rows, wide_cycles, winograd_tiles};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
@@ -33,10 +33,18 @@ mod rasteriser {
     /// Of one element of a column: its place by divisions, a load and a store.
     const COLUMN: f64 = 500.0;
 
-    /// Of `count` matrix products.
-    fn product(count: usize, rows: usize, columns: usize, length: usize) -> f64 {
-        let product = LaneProduct::matrix(count, rows, columns, length);
+    /// Of `count` matrix products. Rows are weights, which come as vec4s where they are packed; columns do where there are whole quads.
+    fn product(count: usize, rows: usize, columns: usize, length: usize, row_quads: bool) -> f64 {
+        let column_quads = columns.is_multiple_of(4);
+        let product = LaneProduct { row_quads, column_quads, ..LaneProduct::matrix(count, rows, columns, length) };
         product.cycles(product.tile())
+    }
+
+    /// Of the weights and columns of so many elements.
+    fn of_weights(w: &Window, length: usize, options: &Options) -> f64 {
+        let of = |packed| product(w.batch * w.groups, w.c_out_per_group(), w.output_len(), length, packed);
+        let packing = if options.pack_weights { 0.0 } else { pack_rows::cycles(w.c_out * length) };
+        of(false).min(of(true) + packing)
     }
 
     pub fn conv(w: &Window, algorithm: Algorithm, options: &Options) -> Option<f64> {
@@ -49,7 +57,7 @@ mod rasteriser {
             let filters = if options.pack_weights { 0.0 } else { per_channel(w.c_out * c_in, (9.0 + points) * LOAD) };
             let patches = per_channel(w.c_in * n_tiles, 2.0 * points * LOAD);
             let outputs = per_channel(w.c_out * n_tiles, points * LOAD + outputs * WRITE);
-            let products = product(points as usize * w.groups, c_out, n_tiles, c_in);
+            let products = product(points as usize * w.groups, c_out, n_tiles, c_in, true);
             return Some(filters + patches + products + outputs);
         }
         match algorithm {
@@ -58,12 +66,13 @@ mod rasteriser {
                 // Few channels fill the lanes with taps.
                 let steps = if c_in < STEP { (c_in * taps).div_ceil(STEP) } else { own.steps };
                 let own = LaneProduct { steps, ..own };
-                Some(batch * wide_cycles(w).unwrap_or_else(|| own.cycles(own.narrow())))
+                let narrow = || batch * own.cycles(own.narrow());
+                Some(wide_cycles(w, options.pack_weights).unwrap_or_else(narrow))
             }
-            Algorithm::PointwiseGemm => Some(product(w.batch * w.groups, c_out, w.output_len(), c_in)),
+            Algorithm::PointwiseGemm => Some(of_weights(w, c_in, options)),
             Algorithm::Im2colGemm => {
                 let columns = (w.batch * w.c_in * taps * w.output_len()) as f64 / LANES * COLUMN;
-                Some(columns + product(w.batch * w.groups, c_out, w.output_len(), c_in * taps))
+                Some(columns + of_weights(w, c_in * taps, options))
             }
             _ => None,
         }

@@ -99,7 +99,7 @@ fn random_data_stays_within_the_bound() {
 #[test]
 fn packed_weights_give_the_same_bits_and_stay() {
     let gpu = open();
-    let mut packs = 0;
+    let (mut packs, mut fewer_dispatches) = (0, 0);
     for context in contexts(&gpu) {
         for (name, problem) in &zoo() {
             for algorithm in applicable(problem, context.capabilities(), &relaxed()) {
@@ -111,15 +111,21 @@ fn packed_weights_give_the_same_bits_and_stay() {
                 }
                 packs += 1;
                 let unpacked = Plan::new(&context, problem, &options).expect("applies");
-                assert!(plan.dispatch_count() < unpacked.dispatch_count(), "{name} by {algorithm}");
-                assert!(plan.workspace_size() < unpacked.workspace_size(), "{name} by {algorithm}");
+                // Unless weights that would be packed for every execution are better read as they are.
+                let fewer = plan.dispatch_count() < unpacked.dispatch_count();
+                assert_eq!(fewer, plan.workspace_size() < unpacked.workspace_size(), "{name} by {algorithm}");
+                assert!(fewer || plan.dispatch_count() == unpacked.dispatch_count(), "{name} by {algorithm}");
+                fewer_dispatches += usize::from(fewer);
                 let inputs = random(problem, 17);
                 let run = |options: &Options| run_guarded(&gpu, &context, problem, options, &inputs).output;
                 assert_eq!(run(&packing), run(&options), "{name} by {algorithm}");
             }
         }
     }
-    assert!(packs > 0, "nothing packs weights");
+    assert!(
+        packs > fewer_dispatches && fewer_dispatches > 0,
+        "{packs} pack weights, {fewer_dispatches} save a dispatch"
+    );
 }
 
 #[test]
@@ -442,31 +448,41 @@ fn the_large_gemm_tile_is_right() {
 
 /// Enough work for tiles eight columns wide, by the algorithm that has them.
 fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
-    let wide = "conv_subgroup_wide(";
+    let (wide, quads) = ("conv_subgroup_wide(", "conv_subgroup_wide_vec4(");
     let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
     let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
     vec![
         // A rest of channels, of rows and of columns.
         plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), wide),
-        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), wide),
-        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), wide),
+        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), quads),
+        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), quads),
+        plain(conv(16, [40, 40], 64, [4, 5]).padding([[0, 2], [1, 4]]), quads),
+        plain(conv(27, [40, 36], 45, [5, 4]).padding([2, 3]).groups(3), quads),
+        plain(conv(60, [40, 44], 45, [3, 2]), quads),
+        plain(conv(16, [40, 36], 40, [3, 9]).padding([1, 4]), quads),
+        plain(conv(16, [40, 37], 40, [3, 9]).padding([1, 8]), wide),
         plain(conv(64, [36, 36], 64, [3, 3]).padding(4).dilation(4).groups(2), wide),
         plain(conv(32, [33, 63], 32, [3, 3]).padding(5).dilation(5), wide),
         plain(conv(32, [24, 61], 32, [3, 4]).padding([2, 6]).dilation([1, 2]), wide),
         plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect), wide),
         plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), wide),
         plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), wide),
-        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), wide),
-        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), wide),
+        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), quads),
+        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), quads),
         // Transposed, at stride 1.
         (
             ConvTranspose::new(1, 54, [30, 33], 90, [3, 3]).padding(1).groups(2).bias(true).into(),
             Algorithm::Phases,
             wide,
         ),
+        (
+            ConvTranspose::new(1, 54, [30, 32], 90, [3, 4]).padding(1).groups(2).flip_kernel(true).into(),
+            Algorithm::Phases,
+            quads,
+        ),
         // Columns by vec4s and one by one, a rest of every extent.
-        (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4("),
-        (conv(120, [37, 35], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup("),
+        (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4_ab("),
+        (conv(120, [37, 35], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4_a("),
     ]
 }
 

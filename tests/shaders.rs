@@ -19,6 +19,10 @@ fn problems() -> Vec<Problem> {
     let mut problems: Vec<Problem> = common::zoo().into_iter().map(|(_, problem)| problem).collect();
     problems.extend(common::epilogues());
     problems.push(Conv::new(1, 24, [20, 24, 24], 32, [3, 3, 3]).padding(1).into());
+    // Quads of channels, which lie next to each other where channels come last.
+    problems.push(Conv::new(1, 8, [20, 20], 8, [1, 1]).into());
+    // Much work over few positions, for which packing weights does not pay.
+    problems.push(Conv::new(1, 512, [8, 8], 512, [1, 1]).into());
     // Enough tiles for the large GEMM.
     problems.push(Conv::new(2, 64, [112, 112], 128, [1, 1]).into());
     for mask in [false, true] {
@@ -34,8 +38,10 @@ fn problems() -> Vec<Problem> {
                 problems.push(depthwise.padding_mode(mode).flip_kernel(flip).into());
             }
             // Tiles eight columns wide.
-            let wide = Conv::new(1, 64, [30, 30], 64, [3, 3]).padding(1);
-            problems.push(wide.padding_mode(mode).flip_kernel(flip).into());
+            for width in [30, 32] {
+                let wide = Conv::new(1, 64, [30, width], 64, [3, 3]).padding(1);
+                problems.push(wide.padding_mode(mode).flip_kernel(flip).into());
+            }
             // Every kernel extent that the dilated kernel unrolls.
             for kernel_h in 1..=7 {
                 for kernel_w in 1..=7 {
@@ -100,9 +106,10 @@ fn settings(geometry: &Geometry) -> Vec<(Capabilities, Options)> {
         f16: true,
         ..Capabilities::gpu()
     });
-    let plain = classes
-        .chain(cooperative)
-        .flat_map(|caps| [common::relaxed(), strided(geometry), cropped(geometry)].map(|options| (caps, options)));
+    let plain = classes.chain(cooperative).flat_map(|caps| {
+        [common::relaxed(), strided(geometry), channels_last(geometry), cropped(geometry)]
+            .map(|options| (caps, options))
+    });
     let halves = [
         Capabilities { f16: true, ..Capabilities::gpu() },
         Capabilities { f16: true, ..subgroups[0] },
@@ -118,6 +125,14 @@ fn strided(geometry: &Geometry) -> Options {
     let spec = geometry.tensor(TensorName::GradOutput).filter(|spec| spec.shape.len() == 4);
     let layout = spec.map(|spec| Layout::channels_last(&spec.shape));
     layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(TensorName::GradOutput, layout))
+}
+
+/// Likewise with an input of the same order.
+fn channels_last(geometry: &Geometry) -> Options {
+    let spec = geometry.tensor(TensorName::Input).filter(|spec| spec.shape.len() == 4);
+    let options = strided(geometry);
+    let layout = spec.map(|spec| Layout::channels_last(&spec.shape));
+    layout.map_or_else(|| options.clone(), |layout| options.clone().layout(TensorName::Input, layout))
 }
 
 /// With an output whose rows lie apart, where it has rows.

@@ -1,10 +1,8 @@
-// The main of `gemm_subgroup` and `gemm_subgroup_vec4`: a register tile of TILE_M rows x 4 columns, the sum over k in chunks
-// of STEP, whose elements of a the lanes of a subgroup load for each other. The kernel reads b: it defines `Place`, what four columns of a row are found by, `place_columns`, the columns of an invocation in row 0 of b,
-// `advance`, so many elements further on, `load_columns`, and `column_ix`, which column the i-th of an invocation is.
-
-fn load_rows(at: vec4<u32>, exists: bool) -> vec4<f32> {
-    return select(vec4<f32>(), vec4<f32>(load_a(at.x), load_a(at.y), load_a(at.z), load_a(at.w)), exists);
-}
+// The main of `gemm_subgroup` and its twins: a register tile of TILE_M rows x 4 columns, or 8 where it is WIDE, the sum over k in chunks
+// of STEP, whose elements of a the lanes of a subgroup load for each other. One part reads a: it defines `Rows`, what four rows are found
+// by, `rows_at` and `load_rows`. Another one reads b: it defines `Place`, what four columns of a row are found by, `place_columns`, the
+// columns of an invocation in row 0 of b, `advance`, so many elements further on, `load_columns`, and `column_ix`, which column the i-th
+// of an invocation is.
 
 // Row j of a chunk of b that `left` rows are left of. Behind the last one the first is read, and dropped.
 fn load_columns_at(j: u32, left: u32, at: Place) -> vec4<f32> {
@@ -36,42 +34,32 @@ fn main(
     }
     // Rows and columns beyond the edge repeat the last one; their sums are never stored.
     let n_rows = min(params.m - row, TILE_M);
-    let last = vec4<u32>(n_rows - 1u);
     // A slice of the sum has its place in the grid instead of an image.
     let k_first = select(0u, batch * params.slice, SLICED);
     let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
     let a_start = params.a_base + batch * params.a_batch + group * params.a_group + row * params.a_row;
-    let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let rows_0 = a_start + min(four, last) * params.a_row;
-    let rows_1 = a_start + min(four + 4u, last) * params.a_row;
-    let rows_2 = a_start + min(four + 8u, last) * params.a_row;
-    let rows_3 = a_start + min(four + 12u, last) * params.a_row;
-    let rows_4 = a_start + min(four + 16u, last) * params.a_row;
-    let rows_5 = a_start + min(four + 20u, last) * params.a_row;
-    let rows_6 = a_start + min(four + 24u, last) * params.a_row;
-    let rows_7 = a_start + min(four + 28u, last) * params.a_row;
+    let rows_0 = rows_at(a_start, 0u, n_rows - 1u);
+    let rows_1 = rows_at(a_start, 4u, n_rows - 1u);
+    let rows_2 = rows_at(a_start, 8u, n_rows - 1u);
+    let rows_3 = rows_at(a_start, 12u, n_rows - 1u);
+    let rows_4 = rows_at(a_start, 16u, n_rows - 1u);
+    let rows_5 = rows_at(a_start, 20u, n_rows - 1u);
+    let rows_6 = rows_at(a_start, 24u, n_rows - 1u);
+    let rows_7 = rows_at(a_start, 28u, n_rows - 1u);
     // The k of a chunk whose elements of a this lane loads.
     let lane = subgroup_lane % STEP;
     let b_first = params.b_base + batch * params.b_batch + group * params.b_group;
     let b_start = place_columns(b_first, tile_ix, local_ix);
     let more_start = place_columns(b_first, tile_ix + 1u, local_ix);
 
-    var sum_0 = mat4x4<f32>();
-    var sum_1 = mat4x4<f32>();
-    var sum_2 = mat4x4<f32>();
-    var sum_3 = mat4x4<f32>();
-    var sum_4 = mat4x4<f32>();
-    var sum_5 = mat4x4<f32>();
-    var sum_6 = mat4x4<f32>();
-    var sum_7 = mat4x4<f32>();
-    var wide_0 = mat4x4<f32>();
-    var wide_1 = mat4x4<f32>();
-    var wide_2 = mat4x4<f32>();
-    var wide_3 = mat4x4<f32>();
-    var wide_4 = mat4x4<f32>();
-    var wide_5 = mat4x4<f32>();
-    var wide_6 = mat4x4<f32>();
-    var wide_7 = mat4x4<f32>();
+    var sum_0 = Wide();
+    var sum_1 = Wide();
+    var sum_2 = Wide();
+    var sum_3 = Wide();
+    var sum_4 = Wide();
+    var sum_5 = Wide();
+    var sum_6 = Wide();
+    var sum_7 = Wide();
     var k = k_first;
     while k < k_end {
         var run_end = k_end;
@@ -121,48 +109,17 @@ fn main(
                     load_columns_at(7u, left, more_ix),
                 );
             }
+            let x = Factors(x_low, y_low, x_high, y_high);
             let held = lane < left;
             let a_at = a_ix + select(0u, lane, held) * params.a_column;
-            {
-                let rows = load_rows(rows_0 + a_at, held);
-                sum_0 = outer_add(sum_0, x_low, x_high, rows);
-                if WIDE { wide_0 = outer_add(wide_0, y_low, y_high, rows); }
-            }
-            if TILE_M > 4u {
-                let rows = load_rows(rows_1 + a_at, held);
-                sum_1 = outer_add(sum_1, x_low, x_high, rows);
-                if WIDE { wide_1 = outer_add(wide_1, y_low, y_high, rows); }
-            }
-            if TILE_M > 8u {
-                let rows = load_rows(rows_2 + a_at, held);
-                sum_2 = outer_add(sum_2, x_low, x_high, rows);
-                if WIDE { wide_2 = outer_add(wide_2, y_low, y_high, rows); }
-            }
-            if TILE_M > 12u {
-                let rows = load_rows(rows_3 + a_at, held);
-                sum_3 = outer_add(sum_3, x_low, x_high, rows);
-                if WIDE { wide_3 = outer_add(wide_3, y_low, y_high, rows); }
-            }
-            if TILE_M > 16u {
-                let rows = load_rows(rows_4 + a_at, held);
-                sum_4 = outer_add(sum_4, x_low, x_high, rows);
-                if WIDE { wide_4 = outer_add(wide_4, y_low, y_high, rows); }
-            }
-            if TILE_M > 20u {
-                let rows = load_rows(rows_5 + a_at, held);
-                sum_5 = outer_add(sum_5, x_low, x_high, rows);
-                if WIDE { wide_5 = outer_add(wide_5, y_low, y_high, rows); }
-            }
-            if TILE_M > 24u {
-                let rows = load_rows(rows_6 + a_at, held);
-                sum_6 = outer_add(sum_6, x_low, x_high, rows);
-                if WIDE { wide_6 = outer_add(wide_6, y_low, y_high, rows); }
-            }
-            if TILE_M > 28u {
-                let rows = load_rows(rows_7 + a_at, held);
-                sum_7 = outer_add(sum_7, x_low, x_high, rows);
-                if WIDE { wide_7 = outer_add(wide_7, y_low, y_high, rows); }
-            }
+            sum_0 = outer_add_halves(sum_0, x, load_rows(rows_0, a_at, held), WIDE);
+            if TILE_M > 4u { sum_1 = outer_add_halves(sum_1, x, load_rows(rows_1, a_at, held), WIDE); }
+            if TILE_M > 8u { sum_2 = outer_add_halves(sum_2, x, load_rows(rows_2, a_at, held), WIDE); }
+            if TILE_M > 12u { sum_3 = outer_add_halves(sum_3, x, load_rows(rows_3, a_at, held), WIDE); }
+            if TILE_M > 16u { sum_4 = outer_add_halves(sum_4, x, load_rows(rows_4, a_at, held), WIDE); }
+            if TILE_M > 20u { sum_5 = outer_add_halves(sum_5, x, load_rows(rows_5, a_at, held), WIDE); }
+            if TILE_M > 24u { sum_6 = outer_add_halves(sum_6, x, load_rows(rows_6, a_at, held), WIDE); }
+            if TILE_M > 28u { sum_7 = outer_add_halves(sum_7, x, load_rows(rows_7, a_at, held), WIDE); }
             a_ix += STEP * params.a_column;
             b_ix = advance(b_ix, STEP * params.b_row);
             more_ix = advance(more_ix, STEP * params.b_row);
@@ -179,14 +136,14 @@ fn main(
         let p = unravel(column, params.output_size);
         write_quads(
             batch, co, n_rows, p,
-            wide_column(sum_0, wide_0, i),
-            wide_column(sum_1, wide_1, i),
-            wide_column(sum_2, wide_2, i),
-            wide_column(sum_3, wide_3, i),
-            wide_column(sum_4, wide_4, i),
-            wide_column(sum_5, wide_5, i),
-            wide_column(sum_6, wide_6, i),
-            wide_column(sum_7, wide_7, i),
+            wide_column(sum_0, i),
+            wide_column(sum_1, i),
+            wide_column(sum_2, i),
+            wide_column(sum_3, i),
+            wide_column(sum_4, i),
+            wide_column(sum_5, i),
+            wide_column(sum_6, i),
+            wide_column(sum_7, i),
         );
     }
 }

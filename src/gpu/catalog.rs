@@ -54,6 +54,12 @@ parts! {
     TAP_MASK = "tap_mask";
     GEMM_BROADCAST = "gemm_broadcast";
     DEPTHWISE_ROWS = "depthwise_rows";
+    ROW_QUADS = "row_quads";
+    WIDE_TAPS = "wide_taps";
+    ROW_SCALARS = "row_scalars";
+    ROW_VEC4S = "row_vec4s";
+    COLUMN_SCALARS = "column_scalars";
+    COLUMN_VEC4S = "column_vec4s";
     TAP_RANGE = "tap_range";
     FIRST_TAP = "first_tap";
     PHASE_TAPS = "phase_taps";
@@ -341,6 +347,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
         &conv_subgroup_wide::KERNEL,
+        &conv_subgroup_wide_vec4::KERNEL,
         &conv_sum_slices::KERNEL,
         &conv_taps_subgroup::KERNEL,
         &conv_transpose2d_depthwise::KERNEL,
@@ -362,7 +369,9 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &gemm_regtile::KERNEL,
         &gemm_regtile_vec4::KERNEL,
         &gemm_subgroup::KERNEL,
-        &gemm_subgroup_vec4::KERNEL,
+        &gemm_subgroup_vec4_a::KERNEL,
+        &gemm_subgroup_vec4_ab::KERNEL,
+        &gemm_subgroup_vec4_b::KERNEL,
         &gemm_tiled::KERNEL,
         &grad_bias::KERNEL,
         &im2col::KERNEL,
@@ -374,6 +383,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &max_pool::KERNEL,
         &max_pool_grad_input::KERNEL,
         &narrow::KERNEL,
+        &pack_rows::KERNEL,
         &padding_grad::KERNEL,
         &pool_reduce::KERNEL,
         &radix_histogram::KERNEL,

@@ -59,7 +59,10 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
     Some(match dispatch.variant.kernel.stem {
         "gemm_regtile" | "gemm_regtile_vec4" => nest(&[runs]) + k + runs,
         // The last chunk of each run may be cut short.
-        "gemm_subgroup" | "gemm_subgroup_vec4" => nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs,
+        "gemm_subgroup" | "gemm_subgroup_vec4_a" | "gemm_subgroup_vec4_b" | "gemm_subgroup_vec4_ab" => {
+            nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs
+        }
+        "pack_rows" => nest(&[params.batch.into(), super::pack_rows::CHUNK as u64]),
         "gemm_tiled" => nest(&[k.div_ceil(TILE_DEPTH)]),
         _ => return None,
     })
@@ -110,7 +113,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let step = dispatch.constant("STEP")?;
             nest(&[kd, kh, kw, c_in.div_ceil(step)])
         }
-        "conv_subgroup_wide" => {
+        "conv_subgroup_wide" | "conv_subgroup_wide_vec4" => {
             let step = dispatch.constant("STEP")?;
             nest(&[kd, kh, c_in.div_ceil(step), kw])
         }

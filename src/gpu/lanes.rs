@@ -6,6 +6,8 @@ use crate::capabilities::KernelClass;
 /// Cycles of one vector of lane loads or stores on one core of a software rasteriser: docs/performance.md derives the numbers
 /// and compares them with measurements.
 pub(crate) const LOAD: f64 = 45.0;
+/// Of four such vectors that lanes load as vec4s.
+pub(crate) const QUAD: f64 = 110.0;
 /// Of one vector of multiply-adds.
 const FMA: f64 = 0.75;
 /// Of one vector of outputs through the epilogue.
@@ -53,13 +55,26 @@ pub(crate) struct LaneProduct {
     pub places: usize,
     /// Taps of a row that share what they load of it; 1 where each loads its own.
     pub shared: usize,
+    /// Whether factors of four rows are loaded as one vec4, and those of four columns.
+    pub row_quads: bool,
+    pub column_quads: bool,
 }
 
 impl LaneProduct {
     /// Of matrices.
     pub fn matrix(count: usize, rows: usize, columns: usize, length: usize) -> LaneProduct {
         let runs = [NARROW, WIDE].map(|width| columns.div_ceil(width));
-        LaneProduct { count, rows, columns, runs, steps: length.div_ceil(STEP), places: 0, shared: 1 }
+        LaneProduct {
+            count,
+            rows,
+            columns,
+            runs,
+            steps: length.div_ceil(STEP),
+            places: 0,
+            shared: 1,
+            row_quads: false,
+            column_quads: false,
+        }
     }
 
     fn row_tiles(&self, tile: LaneTile) -> usize {
@@ -78,8 +93,9 @@ impl LaneProduct {
     pub fn cycles(&self, tile: LaneTile) -> f64 {
         let (rows, columns) = (f64::from(tile.rows), tile.columns() as f64);
         let (taps, products) = (self.shared as f64, STEP as f64);
-        let loads = products * (columns + taps - 1.0) / taps + rows;
-        let step = loads * LOAD + products * columns * rows * FMA;
+        let load = |count: f64, quads: bool| if quads { count / 4.0 * QUAD } else { count * LOAD };
+        let of_columns = products * (load(columns, self.column_quads) + (taps - 1.0) * LOAD) / taps;
+        let step = of_columns + load(rows, self.row_quads) + products * columns * rows * FMA;
         let places = self.places as f64 * PLACE * columns / NARROW as f64;
         let one = self.steps as f64 * step + places + columns * rows * WRITE;
         let vectors = self.runs(tile).next_multiple_of(tile.workgroup as usize) as f64 / LANES;

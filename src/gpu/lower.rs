@@ -6,12 +6,12 @@ use super::iterations::iterations;
 use super::params::View;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
 use super::{
-    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_subgroup_wide,
-    conv_sum_slices, conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
+    conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
-    gemm_regtile_vec4, gemm_subgroup, gemm_subgroup_vec4, gemm_tiled, im2col, locally_connected2d_direct, lp_pool,
-    max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct, storage,
+    gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce,
+    space_to_depth, spatial_separable2d_direct, storage,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -313,9 +313,6 @@ impl Lowering<'_> {
     pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
-            KernelClass::Cpu if gemm_subgroup_vec4::applies(task, self.caps) => {
-                gemm_subgroup_vec4::dispatch(task, self.caps)
-            }
             KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
             KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
@@ -328,8 +325,7 @@ impl Lowering<'_> {
         }
         let dispatch = match algorithm {
             Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
-                let wide = conv_subgroup_wide::dispatch(task, false, self.caps);
-                wide.unwrap_or_else(|| conv_subgroup::dispatch(task, self.caps))
+                self.conv_over_packed(task, false)?.unwrap_or_else(|| conv_subgroup::dispatch(task, self.caps))
             }
             Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
@@ -381,8 +377,7 @@ impl Lowering<'_> {
     /// The output of a window whose columns are there: on a GPU one product over all images.
     fn weight_times_columns(&mut self, task: &ConvTask, columns: Slot) -> Applies {
         if self.caps.class == KernelClass::Cpu {
-            self.gemm(&weight_times(task, columns, column_strides(&task.window)));
-            return Ok(());
+            return self.gemm_of_weights(&weight_times(task, columns, column_strides(&task.window)));
         }
         self.cut_product(&over_columns(task, columns))
     }
@@ -412,8 +407,7 @@ impl Lowering<'_> {
         };
         let view = task.input.view;
         let strides = [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize];
-        self.gemm(&weight_times(task, task.input, strides));
-        Ok(())
+        self.gemm_of_weights(&weight_times(task, task.input, strides))
     }
 
     fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {
@@ -444,7 +438,10 @@ impl Lowering<'_> {
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
                 if self.broadcasts() {
-                    let wide = turned(task).and_then(|turned| conv_subgroup_wide::dispatch(&turned, true, self.caps));
+                    let wide = match turned(task) {
+                        Some(turned) => self.conv_over_packed(&turned, true)?,
+                        None => None,
+                    };
                     wide.unwrap_or_else(|| conv_transpose_subgroup::dispatch(task, self.caps))
                 } else {
                     conv_transpose_phases::dispatch(task, self.caps.class)
@@ -489,11 +486,10 @@ impl Lowering<'_> {
         };
         if is_pointwise(w) {
             // The columns are the output.
-            self.gemm(&product);
-            return Ok(());
+            return self.gemm_of_weights(&product);
         }
         let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
-        self.gemm(&GemmTask {
+        self.gemm_of_weights(&GemmTask {
             output_size: [1, 1, w.input_len()],
             epilogue: Epilogue::default(),
             bias: Slot::UNUSED,
@@ -501,7 +497,7 @@ impl Lowering<'_> {
             output: columns,
             beta: 0.0,
             ..product
-        });
+        })?;
         // The convolution whose adjoint this is slides over the output.
         let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
         let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual, beta: task.beta };

@@ -62,6 +62,14 @@ impl Slot {
         operand: Operand::Unused,
         view: View { base: 0, n: 0, c: 0, d: 0, h: 0, w: 0, reserved0: 0, reserved1: 0 },
     };
+
+    /// Whether rows of so many elements can be read and written as vec4s.
+    pub fn has_quads(&self, width: usize) -> bool {
+        let View { base, n, c, d, h, w, .. } = self.view;
+        // A workspace range is bound at its start.
+        let base = if matches!(self.operand, Operand::Tensor(_)) { base } else { 0 };
+        w == 1 && width.is_multiple_of(4) && [base, n, c, d, h].iter().all(|n| n.is_multiple_of(4))
+    }
 }
 
 /// Uniform contents of a dispatch.
@@ -401,6 +409,18 @@ impl GemmTask {
     /// Elements of a run of the sum; zero where it is not cut.
     pub fn run(&self) -> usize {
         self.slices.map_or(0, |slices| slices.run)
+    }
+
+    /// Whether a can be read four rows at a time.
+    pub fn a_has_quads(&self) -> bool {
+        let [a_batch, a_group, a_row, a_column] = self.a_strides;
+        // As for b, below.
+        let (a_base, m) = match self.a.operand {
+            Operand::Tensor(_) => (self.a.view.base as usize, self.m),
+            _ => (0, self.m.next_multiple_of(4)),
+        };
+        let a_run = self.slices.map_or(0, |slices| slices.run_strides[0]);
+        a_row == 1 && m <= a_column && [a_batch, a_group, a_column, a_run, a_base, m].iter().all(|n| n % 4 == 0)
     }
 
     /// Whether b can be read four columns at a time.

@@ -54,14 +54,18 @@ impl Lowering<'_> {
         let pitch = n_tiles.next_multiple_of(4);
         // What belongs to a channel lies together: the stores of a transform would meet in few sets of a cache if points lay
         // whole matrices apart.
-        let filters = self.reserve_packed(&[w.c_out, points, c_in])?;
+        let rows = c_out.next_multiple_of(4);
+        let filters = self.reserve_packed(&[w.c_in, points, rows])?;
         let patches = self.reserve(&[w.c_in, points, pitch])?;
         let products = self.reserve(&[w.c_out, points, pitch])?;
         let by_channel = |slot: Slot, row: usize| {
             let (n, c) = (row as u32, (points * row) as u32);
             Slot { view: View { n, d: c_out as u32 * c, c, w: 1, ..View::default() }, ..slot }
         };
-        let filters = by_channel(filters, c_in);
+        // Lanes load four output channels of a filter at once.
+        let (n, column) = (rows as u32, (points * rows) as u32);
+        let view = View { n, d: c_in as u32 * column, c: 1, w: column, ..View::default() };
+        let filters = Slot { view, ..filters };
         let (patches, products) = (by_channel(patches, pitch), by_channel(products, pitch));
         self.push_packing(winograd_weight::dispatch(task, tile, filters));
         self.push(winograd_input::dispatch(task, tile, self.caps.class, patches));
@@ -72,7 +76,7 @@ impl Lowering<'_> {
             n: n_tiles,
             k: c_in,
             a: filters,
-            a_strides: [c_in, c_out * points * c_in, points * c_in, 1],
+            a_strides: [rows, c_in * points * rows, 1, points * rows],
             b: patches,
             b_strides: [pitch, c_in * points * pitch, points * pitch, 1],
             output_size: [1, 1, n_tiles],

@@ -1,0 +1,73 @@
+//! Launcher of `shaders/pack_rows.wgsl`.
+
+use super::catalog::kernel;
+use super::lanes::{LANES, LOAD, QUAD};
+use super::params::GemmParams;
+use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+
+kernel!(
+    "pack_rows", Gemm,
+    parts: [VIEW, GEMM_PARAMS, GRID],
+    read: ["a"],
+    write: ["output"],
+    constants: ["WORKGROUP", "FLIP_KERNEL"],
+    precondition: "a packed row and chunk of k are multiples of four",
+);
+
+/// How weights are packed for lanes that load them for each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packing {
+    pub groups: usize,
+    pub taps: usize,
+    /// The last tap becomes the first.
+    pub flip: bool,
+    pub rows: usize,
+    /// Rows with the zeros that fill the last tile, a multiple of four.
+    pub row_pitch: usize,
+    pub columns: usize,
+    /// Likewise columns, up to the last chunk.
+    pub column_pitch: usize,
+    /// Distance of groups, taps, rows and columns of the weights.
+    pub strides: [usize; 4],
+}
+
+impl Packing {
+    /// Extents of the packed weights.
+    pub fn shape(&self) -> [usize; 4] {
+        [self.groups, self.taps, self.column_pitch, self.row_pitch]
+    }
+}
+
+/// Columns that an invocation takes, as in the shader.
+pub(super) const CHUNK: usize = 8;
+
+/// Cycles of one core of a software rasteriser for so many weights.
+pub(crate) fn cycles(weights: usize) -> f64 {
+    weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 2.0 * QUAD)
+}
+
+pub(super) fn dispatch(p: &Packing, weights: Slot, packed: Slot) -> Dispatch {
+    let [a_group, a_batch, a_row, a_column] = p.strides.map(|stride| stride as u32);
+    let params = GemmParams {
+        batch: p.taps as u32,
+        groups: p.groups as u32,
+        m: p.rows as u32,
+        n: p.row_pitch as u32,
+        k: p.columns as u32,
+        slice: p.column_pitch as u32,
+        a_base: weights.view.base,
+        a_group,
+        a_batch,
+        a_row,
+        a_column,
+        ..GemmParams::default()
+    };
+    let invocations = 4 * p.groups * p.row_pitch.div_ceil(16) * p.column_pitch.div_ceil(CHUNK);
+    Dispatch::new(
+        &KERNEL,
+        vec![WORKGROUP.into(), p.flip.into()],
+        Params::Gemm(Box::new(params)),
+        vec![weights.operand, packed.operand],
+        workgroups_for(invocations as u64),
+    )
+}
