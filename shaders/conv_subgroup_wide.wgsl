@@ -1,11 +1,12 @@
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
 // As `conv_subgroup`, with TILE_CO output channels x 8 positions of a row in an invocation, one dilation apart, and weights that
-// are packed (`pack_rows`). The taps of a row share what they load of it: 8 + KERNEL_W - 1 loads instead of 8 * KERNEL_W.
+// are packed (`pack_rows`). The taps of a row share what they load of it: 8 * STRIDE_W + KERNEL_W - STRIDE_W loads
+// instead of 8 * KERNEL_W.
 // Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * runs / WORKGROUP) workgroups, folded; the runs of
 // a row cover its columns of each residue modulo the dilation by eights.
 // Prelude: WORKGROUP, PADDING_MODE, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W (2
-// to 9; the stride along the row is 1).
+// to 9), STRIDE_W (1 or 2, the stride along the row; 2 for up to 5 taps without dilation).
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
@@ -24,6 +25,9 @@ struct Place {
     quad_1: Columns,
     quad_2: Columns,
     quad_3: Columns,
+    odd_0: Columns,
+    odd_1: Columns,
+    odd_2: Columns,
 }
 
 // From `first` on, so far apart.
@@ -40,33 +44,47 @@ fn columns_at(first: i32, distance: i32) -> Columns {
     return Columns(ix * params.input.w, x != vec4<i32>(OUTSIDE));
 }
 
-fn place_columns(first: i32, distance: i32) -> Place {
+fn place_columns(first: i32, dilation: i32) -> Place {
+    let distance = i32(STRIDE_W) * dilation;
     return Place(
         columns_at(first, distance),
         columns_at(first + 4 * distance, distance),
         columns_at(first + 8 * distance, distance),
         columns_at(first + 12 * distance, distance),
+        columns_at(first + 1, distance),
+        columns_at(first + 1 + 4 * distance, distance),
+        columns_at(first + 1 + 8 * distance, distance),
     );
 }
 
-// Those of four columns that an invocation reads, the first of which is number `begin` of it.
-fn load_quad(row: u32, columns: Columns, exists: bool, begin: u32) -> vec4<f32> {
-    if SPAN <= begin {
+// Those of four columns that an invocation reads, which are columns `begin` to `begin` + 3 of `span`.
+fn load_quad(row: u32, columns: Columns, exists: bool, begin: u32, span: u32) -> vec4<f32> {
+    if span <= begin {
         return vec4<f32>();
     }
     let at = row + columns.ix;
     var values = vec4<f32>(load_input(at.x), 0.0, 0.0, 0.0);
-    if SPAN > begin + 1u { values.y = load_input(at.y); }
-    if SPAN > begin + 2u { values.z = load_input(at.z); }
-    if SPAN > begin + 3u { values.w = load_input(at.w); }
+    if span > begin + 1u { values.y = load_input(at.y); }
+    if span > begin + 2u { values.z = load_input(at.z); }
+    if span > begin + 3u { values.w = load_input(at.w); }
     return select(vec4<f32>(), values, columns.inside & vec4<bool>(exists));
 }
 
-fn load_channel(row: u32, place: Place, exists: bool) -> Row {
-    return Row(
-        load_quad(row, place.quad_0, exists, 0u),
-        load_quad(row, place.quad_1, exists, 4u),
-        load_quad(row, place.quad_2, exists, 8u),
-        load_quad(row, place.quad_3, exists, 12u),
+fn load_channel(row: u32, place: Place, exists: bool) -> Rows {
+    let even = Row(
+        load_quad(row, place.quad_0, exists, 0u, SPAN),
+        load_quad(row, place.quad_1, exists, 4u, SPAN),
+        load_quad(row, place.quad_2, exists, 8u, SPAN),
+        load_quad(row, place.quad_3, exists, 12u, SPAN),
     );
+    if STRIDE_W == 1u {
+        return Rows(even, Row());
+    }
+    let odd = Row(
+        load_quad(row, place.odd_0, exists, 0u, ODD_SPAN),
+        load_quad(row, place.odd_1, exists, 4u, ODD_SPAN),
+        load_quad(row, place.odd_2, exists, 8u, ODD_SPAN),
+        vec4<f32>(),
+    );
+    return Rows(even, odd);
 }

@@ -467,6 +467,13 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Reflect), wide),
         plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), wide),
         plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), wide),
+        // Every second column.
+        plain(conv(64, [48, 56], 64, [3, 3]).stride(2).padding(1), quads),
+        plain(conv(60, [48, 55], 64, [3, 3]).stride(2).padding(1).padding_mode(PaddingMode::Reflect), wide),
+        plain(conv(40, [48, 56], 45, [5, 5]).stride(2).padding([[2, 2], [1, 3]]), quads),
+        plain(conv(64, [50, 57], 64, [3, 4]).stride(2), wide),
+        plain(conv(96, [50, 64], 96, [2, 2]).stride(2), quads),
+        plain(conv(64, [24, 60], 96, [3, 5]).stride([1, 2]).padding([1, 4]), quads),
         plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), quads),
         plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), quads),
         // Transposed, at stride 1.

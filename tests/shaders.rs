@@ -41,6 +41,8 @@ fn problems() -> Vec<Problem> {
             for width in [30, 32] {
                 let wide = Conv::new(1, 64, [30, width], 64, [3, 3]).padding(1);
                 problems.push(wide.padding_mode(mode).flip_kernel(flip).into());
+                let strided = Conv::new(1, 64, [60, 2 * width], 64, [3, 3]).stride(2).padding(1);
+                problems.push(strided.padding_mode(mode).into());
             }
             // Every kernel extent that the dilated kernel unrolls.
             for kernel_h in 1..=7 {

@@ -1,21 +1,27 @@
 // The main of `conv_subgroup_wide` and `conv_subgroup_wide_vec4`: a register tile of TILE_CO output channels x 8 positions of a row,
 // one dilation apart, the sum over channels in chunks of STEP, whose weights the lanes of a subgroup load for each other. The taps of a
-// row share what they load of it: from tap to tap it moves on by one position. The kernel reads rows: it defines `Place`, what the
-// columns of an invocation are found by, `place_columns`, and `load_channel`.
+// row share what they load of it: from tap to tap it moves on by one position, or at STRIDE_W 2 from every second tap to the next.
+// The kernel reads rows: it defines `Place`, what the columns of an invocation are found by, `place_columns`, and `load_channel`.
 // The weights are packed (`pack_rows`): [group][tap][channel][output channel], flipped already.
 
 const WIDTH: u32 = 8u;
-// Columns of the input that an invocation holds.
-const SPAN: u32 = WIDTH + KERNEL_W - 1u;
+// Columns of the input that an invocation holds: those of even number, which are all at stride 1, and those of odd number.
+const SPAN: u32 = WIDTH + (KERNEL_W - 1u) / STRIDE_W;
+const ODD_SPAN: u32 = WIDTH + KERNEL_W / 2u - 1u;
 // Taps of a row that are written out. More are a loop, which stores and loads every sum once for each.
 const WRITTEN_OUT: u32 = 5u;
 
-// A row of a channel.
+// Columns of a row of a channel.
 struct Row {
     quad_0: vec4<f32>,
     quad_1: vec4<f32>,
     quad_2: vec4<f32>,
     quad_3: vec4<f32>,
+}
+
+struct Rows {
+    even: Row,
+    odd: Row,
 }
 
 // The rows of the channels of a chunk: four columns of four channels each.
@@ -42,27 +48,18 @@ struct Sums {
     rows_7: Wide,
 }
 
+struct Spans {
+    even: Span,
+    odd: Span,
+}
+
 // Channel j of a chunk that `left` channels are left of. Behind the last channel the first is read, and dropped.
-fn load_channel_at(j: u32, left: u32, row: u32, place: Place, row_inside: bool) -> Row {
+fn load_channel_at(j: u32, left: u32, row: u32, place: Place, row_inside: bool) -> Rows {
     let exists = row_inside && j < left;
     return load_channel(row + select(0u, j * params.input.c, exists), place, exists);
 }
 
-fn load_span(left: u32, row: u32, place: Place, inside: bool) -> Span {
-    let c_0 = load_channel_at(0u, left, row, place, inside);
-    let c_1 = load_channel_at(1u, left, row, place, inside);
-    let c_2 = load_channel_at(2u, left, row, place, inside);
-    let c_3 = load_channel_at(3u, left, row, place, inside);
-    var c_4 = Row();
-    var c_5 = Row();
-    var c_6 = Row();
-    var c_7 = Row();
-    if STEP > 4u {
-        c_4 = load_channel_at(4u, left, row, place, inside);
-        c_5 = load_channel_at(5u, left, row, place, inside);
-        c_6 = load_channel_at(6u, left, row, place, inside);
-        c_7 = load_channel_at(7u, left, row, place, inside);
-    }
+fn span_of(c_0: Row, c_1: Row, c_2: Row, c_3: Row, c_4: Row, c_5: Row, c_6: Row, c_7: Row) -> Span {
     return Span(
         mat4x4<f32>(c_0.quad_0, c_1.quad_0, c_2.quad_0, c_3.quad_0),
         mat4x4<f32>(c_0.quad_1, c_1.quad_1, c_2.quad_1, c_3.quad_1),
@@ -72,6 +69,27 @@ fn load_span(left: u32, row: u32, place: Place, inside: bool) -> Span {
         mat4x4<f32>(c_4.quad_1, c_5.quad_1, c_6.quad_1, c_7.quad_1),
         mat4x4<f32>(c_4.quad_2, c_5.quad_2, c_6.quad_2, c_7.quad_2),
         mat4x4<f32>(c_4.quad_3, c_5.quad_3, c_6.quad_3, c_7.quad_3),
+    );
+}
+
+fn load_spans(left: u32, row: u32, place: Place, inside: bool) -> Spans {
+    let c_0 = load_channel_at(0u, left, row, place, inside);
+    let c_1 = load_channel_at(1u, left, row, place, inside);
+    let c_2 = load_channel_at(2u, left, row, place, inside);
+    let c_3 = load_channel_at(3u, left, row, place, inside);
+    var c_4 = Rows();
+    var c_5 = Rows();
+    var c_6 = Rows();
+    var c_7 = Rows();
+    if STEP > 4u {
+        c_4 = load_channel_at(4u, left, row, place, inside);
+        c_5 = load_channel_at(5u, left, row, place, inside);
+        c_6 = load_channel_at(6u, left, row, place, inside);
+        c_7 = load_channel_at(7u, left, row, place, inside);
+    }
+    return Spans(
+        span_of(c_0.even, c_1.even, c_2.even, c_3.even, c_4.even, c_5.even, c_6.even, c_7.even),
+        span_of(c_0.odd, c_1.odd, c_2.odd, c_3.odd, c_4.odd, c_5.odd, c_6.odd, c_7.odd),
     );
 }
 
@@ -110,6 +128,21 @@ fn add_tap(sums: ptr<function, Sums>, s: Span, at: u32) {
     if TILE_CO > 20u { (*sums).rows_5 = outer_add_wide((*sums).rows_5, x, load_weight(at + 5u)); }
     if TILE_CO > 24u { (*sums).rows_6 = outer_add_wide((*sums).rows_6, x, load_weight(at + 6u)); }
     if TILE_CO > 28u { (*sums).rows_7 = outer_add_wide((*sums).rows_7, x, load_weight(at + 7u)); }
+}
+
+// Likewise tap `kw` of a row, of those that are written out. It moves on what it reads.
+fn add_next_tap(sums: ptr<function, Sums>, spans: ptr<function, Spans>, kw: u32, at: u32) {
+    if STRIDE_W == 1u || kw % 2u == 0u {
+        if kw > 0u {
+            (*spans).even = move_on((*spans).even);
+        }
+        add_tap(sums, (*spans).even, at);
+    } else {
+        if kw > 1u {
+            (*spans).odd = move_on((*spans).odd);
+        }
+        add_tap(sums, (*spans).odd, at);
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -178,27 +211,18 @@ fn main(
             var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
             var at = weights + (kd * kernel.y + kh) * KERNEL_W * tap_length;
             for (var ci = 0u; ci < channels; ci += STEP) {
-                var span = load_span(channels - ci, row, place, inside);
+                var spans = load_spans(channels - ci, row, place, inside);
                 if KERNEL_W <= WRITTEN_OUT {
-                    add_tap(&sums, span, at);
-                    span = move_on(span);
-                    add_tap(&sums, span, at + tap_length);
-                    if KERNEL_W > 2u {
-                        span = move_on(span);
-                        add_tap(&sums, span, at + 2u * tap_length);
-                    }
-                    if KERNEL_W > 3u {
-                        span = move_on(span);
-                        add_tap(&sums, span, at + 3u * tap_length);
-                    }
-                    if KERNEL_W > 4u {
-                        span = move_on(span);
-                        add_tap(&sums, span, at + 4u * tap_length);
-                    }
+                    add_next_tap(&sums, &spans, 0u, at);
+                    add_next_tap(&sums, &spans, 1u, at + tap_length);
+                    if KERNEL_W > 2u { add_next_tap(&sums, &spans, 2u, at + 2u * tap_length); }
+                    if KERNEL_W > 3u { add_next_tap(&sums, &spans, 3u, at + 3u * tap_length); }
+                    if KERNEL_W > 4u { add_next_tap(&sums, &spans, 4u, at + 4u * tap_length); }
                 } else {
+                    // At stride 1 alone.
                     for (var kw = 0u; kw < KERNEL_W; kw++) {
-                        add_tap(&sums, span, at + kw * tap_length);
-                        span = move_on(span);
+                        add_tap(&sums, spans.even, at + kw * tap_length);
+                        spans.even = move_on(spans.even);
                     }
                 }
                 row += STEP * params.input.c;

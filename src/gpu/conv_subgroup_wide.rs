@@ -12,12 +12,12 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN, WIDE_TAPS],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W"],
-    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; 2 to 9 taps along a row, at stride 1; packed weights",
+    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W", "STRIDE_W"],
+    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; 2 to 9 taps along a row, at stride 2 up to 5 and undilated; packed weights",
 );
 
-/// Taps of a row at most, as in the shader.
-const MOST_TAPS: usize = 9;
+/// Taps of a row at most, at stride 1 and at stride 2, as in the shader.
+const MOST_TAPS: [usize; 2] = [9, 5];
 
 /// Runs of up to eight columns, one dilation apart, that cover a row of the output.
 fn runs_of_row(w: &Window) -> usize {
@@ -29,7 +29,9 @@ fn runs_of_row(w: &Window) -> usize {
 /// An image, and its tile where that costs less than that of `conv_subgroup`; `packed` says that packing the weights does not
 /// count. The batch has no say, so that parts of a batch are summed in the same order as the whole.
 fn best(w: &Window, packed: bool) -> Option<(LaneProduct, LaneTile)> {
-    if !conv_subgroup::wants(w) || w.stride[2] != 1 || !(2..=MOST_TAPS).contains(&w.kernel[2]) {
+    let most = *MOST_TAPS.get(w.stride[2] - 1)?;
+    let strides_over = w.stride[2] > 1 && w.dilation[2] > 1;
+    if !conv_subgroup::wants(w) || strides_over || !(2..=most).contains(&w.kernel[2]) {
         return None;
     }
     let narrow = conv_subgroup::product(w);
@@ -37,6 +39,7 @@ fn best(w: &Window, packed: bool) -> Option<(LaneProduct, LaneTile)> {
         runs: [narrow.runs[0], w.output[0] * w.output[1] * runs_of_row(w)],
         places: w.kernel_len() / w.kernel[2],
         shared: w.kernel[2],
+        stride: w.stride[2],
         row_quads: true,
         column_quads: conv_subgroup_wide_vec4::fits(w),
         ..narrow
@@ -103,6 +106,7 @@ pub(super) fn dispatch_by(
         broadcast_step_for(w.c_in_per_group(), caps).into(),
         tile.rows.into(),
         (w.kernel[2] as u32).into(),
+        (w.stride[2] as u32).into(),
     ];
     constants.extend(padding.map(Constant::U32));
     Dispatch::new(kernel, constants, task.params(), task.operands(), (w.batch * tiles) as u64)

@@ -55,6 +55,8 @@ pub(crate) struct LaneProduct {
     pub places: usize,
     /// Taps of a row that share what they load of it; 1 where each loads its own.
     pub shared: usize,
+    /// Columns of the input from one position to the next of those that share.
+    pub stride: usize,
     /// Whether factors of four rows are loaded as one vec4, and those of four columns.
     pub row_quads: bool,
     pub column_quads: bool,
@@ -72,6 +74,7 @@ impl LaneProduct {
             steps: length.div_ceil(STEP),
             places: 0,
             shared: 1,
+            stride: 1,
             row_quads: false,
             column_quads: false,
         }
@@ -94,7 +97,9 @@ impl LaneProduct {
         let (rows, columns) = (f64::from(tile.rows), tile.columns() as f64);
         let (taps, products) = (self.shared as f64, STEP as f64);
         let load = |count: f64, quads: bool| if quads { count / 4.0 * QUAD } else { count * LOAD };
-        let of_columns = products * (load(columns, self.column_quads) + (taps - 1.0) * LOAD) / taps;
+        let stride = self.stride as f64;
+        let row = load(columns * stride, self.column_quads) + (taps - stride).max(0.0) * LOAD;
+        let of_columns = products * row / taps;
         let step = of_columns + load(rows, self.row_quads) + products * columns * rows * FMA;
         let places = self.places as f64 * PLACE * columns / NARROW as f64;
         let one = self.steps as f64 * step + places + columns * rows * WRITE;
