@@ -3,10 +3,13 @@
 // As `conv_subgroup`, with TILE_CO output channels x 8 positions of a row in an invocation, one dilation apart, and weights that
 // are packed (`pack_rows`). The taps of a row share what they load of it: 8 * STRIDE_W + KERNEL_W - STRIDE_W loads
 // instead of 8 * KERNEL_W.
-// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(d_out * h_out * runs / WORKGROUP) workgroups, folded; the runs of
-// a row cover its columns of each residue modulo the dilation by eights.
-// Prelude: WORKGROUP, PADDING_MODE, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W (2
-// to 9), STRIDE_W (1 or 2, the stride along the row; 2 for up to 5 taps without dilation).
+// PHASED, the phases of a transposed convolution likewise, output[n,co,o] of those o that lie in columns PHASE_W + multiples of the
+// stride; the convolution of a phase has KERNEL_W taps along a row.
+// Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * phases * ceil(d_out * h_out * runs / WORKGROUP) workgroups, folded; the
+// runs of a row cover its columns of each residue modulo the dilation by eights.
+// Prelude: WORKGROUP, PADDING_MODE, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W (up
+// to 9), STRIDE_W (1 or 2, the stride along the row; 2 for up to 5 taps without dilation), PHASED (at
+// STRIDE_W 1 without dilation), PHASE_W.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;

@@ -5,7 +5,7 @@
 // four elements and are as long, without dilation along them, and zero padding of up to four elements: a vec4 lies inside or outside as a whole.
 // Dispatch: as `conv_subgroup_wide`.
 // Prelude: WORKGROUP, PADDING_MODE (0), STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W
-// (2 to 9), STRIDE_W (1 or 2; 2 for up to 5 taps), PAD_W (up to 4, and KERNEL_W - STRIDE_W - PAD_W up to 4).
+// (up to 9), STRIDE_W (1 or 2; 2 for up to 5 taps), PHASED, PHASE_W, PAD_W (up to 4, and KERNEL_W - STRIDE_W - PAD_W up to 4).
 
 @group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;

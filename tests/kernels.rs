@@ -451,6 +451,7 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
     let (wide, quads) = ("conv_subgroup_wide(", "conv_subgroup_wide_vec4(");
     let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
     let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
+    let phases = |conv: ConvTranspose, stem| (conv.into(), Algorithm::Phases, stem);
     vec![
         // A rest of channels, of rows and of columns.
         plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), wide),
@@ -487,6 +488,14 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
             Algorithm::Phases,
             quads,
         ),
+        // The phases of strided ones, of as many taps and of different ones, with rows that are read by vec4s and one by one.
+        phases(ConvTranspose::new(1, 64, [20, 24], 64, [4, 4]).stride(2).padding(1).bias(true), quads),
+        phases(ConvTranspose::new(2, 44, [45, 40], 90, [3, 3]).stride(2).padding(1).output_padding(1).groups(2), quads),
+        phases(ConvTranspose::new(1, 64, [24, 23], 70, [5, 3]).stride([3, 2]).padding([2, 0]).flip_kernel(true), wide),
+        phases(ConvTranspose::new(1, 72, [24, 28], 72, [2, 3]).stride([1, 3]), quads),
+        phases(ConvTranspose::new(1, 64, [6, 12, 12], 64, [3, 2, 4]).stride([2, 2, 1]).padding([1, 0, 2]), quads),
+        phases(ConvTranspose::new(1, 72, [900], 72, [8]).stride(2).padding(4).activation(Activation::Relu), quads),
+        phases(ConvTranspose::new(1, 64, [24, 20], 64, [4, 7]).stride(2).padding([3, 6]), wide),
         // Columns by vec4s and one by one, a rest of every extent.
         (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4_ab("),
         (conv(120, [37, 35], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4_a("),

@@ -3,6 +3,8 @@
 // row share what they load of it: from tap to tap it moves on by one position, or at STRIDE_W 2 from every second tap to the next.
 // The kernel reads rows: it defines `Place`, what the columns of an invocation are found by, `place_columns`, and `load_channel`.
 // The weights are packed (`pack_rows`): [group][tap][channel][output channel], flipped already.
+// PHASED, it computes the phases of a transposed convolution whose outputs lie in every STRIDE-th column from PHASE_W on, by weights
+// that `pack_phases` packed. Wants the part phase_frame.
 
 const WIDTH: u32 = 8u;
 // Columns of the input that an invocation holds: those of even number, which are all at stride 1, and those of odd number.
@@ -152,13 +154,20 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
+    // What is computed at once: positions of all outputs, or of those of a phase, the largest of which is the first.
+    var extent = params.output_size;
+    var n_phases = 1u;
+    if PHASED {
+        extent = (extent - vec3<u32>(0u, 0u, PHASE_W) + params.stride - 1u) / params.stride;
+        n_phases = params.stride.x * params.stride.y;
+    }
     // Columns of the first residues modulo the dilation are one more than those of the others.
     let dilation = params.dilation.z;
-    let n_longer = params.output_size.z % dilation;
-    let longer = (params.output_size.z / dilation + WIDTH) / WIDTH;
-    let shorter = (params.output_size.z / dilation + WIDTH - 1u) / WIDTH;
-    let pieces = vec3<u32>(params.output_size.xy, n_longer * longer + (dilation - n_longer) * shorter);
-    let n_pieces = pieces.x * pieces.y * pieces.z;
+    let n_longer = extent.z % dilation;
+    let longer = (extent.z / dilation + WIDTH) / WIDTH;
+    let shorter = (extent.z / dilation + WIDTH - 1u) / WIDTH;
+    let n_runs = n_longer * longer + (dilation - n_longer) * shorter;
+    let n_pieces = extent.x * extent.y * n_runs;
     let co_per_group = params.c_out / params.groups;
     let n_piece_tiles = (n_pieces + WORKGROUP - 1u) / WORKGROUP;
     let n_co_tiles = (co_per_group + TILE_CO - 1u) / TILE_CO;
@@ -167,6 +176,8 @@ fn main(
     var tile = linear_workgroup(workgroup, grid);
     let piece = tile % n_piece_tiles * WORKGROUP + local_ix;
     tile /= n_piece_tiles;
+    let phase_ix = tile % n_phases;
+    tile /= n_phases;
     let co_tile = tile % n_co_tiles;
     tile /= n_co_tiles;
     let group = tile % params.groups;
@@ -176,18 +187,29 @@ fn main(
     }
 
     let channels = params.c_in / params.groups;
-    let kernel = params.kernel_size;
+    var taps = params.kernel_size.xy;
+    var taps_of_group = taps.x * taps.y * KERNEL_W;
+    var stride = params.stride;
+    var pad = vec3<i32>(params.pad_begin);
+    var phase = Phase();
+    if PHASED {
+        phase = phase_frame(vec2<u32>(phase_ix / params.stride.y, phase_ix % params.stride.y));
+        taps = phase.taps.xy;
+        pad = phase.pad;
+        stride = vec3<u32>(1u);
+        taps_of_group = most_taps().x * most_taps().y * KERNEL_W;
+    }
     let co = group * co_per_group + co_tile * TILE_CO;
     let n_co = min(co_per_group - co_tile * TILE_CO, TILE_CO);
     // Packed weights, in vec4s: a channel, a tap.
     let channel_length = n_co_tiles * (TILE_CO / 4u);
     let tap_length = (channels + STEP - 1u) / STEP * STEP * channel_length;
     // Each lane loads those of one channel of a chunk.
-    let weights = group * kernel.x * kernel.y * KERNEL_W * tap_length
+    let weights = (group * n_phases + phase_ix) * taps_of_group * tap_length
         + subgroup_lane % STEP * channel_length
         + co_tile * (TILE_CO / 4u);
 
-    let position = unravel(min(piece, n_pieces - 1u), pieces);
+    let position = unravel(min(piece, n_pieces - 1u), vec3<u32>(extent.xy, n_runs));
     var residue = position.z / longer;
     var run = position.z % longer;
     if position.z >= n_longer * longer {
@@ -196,25 +218,25 @@ fn main(
         run = behind % max(shorter, 1u);
     }
     let first_column = run * WIDTH * dilation + residue;
-    let origin = vec3<i32>(vec3<u32>(position.xy, first_column) * params.stride) - vec3<i32>(params.pad_begin);
+    let origin = vec3<i32>(vec3<u32>(position.xy, first_column) * stride) - pad;
     let place = place_columns(origin.z, i32(dilation));
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
-    let extent = vec3<i32>(params.input_size);
+    let input_extent = vec3<i32>(params.input_size);
 
     var sums = Sums();
-    for (var kd = 0u; kd < kernel.x; kd++) {
-        for (var kh = 0u; kh < kernel.y; kh++) {
-            let d = padded_coordinate(origin.x + i32(kd * params.dilation.x), extent.x);
-            let h = padded_coordinate(origin.y + i32(kh * params.dilation.y), extent.y);
+    for (var kd = 0u; kd < taps.x; kd++) {
+        for (var kh = 0u; kh < taps.y; kh++) {
+            let d = padded_coordinate(origin.x + i32(kd * params.dilation.x), input_extent.x);
+            let h = padded_coordinate(origin.y + i32(kh * params.dilation.y), input_extent.y);
             let inside = d != OUTSIDE && h != OUTSIDE;
             // A row that hangs over reads the channel's first one and drops it.
             var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
-            var at = weights + (kd * kernel.y + kh) * KERNEL_W * tap_length;
+            var at = weights + (kd * taps.y + kh) * KERNEL_W * tap_length;
             for (var ci = 0u; ci < channels; ci += STEP) {
                 var spans = load_spans(channels - ci, row, place, inside);
                 if KERNEL_W <= WRITTEN_OUT {
                     add_next_tap(&sums, &spans, 0u, at);
-                    add_next_tap(&sums, &spans, 1u, at + tap_length);
+                    if KERNEL_W > 1u { add_next_tap(&sums, &spans, 1u, at + tap_length); }
                     if KERNEL_W > 2u { add_next_tap(&sums, &spans, 2u, at + 2u * tap_length); }
                     if KERNEL_W > 3u { add_next_tap(&sums, &spans, 3u, at + 3u * tap_length); }
                     if KERNEL_W > 4u { add_next_tap(&sums, &spans, 4u, at + 4u * tap_length); }
@@ -234,11 +256,14 @@ fn main(
         return;
     }
     for (var i = 0u; i < WIDTH; i++) {
-        let column = first_column + i * dilation;
-        if column >= params.output_size.z {
+        var p = vec3<u32>(position.xy, first_column + i * dilation);
+        if PHASED {
+            p = phase.start + p * params.stride;
+        }
+        // Other phases than the first may be smaller.
+        if any(p >= params.output_size) {
             break;
         }
-        let p = vec3<u32>(position.xy, column);
         write_quads(
             n, co, n_co, p,
             wide_column(sums.rows_0, i),

@@ -56,6 +56,7 @@ parts! {
     DEPTHWISE_ROWS = "depthwise_rows";
     ROW_QUADS = "row_quads";
     WIDE_TAPS = "wide_taps";
+    PHASE_FRAME = "phase_frame";
     ROW_SCALARS = "row_scalars";
     ROW_VEC4S = "row_vec4s";
     COLUMN_SCALARS = "column_scalars";
@@ -383,6 +384,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &max_pool::KERNEL,
         &max_pool_grad_input::KERNEL,
         &narrow::KERNEL,
+        &pack_phases::KERNEL,
         &pack_rows::KERNEL,
         &padding_grad::KERNEL,
         &pool_reduce::KERNEL,

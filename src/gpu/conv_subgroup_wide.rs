@@ -1,19 +1,19 @@
 //! Launcher of `shaders/conv_subgroup_wide.wgsl`.
 
-use super::catalog::{Constant, Kernel, kernel};
-use super::lanes::{LaneProduct, LaneTile, WIDE};
+use super::catalog::{Kernel, kernel};
+use super::lanes::{LaneProduct, LaneTile, STEP, WIDE};
 use super::program::{ConvTask, Dispatch, broadcast_step_for, padding_code};
-use super::{conv_subgroup, conv_subgroup_wide_vec4, pack_rows};
+use super::{conv_subgroup, conv_subgroup_wide_vec4, conv_transpose_subgroup, pack_phases, pack_rows};
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 
 kernel!(
     "conv_subgroup_wide", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN, WIDE_TAPS],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN, PHASE_FRAME, WIDE_TAPS],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W", "STRIDE_W"],
-    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; 2 to 9 taps along a row, at stride 2 up to 5 and undilated; packed weights",
+    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W", "STRIDE_W", "PHASED", "PHASE_W"],
+    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; up to 9 taps along a row, at stride 2 up to 5 and undilated; packed weights",
 );
 
 /// Taps of a row at most, at stride 1 and at stride 2, as in the shader.
@@ -41,7 +41,7 @@ fn best(w: &Window, packed: bool) -> Option<(LaneProduct, LaneTile)> {
         shared: w.kernel[2],
         stride: w.stride[2],
         row_quads: true,
-        column_quads: conv_subgroup_wide_vec4::fits(w),
+        column_quads: w.dilation[2] == 1 && Part::whole(w).fits_quads(w.input[2]),
         ..narrow
     };
     let tile = product.wide()?;
@@ -81,33 +81,141 @@ pub(super) fn packing(task: &ConvTask, turned: bool, tile: LaneTile, caps: &Capa
     }
 }
 
-/// Over packed weights.
-pub(super) fn dispatch(task: &ConvTask, tile: LaneTile, caps: &Capabilities) -> Dispatch {
-    if conv_subgroup_wide_vec4::applies(task) {
-        return conv_subgroup_wide_vec4::dispatch(task, tile, caps);
-    }
-    dispatch_by(&KERNEL, task, tile, None, caps)
+/// What the kernels compute: outputs of a convolution, or of the phases of a transposed one in every so many columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// Positions.
+    extent: [usize; 3],
+    /// Phases that are computed alike.
+    phases: usize,
+    phased: bool,
+    /// The first column.
+    start: usize,
+    /// Taps along a row, their distance, and the padding that they see.
+    taps: usize,
+    stride: usize,
+    pad: isize,
 }
 
-/// By this kernel or its twin that reads vec4s and knows the padding.
-pub(super) fn dispatch_by(
-    kernel: &'static Kernel,
-    task: &ConvTask,
-    tile: LaneTile,
-    padding: Option<u32>,
-    caps: &Capabilities,
-) -> Dispatch {
+impl Part {
+    /// A plain convolution.
+    pub fn whole(w: &Window) -> Part {
+        Part {
+            extent: w.output,
+            phases: 1,
+            phased: false,
+            start: 0,
+            taps: w.kernel[2],
+            stride: w.stride[2],
+            pad: w.pad_begin[2] as isize,
+        }
+    }
+
+    /// The phases of a transposed convolution, by columns; `None` where some have no taps, or are dilated.
+    fn phases(w: &Window) -> Option<Vec<Part>> {
+        let empty = (0..3).any(|axis| w.kernel[axis] < w.stride[axis] || w.output[axis] < w.stride[axis]);
+        if empty || w.dilation != [1; 3] || w.stride == [1; 3] {
+            return None;
+        }
+        let [_, _, stride] = w.stride;
+        let part = |start: usize| {
+            let taps = (w.kernel[2] - (start + w.pad_begin[2]) % stride).div_ceil(stride);
+            let of = |axis: usize, start: usize| (w.output[axis] - start).div_ceil(w.stride[axis]);
+            Part {
+                extent: [of(0, 0), of(1, 0), of(2, start)],
+                phases: w.stride[0] * w.stride[1],
+                phased: true,
+                start,
+                taps,
+                stride: 1,
+                pad: taps as isize - 1 - ((start + w.pad_begin[2]) / stride) as isize,
+            }
+        };
+        Some((0..stride).map(part).collect())
+    }
+
+    /// Whether windows of rows of `width` elements see whole vec4s and few elements beside them.
+    pub fn fits_quads(&self, width: usize) -> bool {
+        let beside = [self.pad, (self.taps as isize) - (self.stride as isize) - self.pad];
+        width.is_multiple_of(4) && self.pad >= 0 && beside.iter().all(|&elements| elements <= MOST_BESIDE)
+    }
+
+    pub fn pad(&self) -> u32 {
+        self.pad.max(0) as u32
+    }
+}
+
+/// Elements that windows see at most beside the vec4s in the middle, on each side, as in `conv_subgroup_wide_vec4`.
+const MOST_BESIDE: isize = 4;
+
+/// The phases of a transposed convolution by columns, and the tile, where they cost less than `conv_transpose_subgroup`.
+pub(super) fn phases(w: &Window, packed: bool) -> Option<(Vec<Part>, LaneTile)> {
+    if !conv_subgroup::wants(w) {
+        return None;
+    }
+    let narrow = conv_transpose_subgroup::product(w);
+    let parts = Part::phases(w).filter(|parts| parts.iter().all(|part| part.taps <= MOST_TAPS[0]))?;
+    let mut cost = packing_cycles(w, packed);
+    let mut tile = None;
+    for part in &parts {
+        let [depth, height, width] = part.extent;
+        let rows = w.kernel[0] * w.kernel[1];
+        let product = LaneProduct {
+            runs: [narrow.runs[0], depth * height * width.div_ceil(WIDE)],
+            steps: (rows * part.taps * w.c_in_per_group().div_ceil(STEP)).div_ceil(part.phases),
+            places: rows.div_ceil(part.phases),
+            count: w.groups * part.phases,
+            shared: part.taps,
+            row_quads: true,
+            column_quads: part.fits_quads(w.input[2]),
+            // All columns say together whether the work is worth it.
+            columns: narrow.columns * w.stride[2],
+            ..narrow
+        };
+        let wide = product.wide()?;
+        cost += product.cycles(wide);
+        tile = Some(wide);
+    }
+    let tile = tile.filter(|_| cost < narrow.cycles(narrow.narrow()))?;
+    Some((parts, tile))
+}
+
+/// Over packed weights.
+pub(super) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capabilities) -> Dispatch {
+    let quads = conv_subgroup_wide_vec4::applies(task, part);
+    let kernel: &'static Kernel = if quads { &conv_subgroup_wide_vec4::KERNEL } else { &KERNEL };
     let w = &task.window;
-    let runs = w.output[0] * w.output[1] * runs_of_row(w);
-    let tiles = w.groups * w.c_out_per_group().div_ceil(tile.rows as usize) * runs.div_ceil(tile.workgroup as usize);
+    let [depth, height, width] = part.extent;
+    let runs = depth * height * if part.phased { width.div_ceil(WIDE) } else { runs_of_row(w) };
+    let tiles = w.groups * part.phases * w.c_out_per_group().div_ceil(tile.rows as usize);
+    let workgroups = w.batch * tiles * runs.div_ceil(tile.workgroup as usize);
     let mut constants = vec![
         tile.workgroup.into(),
         padding_code(task.padding_mode),
         broadcast_step_for(w.c_in_per_group(), caps).into(),
         tile.rows.into(),
-        (w.kernel[2] as u32).into(),
-        (w.stride[2] as u32).into(),
+        (part.taps as u32).into(),
+        (part.stride as u32).into(),
+        part.phased.into(),
+        (part.start as u32).into(),
     ];
-    constants.extend(padding.map(Constant::U32));
-    Dispatch::new(kernel, constants, task.params(), task.operands(), (w.batch * tiles) as u64)
+    if quads {
+        constants.push(part.pad().into());
+    }
+    Dispatch::new(kernel, constants, task.params(), task.operands(), workgroups as u64)
+}
+
+/// Packs the weights of those phases.
+pub(super) fn phase_packing(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capabilities) -> pack_phases::Packing {
+    let w = &task.window;
+    let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
+    let step = broadcast_step_for(c_in, caps);
+    let most = [0, 1].map(|axis| w.kernel[axis].div_ceil(w.stride[axis]));
+    let (rows, columns) = (c_out.next_multiple_of(tile.rows as usize), c_in.next_multiple_of(step as usize));
+    pack_phases::Packing {
+        shape: [w.groups, part.phases * most[0] * most[1] * part.taps, columns, rows],
+        step,
+        tile_rows: tile.rows,
+        start: part.start as u32,
+    }
 }

@@ -117,6 +117,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let step = dispatch.constant("STEP")?;
             nest(&[kd, kh, c_in.div_ceil(step), kw])
         }
+        "pack_phases" => nest(&[product(params.stride), taps]),
         "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,
         "conv_grad_weight_subgroup" => u64::from(params.count) / dispatch.constant("STEP")? + 2,
         "conv_implicit_gemm" => {

@@ -438,6 +438,9 @@ impl Lowering<'_> {
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
                 if self.broadcasts() {
+                    if self.phases_over_packed(task)? {
+                        return Ok(());
+                    }
                     let wide = match turned(task) {
                         Some(turned) => self.conv_over_packed(&turned, true)?,
                         None => None,

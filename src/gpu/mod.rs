@@ -78,6 +78,7 @@ mod lp_pool_grad_input;
 mod max_pool;
 mod max_pool_grad_input;
 mod narrow;
+mod pack_phases;
 pub(crate) mod pack_rows;
 mod packed;
 mod padding_grad;

@@ -1,9 +1,10 @@
 //! Lowering over packed weights: where lanes load weights for each other, four rows at a time.
 
+use super::conv_subgroup_wide::{self, Part};
 use super::lower::Lowering;
 use super::pack_rows::{self, Packing};
-use super::program::{ConvTask, Dispatch, GemmTask, Slot};
-use super::{conv_subgroup_wide, gemm_subgroup};
+use super::program::{ConvTask, Dispatch, GemmTask, Slot, WORKSPACE_ALIGNMENT};
+use super::{gemm_subgroup, pack_phases};
 
 impl Lowering<'_> {
     /// A convolution by tiles eight columns wide, where they cost less than others; with `turned` over the weight of a transposed
@@ -11,13 +12,32 @@ impl Lowering<'_> {
     pub(super) fn conv_over_packed(&mut self, task: &ConvTask, turned: bool) -> Result<Option<Dispatch>, String> {
         let Some(tile) = conv_subgroup_wide::tile(&task.window, self.options.pack_weights) else { return Ok(None) };
         let packing = conv_subgroup_wide::packing(task, turned, tile, self.caps);
-        if !self.has_room_for(&packing) {
+        if !self.has_room_for([packing.shape()]) {
             return Ok(None);
         }
         let weight = Slot { operand: task.weight, ..Slot::UNUSED };
         let packed = self.pack(&packing, weight)?;
         let task = ConvTask { weight: packed.operand, ..task.clone() };
-        Ok(Some(conv_subgroup_wide::dispatch(&task, tile, self.caps)))
+        Ok(Some(conv_subgroup_wide::dispatch(&task, &Part::whole(&task.window), tile, self.caps)))
+    }
+
+    /// The phases of a transposed convolution by such tiles, those of each column by a dispatch of their own. Says whether they
+    /// cost less than others.
+    pub(super) fn phases_over_packed(&mut self, task: &ConvTask) -> Result<bool, String> {
+        let phases = conv_subgroup_wide::phases(&task.window, self.options.pack_weights);
+        let Some((parts, tile)) = phases else { return Ok(false) };
+        let packing = |part: &Part| conv_subgroup_wide::phase_packing(task, part, tile, self.caps);
+        let packings: Vec<_> = parts.iter().map(packing).collect();
+        if !self.has_room_for(packings.iter().map(|packing| packing.shape)) {
+            return Ok(false);
+        }
+        for (part, packing) in parts.iter().zip(&packings) {
+            let packed = self.reserve_packed(&packing.shape)?;
+            self.push_packing(pack_phases::dispatch(packing, task, packed));
+            let task = ConvTask { weight: packed.operand, ..task.clone() };
+            self.push(conv_subgroup_wide::dispatch(&task, part, tile, self.caps));
+        }
+        Ok(true)
     }
 
     /// A product whose a is weights: packed where that costs less.
@@ -45,7 +65,7 @@ impl Lowering<'_> {
             product.cycles(tile)
         };
         let cost = if self.options.pack_weights { 0.0 } else { pack_rows::cycles(task.groups * task.m * task.k) };
-        if cycles(&over(Slot::UNUSED)) + cost >= cycles(task) || !self.has_room_for(&packing) {
+        if cycles(&over(Slot::UNUSED)) + cost >= cycles(task) || !self.has_room_for([packing.shape()]) {
             self.gemm(task);
             return Ok(());
         }
@@ -54,12 +74,16 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Whether packed weights fit a binding, and the workspace where they are to lie there.
-    fn has_room_for(&self, packing: &Packing) -> bool {
-        let bytes = packing.shape().iter().map(|&n| n as u64).product::<u64>().saturating_mul(4);
-        let in_workspace =
-            if self.options.pack_weights { 0 } else { self.program.workspace_bytes.saturating_add(bytes) };
-        bytes <= self.caps.max_binding_bytes && self.options.workspace_limit.is_none_or(|most| in_workspace <= most)
+    /// Whether packed weights of these extents fit bindings, and the workspace where they are to lie there.
+    fn has_room_for(&self, shapes: impl IntoIterator<Item = [usize; 4]>) -> bool {
+        let bytes = |shape: [usize; 4]| shape.iter().fold(4_u64, |bytes, &n| bytes.saturating_mul(n as u64));
+        let (mut largest, mut workspace) = (0, self.program.workspace_bytes);
+        for bytes in shapes.into_iter().map(bytes) {
+            largest = bytes.max(largest);
+            workspace = workspace.saturating_add(bytes.next_multiple_of(WORKSPACE_ALIGNMENT));
+        }
+        let fits = |most| self.options.pack_weights || workspace <= most;
+        largest <= self.caps.max_binding_bytes && self.options.workspace_limit.is_none_or(fits)
     }
 
     fn pack(&mut self, packing: &Packing, weights: Slot) -> Result<Slot, String> {

@@ -242,7 +242,7 @@ pub struct Program {
 }
 
 /// Workspace ranges start at multiples of this, the largest storage alignment that WebGPU allows a device to ask for.
-const WORKSPACE_ALIGNMENT: u64 = 256;
+pub(crate) const WORKSPACE_ALIGNMENT: u64 = 256;
 
 impl Program {
     /// Reserves a contiguous N C spatial tensor in the workspace.
