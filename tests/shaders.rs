@@ -10,8 +10,8 @@ use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags,
 use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
-    Access, Algorithm, Capabilities, Conv, DeformConv2d, Geometry, Gradient, Layout, Options, PaddingMode, Pool,
-    PoolMode, Problem, SpatialSeparable2d, Storage, TensorName,
+    Access, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Layout, Options,
+    PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, Storage, TensorName,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
