@@ -8,7 +8,7 @@ use crate::cost;
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::gpu::{broadcast_step, lower};
-use crate::problem::{Gradient, Problem};
+use crate::problem::{Gradient, PaddingMode, Problem};
 use crate::tensor::{Layout, Storage, TensorName, TensorSpec};
 
 /// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
@@ -399,20 +399,24 @@ pub(crate) fn preferences(
     // Geometry gives every operation but the shuffles a window.
     let window = geometry.window();
     match geometry.problem() {
-        Problem::Conv(_) => {
+        Problem::Conv(p) => {
             let thin = window.is_some_and(|w| w.c_out_per_group() < 8 || w.c_in_per_group() * w.kernel_len() < 16);
             // With more, tiles of output channels share what they load.
             if window.is_some_and(|w| w.c_out_per_group() < 8) {
                 order.push((Algorithm::Depthwise, "one input channel per group: rows slide through registers"));
             }
             match class {
-                // Measured on lavapipe 22.3, likewise below: where lanes load weights for each other, columns never pay.
                 KernelClass::Cpu if broadcasts => {
-                    let mut tiles =
-                        vec![(Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other")];
-                    if window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
-                        tiles.insert(0, (Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
+                    // Measured on lavapipe 22.3, likewise below.
+                    let rows = |w: &Window| w.c_in_per_group() == 1 && w.kernel[1].max(w.kernel[2]) <= 7;
+                    if p.padding_mode == PaddingMode::Zeros && window.is_some_and(rows) {
+                        order.push((Algorithm::Depthwise, "one input channel: strips hold the filter in registers"));
                     }
+                    let mut tiles = vec![
+                        (Algorithm::PointwiseGemm, "1x1: the input is the matrix"),
+                        (Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other"),
+                        (Algorithm::Im2colGemm, "a CPU adapter and odd rows: columns are read four at a time"),
+                    ];
                     tiles.extend(WINOGRAD);
                     order.extend(by_cost(tiles, window, capabilities, options));
                 }
@@ -479,9 +483,10 @@ pub(crate) fn preferences(
                 let covered = channels.next_multiple_of(8);
                 w.c_out_per_group() >= 8 && 4 * covered <= 5 * channels
             };
-            // Measured on lavapipe 22.3: with more, samples are taken more than once.
-            if class == KernelClass::Cpu && broadcasts && window.is_some_and(|w| long(w) && w.c_out_per_group() <= 128)
-            {
+            // Measured on lavapipe 22.3: with more output channels samples are taken more than once, with fewer input channels
+            // to a point it is found too often.
+            let fits = |w: &Window| long(w) && w.c_out_per_group() <= 128 && w.c_in / p.offset_groups >= 32;
+            if class == KernelClass::Cpu && broadcasts && window.is_some_and(fits) {
                 order.push((Algorithm::ImplicitGemm, "a CPU adapter: a tile of all output channels, no columns"));
             }
             // Measured on an H200: every tile of a fused product samples anew, and waits for corners.
@@ -516,8 +521,8 @@ const WINOGRAD: [(Algorithm, &str); 2] = [
     (Algorithm::WinogradF4, "3x3 and relaxed accuracy: 36 products instead of 144 outweigh the transforms"),
 ];
 
-/// Algorithms by what they cost, the cheapest first; those without a model come last, as they are. Winograd's must be
-/// clearly cheaper than a plain sum: models err, and it takes workspace.
+/// Algorithms by what they cost, the cheapest first; those without a model come last, as they are. Winograd's and columns must
+/// be clearly cheaper than a plain sum: models err, and they take workspace.
 fn by_cost(
     algorithms: Vec<(Algorithm, &'static str)>,
     window: Option<&Window>,
@@ -527,7 +532,8 @@ fn by_cost(
     const CLEARLY: f64 = 0.85;
     let cost = |algorithm: Algorithm| {
         let cost = window.and_then(|w| cost::conv(w, algorithm, capabilities, options)).unwrap_or(f64::MAX);
-        if algorithm.accuracy() == Accuracy::Strict { CLEARLY * cost } else { cost }
+        let plain = algorithm.accuracy() == Accuracy::Strict && algorithm != Algorithm::Im2colGemm;
+        if plain { CLEARLY * cost } else { cost }
     };
     let mut priced: Vec<_> = algorithms.into_iter().map(|(name, reason)| (cost(name), name, reason)).collect();
     priced.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
