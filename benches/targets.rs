@@ -61,8 +61,9 @@ impl Table {
 
 fn table() -> Table {
     let mut table = Table::default();
-    let strict = || Options::default().accuracy(Accuracy::Strict);
+    // As a network would: weights do not change from image to image.
     let packed = |accuracy: Accuracy| Options::default().accuracy(accuracy).pack_weights();
+    let strict = || packed(Accuracy::Strict);
 
     // [channels in, extent, channels out, kernel, padding]
     let plain = [

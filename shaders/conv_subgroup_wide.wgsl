@@ -9,7 +9,7 @@
 // runs of a row cover its columns of each residue modulo the dilation by eights.
 // Prelude: WORKGROUP, PADDING_MODE, STEP (4 or 8, no more than a subgroup has lanes), TILE_CO (multiple of 4 up to 32), KERNEL_W (up
 // to 9), STRIDE_W (1 or 2, the stride along the row; 2 for up to 5 taps without dilation), PHASED (at
-// STRIDE_W 1 without dilation), PHASE_W.
+// STRIDE_W 1 without dilation), PHASE_W, SEPARATE.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;
@@ -47,8 +47,7 @@ fn columns_at(first: i32, distance: i32) -> Columns {
     return Columns(ix * params.input.w, x != vec4<i32>(OUTSIDE));
 }
 
-fn place_columns(first: i32, dilation: i32) -> Place {
-    let distance = i32(STRIDE_W) * dilation;
+fn place_columns(first: i32, distance: i32) -> Place {
     return Place(
         columns_at(first, distance),
         columns_at(first + 4 * distance, distance),

@@ -13,6 +13,7 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
+const SEPARATE: bool = false;
 // Elements beyond the vec4s in the middle that windows see.
 const RIGHT: i32 = i32(KERNEL_W) - i32(STRIDE_W) - i32(PAD_W);
 
@@ -24,7 +25,7 @@ struct Place {
     behind: bool,
 }
 
-fn place_columns(first: i32, dilation: i32) -> Place {
+fn place_columns(first: i32, distance: i32) -> Place {
     let quad = u32(first + i32(PAD_W)) / 4u;
     let n_quads = params.input_size.z / 4u;
     let inside = vec4<u32>(quad) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(n_quads);

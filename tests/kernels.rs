@@ -449,6 +449,7 @@ fn the_large_gemm_tile_is_right() {
 /// Enough work for tiles eight columns wide, by the algorithm that has them.
 fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
     let (wide, quads) = ("conv_subgroup_wide(", "conv_subgroup_wide_vec4(");
+    let separate = "SEPARATE=true";
     let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
     let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
     let phases = |conv: ConvTranspose, stem| (conv.into(), Algorithm::Phases, stem);
@@ -477,6 +478,11 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         plain(conv(64, [24, 60], 96, [3, 5]).stride([1, 2]).padding([1, 4]), quads),
         plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), quads),
         plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), quads),
+        // Taps that share nothing.
+        plain(conv(160, [56, 58], 160, [1, 1]).stride(2).groups(1), separate),
+        plain(conv(64, [33, 33], 64, [3, 3]).padding(12).dilation(12), separate),
+        plain(conv(60, [60, 61], 72, [3, 3]).stride([1, 3]).padding(1).padding_mode(PaddingMode::Circular), separate),
+        plain(conv(64, [60, 60], 90, [3, 3]).stride(2).dilation(2).padding(2).groups(2).flip_kernel(true), separate),
         // Transposed, at stride 1.
         (
             ConvTranspose::new(1, 54, [30, 33], 90, [3, 3]).padding(1).groups(2).bias(true).into(),
@@ -514,7 +520,7 @@ fn tiles_eight_columns_wide_are_exact() {
     for (i, (problem, algorithm, stem)) in wide_problems().into_iter().enumerate() {
         let inputs = integers(&problem, i as u64);
         let run = run_guarded(&gpu, &context, &problem, &Options::default().algorithm(algorithm), &inputs);
-        let is_wide = stem.contains("wide") || run.label.contains("WIDE=true");
+        let is_wide = run.label.contains("conv_subgroup_wide") || run.label.contains("WIDE=true");
         assert!(run.label.contains(stem) && is_wide, "{problem:?}: {}", run.label);
         check(&format!("{problem:?}"), &run, &reference::run(&problem, &inputs).expect("valid"), true);
     }

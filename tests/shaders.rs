@@ -43,6 +43,8 @@ fn problems() -> Vec<Problem> {
                 problems.push(wide.padding_mode(mode).flip_kernel(flip).into());
                 let strided = Conv::new(1, 64, [60, 2 * width], 64, [3, 3]).stride(2).padding(1);
                 problems.push(strided.padding_mode(mode).into());
+                let separate = Conv::new(1, 128, [60, 2 * width], 128, [1, 1]).stride(2);
+                problems.push(separate.padding_mode(mode).into());
                 let phases = ConvTranspose::new(1, 64, [20, width], 64, [4, 4]).stride(2).padding(1);
                 problems.push(phases.flip_kernel(flip).into());
             }

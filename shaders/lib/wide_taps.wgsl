@@ -3,6 +3,8 @@
 // row share what they load of it: from tap to tap it moves on by one position, or at STRIDE_W 2 from every second tap to the next.
 // The kernel reads rows: it defines `Place`, what the columns of an invocation are found by, `place_columns`, and `load_channel`.
 // The weights are packed (`pack_rows`): [group][tap][channel][output channel], flipped already.
+// SEPARATE taps share nothing: KERNEL_W is 1, and each tap of a row finds and loads its own columns, at any stride and dilation; the
+// positions are neighbours.
 // PHASED, it computes the phases of a transposed convolution whose outputs lie in every STRIDE-th column from PHASE_W on, by weights
 // that `pack_phases` packed. Wants the part phase_frame.
 
@@ -162,7 +164,7 @@ fn main(
         n_phases = params.stride.x * params.stride.y;
     }
     // Columns of the first residues modulo the dilation are one more than those of the others.
-    let dilation = params.dilation.z;
+    let dilation = select(params.dilation.z, 1u, SEPARATE);
     let n_longer = extent.z % dilation;
     let longer = (extent.z / dilation + WIDTH) / WIDTH;
     let shorter = (extent.z / dilation + WIDTH - 1u) / WIDTH;
@@ -188,7 +190,8 @@ fn main(
 
     let channels = params.c_in / params.groups;
     var taps = params.kernel_size.xy;
-    var taps_of_group = taps.x * taps.y * KERNEL_W;
+    let n_separate = select(1u, params.kernel_size.z, SEPARATE);
+    var taps_of_group = taps.x * taps.y * n_separate * KERNEL_W;
     var stride = params.stride;
     var pad = vec3<i32>(params.pad_begin);
     var phase = Phase();
@@ -219,7 +222,8 @@ fn main(
     }
     let first_column = run * WIDTH * dilation + residue;
     let origin = vec3<i32>(vec3<u32>(position.xy, first_column) * stride) - pad;
-    let place = place_columns(origin.z, i32(dilation));
+    let distance = i32(select(STRIDE_W * dilation, stride.z, SEPARATE));
+    let shared_place = place_columns(origin.z, distance);
     let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
     let input_extent = vec3<i32>(params.input_size);
 
@@ -229,26 +233,32 @@ fn main(
             let d = padded_coordinate(origin.x + i32(kd * params.dilation.x), input_extent.x);
             let h = padded_coordinate(origin.y + i32(kh * params.dilation.y), input_extent.y);
             let inside = d != OUTSIDE && h != OUTSIDE;
-            // A row that hangs over reads the channel's first one and drops it.
-            var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
-            var at = weights + (kd * taps.y + kh) * KERNEL_W * tap_length;
-            for (var ci = 0u; ci < channels; ci += STEP) {
-                var spans = load_spans(channels - ci, row, place, inside);
-                if KERNEL_W <= WRITTEN_OUT {
-                    add_next_tap(&sums, &spans, 0u, at);
-                    if KERNEL_W > 1u { add_next_tap(&sums, &spans, 1u, at + tap_length); }
-                    if KERNEL_W > 2u { add_next_tap(&sums, &spans, 2u, at + 2u * tap_length); }
-                    if KERNEL_W > 3u { add_next_tap(&sums, &spans, 3u, at + 3u * tap_length); }
-                    if KERNEL_W > 4u { add_next_tap(&sums, &spans, 4u, at + 4u * tap_length); }
-                } else {
-                    // At stride 1 alone.
-                    for (var kw = 0u; kw < KERNEL_W; kw++) {
-                        add_tap(&sums, spans.even, at + kw * tap_length);
-                        spans.even = move_on(spans.even);
-                    }
+            for (var separate = 0u; separate < n_separate; separate++) {
+                var place = shared_place;
+                if SEPARATE {
+                    place = place_columns(origin.z + i32(separate * params.dilation.z), distance);
                 }
-                row += STEP * params.input.c;
-                at += STEP * channel_length;
+                // A row that hangs over reads the channel's first one and drops it.
+                var row = base + select(0u, u32(d) * params.input.d + u32(h) * params.input.h, inside);
+                var at = weights + ((kd * taps.y + kh) * n_separate + separate) * KERNEL_W * tap_length;
+                for (var ci = 0u; ci < channels; ci += STEP) {
+                    var spans = load_spans(channels - ci, row, place, inside);
+                    if KERNEL_W <= WRITTEN_OUT {
+                        add_next_tap(&sums, &spans, 0u, at);
+                        if KERNEL_W > 1u { add_next_tap(&sums, &spans, 1u, at + tap_length); }
+                        if KERNEL_W > 2u { add_next_tap(&sums, &spans, 2u, at + 2u * tap_length); }
+                        if KERNEL_W > 3u { add_next_tap(&sums, &spans, 3u, at + 3u * tap_length); }
+                        if KERNEL_W > 4u { add_next_tap(&sums, &spans, 4u, at + 4u * tap_length); }
+                    } else {
+                        // At stride 1 alone.
+                        for (var kw = 0u; kw < KERNEL_W; kw++) {
+                            add_tap(&sums, spans.even, at + kw * tap_length);
+                            spans.even = move_on(spans.even);
+                        }
+                    }
+                    row += STEP * params.input.c;
+                    at += STEP * channel_length;
+                }
             }
         }
     }

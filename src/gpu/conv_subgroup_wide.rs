@@ -12,8 +12,8 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, OUTER, WRITE_COLUMN, PHASE_FRAME, WIDE_TAPS],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W", "STRIDE_W", "PHASED", "PHASE_W"],
-    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; up to 9 taps along a row, at stride 2 up to 5 and undilated; packed weights",
+    constants: ["WORKGROUP", "PADDING_MODE", "STEP", "TILE_CO", "KERNEL_W", "STRIDE_W", "PHASED", "PHASE_W", "SEPARATE"],
+    precondition: "a CPU adapter with subgroups of a fixed size of 4 or more; packed weights; taps that are not separate up to 9 along a row, at stride 2 up to 5 and undilated",
 );
 
 /// Taps of a row at most, at stride 1 and at stride 2, as in the shader.
@@ -26,27 +26,30 @@ fn runs_of_row(w: &Window) -> usize {
     longer * (shorter + 1).div_ceil(WIDE) + (spread - longer) * shorter.div_ceil(WIDE)
 }
 
-/// An image, and its tile where that costs less than that of `conv_subgroup`; `packed` says that packing the weights does not
-/// count. The batch has no say, so that parts of a batch are summed in the same order as the whole.
-fn best(w: &Window, packed: bool) -> Option<(LaneProduct, LaneTile)> {
-    let most = *MOST_TAPS.get(w.stride[2] - 1)?;
-    let strides_over = w.stride[2] > 1 && w.dilation[2] > 1;
-    if !conv_subgroup::wants(w) || strides_over || !(2..=most).contains(&w.kernel[2]) {
+/// A convolution by taps that share rows or by separate ones, whichever costs less, and its tile, where that costs less than
+/// `conv_subgroup`; `packed` says that packing the weights does not count. The batch has no say, so that parts of a batch are
+/// summed in the same order as the whole. Beside them the cycles of an image.
+fn best(w: &Window, packed: bool) -> Option<(Part, LaneTile, f64)> {
+    if !conv_subgroup::wants(w) {
         return None;
     }
     let narrow = conv_subgroup::product(w);
-    let product = LaneProduct {
-        runs: [narrow.runs[0], w.output[0] * w.output[1] * runs_of_row(w)],
-        places: w.kernel_len() / w.kernel[2],
-        shared: w.kernel[2],
-        stride: w.stride[2],
-        row_quads: true,
-        column_quads: w.dilation[2] == 1 && Part::whole(w).fits_quads(w.input[2]),
-        ..narrow
+    let priced = |part: Part| {
+        let product = LaneProduct {
+            runs: [narrow.runs[0], part.runs],
+            places: w.kernel_len() / part.taps,
+            shared: part.taps,
+            stride: part.stride,
+            row_quads: true,
+            column_quads: w.dilation[2] == 1 && part.fits_quads(w.input[2]),
+            ..narrow
+        };
+        let tile = product.wide()?;
+        Some((part, tile, product.cycles(tile)))
     };
-    let tile = product.wide()?;
-    let cost = product.cycles(tile) + packing_cycles(w, packed);
-    (cost < narrow.cycles(narrow.narrow())).then_some((product, tile))
+    let parts = [Part::shared(w), Some(Part::separate(w))];
+    let cheapest = parts.into_iter().flatten().filter_map(priced).min_by(|(.., a), (.., b)| a.total_cmp(b))?;
+    (cheapest.2 + packing_cycles(w, packed) < narrow.cycles(narrow.narrow())).then_some(cheapest)
 }
 
 fn packing_cycles(w: &Window, packed: bool) -> f64 {
@@ -55,13 +58,13 @@ fn packing_cycles(w: &Window, packed: bool) -> f64 {
 
 /// Cycles of all images, where it is chosen.
 pub(crate) fn cycles(w: &Window, packed: bool) -> Option<f64> {
-    let (product, tile) = best(w, packed)?;
-    Some(w.batch as f64 * product.cycles(tile) + packing_cycles(w, packed))
+    let (.., cycles) = best(w, packed)?;
+    Some(w.batch as f64 * cycles + packing_cycles(w, packed))
 }
 
-/// The tile, where `conv_subgroup` does not cost less.
-pub(super) fn tile(w: &Window, packed: bool) -> Option<LaneTile> {
-    best(w, packed).map(|(_, tile)| tile)
+/// What is to be computed and the tile, where `conv_subgroup` does not cost less.
+pub(super) fn whole(w: &Window, packed: bool) -> Option<(Part, LaneTile)> {
+    best(w, packed).map(|(part, tile, _)| (part, tile))
 }
 
 /// Packs the weights of `task`; with `turned` those of a transposed convolution, weight[ci,co,k].
@@ -84,29 +87,45 @@ pub(super) fn packing(task: &ConvTask, turned: bool, tile: LaneTile, caps: &Capa
 /// What the kernels compute: outputs of a convolution, or of the phases of a transposed one in every so many columns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    /// Positions.
-    extent: [usize; 3],
+    /// Runs of up to eight positions of a row that cover the image.
+    runs: usize,
     /// Phases that are computed alike.
     phases: usize,
     phased: bool,
     /// The first column.
     start: usize,
-    /// Taps along a row, their distance, and the padding that they see.
+    /// Whether taps of a row share nothing.
+    separate: bool,
+    /// Taps of a row that share what they load of it, the stride, and the padding that they see.
     taps: usize,
     stride: usize,
     pad: isize,
 }
 
 impl Part {
-    /// A plain convolution.
-    pub fn whole(w: &Window) -> Part {
+    /// A plain convolution whose taps share rows; `None` where they do not.
+    fn shared(w: &Window) -> Option<Part> {
+        let most = *MOST_TAPS.get(w.stride[2] - 1)?;
+        let strides_over = w.stride[2] > 1 && w.dilation[2] > 1;
+        (!strides_over && (2..=most).contains(&w.kernel[2])).then(|| Part {
+            runs: w.output[0] * w.output[1] * runs_of_row(w),
+            taps: w.kernel[2],
+            stride: w.stride[2],
+            separate: false,
+            ..Part::separate(w)
+        })
+    }
+
+    /// Likewise with taps that load their own.
+    fn separate(w: &Window) -> Part {
         Part {
-            extent: w.output,
+            runs: w.output[0] * w.output[1] * w.output[2].div_ceil(WIDE),
             phases: 1,
             phased: false,
             start: 0,
-            taps: w.kernel[2],
-            stride: w.stride[2],
+            separate: true,
+            taps: 1,
+            stride: 1,
             pad: w.pad_begin[2] as isize,
         }
     }
@@ -122,10 +141,11 @@ impl Part {
             let taps = (w.kernel[2] - (start + w.pad_begin[2]) % stride).div_ceil(stride);
             let of = |axis: usize, start: usize| (w.output[axis] - start).div_ceil(w.stride[axis]);
             Part {
-                extent: [of(0, 0), of(1, 0), of(2, start)],
+                runs: of(0, 0) * of(1, 0) * of(2, start).div_ceil(WIDE),
                 phases: w.stride[0] * w.stride[1],
                 phased: true,
                 start,
+                separate: false,
                 taps,
                 stride: 1,
                 pad: taps as isize - 1 - ((start + w.pad_begin[2]) / stride) as isize,
@@ -137,7 +157,10 @@ impl Part {
     /// Whether windows of rows of `width` elements see whole vec4s and few elements beside them.
     pub fn fits_quads(&self, width: usize) -> bool {
         let beside = [self.pad, (self.taps as isize) - (self.stride as isize) - self.pad];
-        width.is_multiple_of(4) && self.pad >= 0 && beside.iter().all(|&elements| elements <= MOST_BESIDE)
+        !self.separate
+            && width.is_multiple_of(4)
+            && self.pad >= 0
+            && beside.iter().all(|&elements| elements <= MOST_BESIDE)
     }
 
     pub fn pad(&self) -> u32 {
@@ -158,10 +181,9 @@ pub(super) fn phases(w: &Window, packed: bool) -> Option<(Vec<Part>, LaneTile)> 
     let mut cost = packing_cycles(w, packed);
     let mut tile = None;
     for part in &parts {
-        let [depth, height, width] = part.extent;
         let rows = w.kernel[0] * w.kernel[1];
         let product = LaneProduct {
-            runs: [narrow.runs[0], depth * height * width.div_ceil(WIDE)],
+            runs: [narrow.runs[0], part.runs],
             steps: (rows * part.taps * w.c_in_per_group().div_ceil(STEP)).div_ceil(part.phases),
             places: rows.div_ceil(part.phases),
             count: w.groups * part.phases,
@@ -185,10 +207,8 @@ pub(super) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capa
     let quads = conv_subgroup_wide_vec4::applies(task, part);
     let kernel: &'static Kernel = if quads { &conv_subgroup_wide_vec4::KERNEL } else { &KERNEL };
     let w = &task.window;
-    let [depth, height, width] = part.extent;
-    let runs = depth * height * if part.phased { width.div_ceil(WIDE) } else { runs_of_row(w) };
     let tiles = w.groups * part.phases * w.c_out_per_group().div_ceil(tile.rows as usize);
-    let workgroups = w.batch * tiles * runs.div_ceil(tile.workgroup as usize);
+    let workgroups = w.batch * tiles * part.runs.div_ceil(tile.workgroup as usize);
     let mut constants = vec![
         tile.workgroup.into(),
         padding_code(task.padding_mode),
@@ -199,9 +219,7 @@ pub(super) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capa
         part.phased.into(),
         (part.start as u32).into(),
     ];
-    if quads {
-        constants.push(part.pad().into());
-    }
+    constants.push(if quads { part.pad().into() } else { part.separate.into() });
     Dispatch::new(kernel, constants, task.params(), task.operands(), workgroups as u64)
 }
 

@@ -115,7 +115,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         }
         "conv_subgroup_wide" | "conv_subgroup_wide_vec4" => {
             let step = dispatch.constant("STEP")?;
-            nest(&[kd, kh, c_in.div_ceil(step), kw])
+            nest(&[kd, kh, kw, c_in.div_ceil(step)]) + nest(&[kd, kh, c_in.div_ceil(step), kw])
         }
         "pack_phases" => nest(&[product(params.stride), taps]),
         "conv_taps_subgroup" => (c_in * taps).div_ceil(dispatch.constant("STEP")?) + 1,

@@ -10,7 +10,8 @@ impl Lowering<'_> {
     /// A convolution by tiles eight columns wide, where they cost less than others; with `turned` over the weight of a transposed
     /// one. Its weights are packed by then.
     pub(super) fn conv_over_packed(&mut self, task: &ConvTask, turned: bool) -> Result<Option<Dispatch>, String> {
-        let Some(tile) = conv_subgroup_wide::tile(&task.window, self.options.pack_weights) else { return Ok(None) };
+        let whole = conv_subgroup_wide::whole(&task.window, self.options.pack_weights);
+        let Some((part, tile)) = whole else { return Ok(None) };
         let packing = conv_subgroup_wide::packing(task, turned, tile, self.caps);
         if !self.has_room_for([packing.shape()]) {
             return Ok(None);
@@ -18,7 +19,7 @@ impl Lowering<'_> {
         let weight = Slot { operand: task.weight, ..Slot::UNUSED };
         let packed = self.pack(&packing, weight)?;
         let task = ConvTask { weight: packed.operand, ..task.clone() };
-        Ok(Some(conv_subgroup_wide::dispatch(&task, &Part::whole(&task.window), tile, self.caps)))
+        Ok(Some(conv_subgroup_wide::dispatch(&task, &part, tile, self.caps)))
     }
 
     /// The phases of a transposed convolution by such tiles, those of each column by a dispatch of their own. Says whether they
