@@ -56,7 +56,8 @@ pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>
     let mut layers = Vec::new();
     for suite in &wanted.suites {
         if suite == "quick" {
-            let known = [listed(wgconv, "all", wanted)?, listed(wgconv, &extra.display().to_string(), wanted)?].concat();
+            let known =
+                [listed(wgconv, "all", wanted)?, listed(wgconv, &extra.display().to_string(), wanted)?].concat();
             let large = quick.large.iter().filter(|_| wanted.large);
             for name in quick.layers.iter().chain(large) {
                 let found = known.iter().find(|(layer, _)| layer.name == *name);
