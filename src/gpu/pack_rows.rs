@@ -41,9 +41,12 @@ impl Packing {
 /// Columns that an invocation takes, as in the shader.
 pub(super) const CHUNK: usize = 8;
 
+/// Cycles of a dispatch of its own: some 20 us of two cores.
+const DISPATCH: f64 = 60_000.0;
+
 /// Cycles of one core of a software rasteriser for so many weights: loads, and stores of vec4s that find nothing in a cache.
 pub(crate) fn cycles(weights: usize) -> f64 {
-    weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 4.0 * QUAD)
+    DISPATCH + weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 4.0 * QUAD)
 }
 
 pub(super) fn dispatch(p: &Packing, weights: Slot, packed: Slot) -> Dispatch {
