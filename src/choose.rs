@@ -32,7 +32,7 @@ pub enum Algorithm {
     CooperativeGemm,
     /// Likewise, each factor rounded to one f16.
     CooperativeGemmF16,
-    /// A 1x1 convolution is a matrix product; no workspace.
+    /// A 1x1 convolution is a matrix product; no workspace but for weights that are packed.
     PointwiseGemm,
     /// Winograd's minimal filtering F(2x2, 3x3): 16 products instead of 36 for four outputs.
     WinogradF2,
@@ -252,7 +252,8 @@ pub struct Options {
     pub accuracy: Accuracy,
     /// How the tensors lie in their buffers.
     pub storage: Storage,
-    /// What an algorithm derives from the weights alone is kept in a buffer of the caller's
+    /// What an algorithm derives from the weights alone (filters of Winograd's algorithm; on CPU adapters weights in the order in
+    /// which lanes load them) is kept in a buffer of the caller's
     /// ([`Plan::packed_size`](crate::gpu::Plan::packed_size)) and made by a step of its own
     /// ([`Bound::encode_packing`](crate::gpu::Bound::encode_packing)), which is to be repeated when the weights change. Off,
     /// every `encode` derives it anew.
