@@ -52,6 +52,9 @@ fn jobs() -> Vec<Job> {
         forward.flat_map(|problem| [problem.clone(), Gradient::all(problem).into()]).collect();
     // What is added to must be read first.
     problems.push(Gradient::all(Conv::new(1, 2, [5], 2, [2])).beta(0.5).into());
+    // Enough work for tiles eight columns wide, with rows that vec4s fill.
+    problems.push(Conv::new(1, 64, [30, 32], 64, [3, 3]).padding(1).into());
+    problems.push(ConvTranspose::new(1, 64, [20, 24], 64, [4, 4]).stride(2).padding(1).into());
     let mut jobs = Vec::new();
     let mut reached = BTreeSet::new();
     for problem in &problems {
