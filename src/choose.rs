@@ -266,6 +266,7 @@ pub struct Options {
     /// Read and written tensors may be ranges of one buffer. Costs the compiler the knowledge that inputs are constant.
     pub shared_buffers: bool,
     /// Most bytes of workspace; a larger batch is computed in parts, an algorithm that cannot comply does not apply.
+    /// Weights that would be packed there beyond it are read as they are.
     pub workspace_limit: Option<u64>,
 }
 
