@@ -41,7 +41,7 @@ fn best(w: &Window, packed: bool) -> Option<(Part, LaneTile, f64)> {
             shared: part.taps,
             stride: part.stride,
             row_quads: true,
-            column_quads: w.dilation[2] == 1 && part.fits_quads(w.input[2]),
+            column_quads: part.fits_quads(w),
             ..narrow
         };
         let tile = product.wide()?;
@@ -154,17 +154,14 @@ impl Part {
         Some((0..stride).map(part).collect())
     }
 
-    /// Whether windows of rows of `width` elements see whole vec4s and few elements beside them.
-    pub fn fits_quads(&self, width: usize) -> bool {
+    /// Whether windows of a row see whole vec4s and few elements beside them.
+    pub fn fits_quads(&self, w: &Window) -> bool {
         let beside = [self.pad, (self.taps as isize) - (self.stride as isize) - self.pad];
         !self.separate
-            && width.is_multiple_of(4)
+            && w.dilation[2] == 1
+            && w.input[2].is_multiple_of(4)
             && self.pad >= 0
             && beside.iter().all(|&elements| elements <= MOST_BESIDE)
-    }
-
-    pub fn pad(&self) -> u32 {
-        self.pad.max(0) as u32
     }
 }
 
@@ -189,7 +186,7 @@ pub(super) fn phases(w: &Window, packed: bool) -> Option<(Vec<Part>, LaneTile)> 
             count: w.groups * part.phases,
             shared: part.taps,
             row_quads: true,
-            column_quads: part.fits_quads(w.input[2]),
+            column_quads: part.fits_quads(w),
             // All columns say together whether the work is worth it.
             columns: narrow.columns * w.stride[2],
             ..narrow
@@ -219,7 +216,7 @@ pub(super) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capa
         part.phased.into(),
         (part.start as u32).into(),
     ];
-    constants.push(if quads { part.pad().into() } else { part.separate.into() });
+    constants.push(if quads { (part.pad as u32).into() } else { part.separate.into() });
     Dispatch::new(kernel, constants, task.params(), task.operands(), workgroups as u64)
 }
 

@@ -17,6 +17,6 @@ kernel!(
 );
 
 pub(super) fn applies(task: &ConvTask, part: &Part) -> bool {
-    let (width, undilated) = (task.window.input[2], task.window.dilation[2] == 1);
-    undilated && task.padding_mode == PaddingMode::Zeros && part.fits_quads(width) && task.input.has_quads(width)
+    let w = &task.window;
+    task.padding_mode == PaddingMode::Zeros && part.fits_quads(w) && task.input.has_quads(w.input[2])
 }

@@ -325,7 +325,10 @@ impl Lowering<'_> {
         }
         let dispatch = match algorithm {
             Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
-                self.conv_over_packed(task, false)?.unwrap_or_else(|| conv_subgroup::dispatch(task, self.caps))
+                if self.conv_over_packed(task, false)? {
+                    return Ok(());
+                }
+                conv_subgroup::dispatch(task, self.caps)
             }
             Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
             Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
@@ -438,14 +441,14 @@ impl Lowering<'_> {
             Algorithm::Phases => {
                 conv_transpose_phases::applies(task)?;
                 if self.broadcasts() {
-                    if self.phases_over_packed(task)? {
-                        return Ok(());
-                    }
                     let wide = match turned(task) {
                         Some(turned) => self.conv_over_packed(&turned, true)?,
-                        None => None,
+                        None => self.phases_over_packed(task)?,
                     };
-                    wide.unwrap_or_else(|| conv_transpose_subgroup::dispatch(task, self.caps))
+                    if wide {
+                        return Ok(());
+                    }
+                    conv_transpose_subgroup::dispatch(task, self.caps)
                 } else {
                     conv_transpose_phases::dispatch(task, self.caps.class)
                 }

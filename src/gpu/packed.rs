@@ -3,27 +3,28 @@
 use super::conv_subgroup_wide::{self, Part};
 use super::lower::Lowering;
 use super::pack_rows::{self, Packing};
-use super::program::{ConvTask, Dispatch, GemmTask, Slot, WORKSPACE_ALIGNMENT};
+use super::program::{ConvTask, GemmTask, Slot, WORKSPACE_ALIGNMENT};
 use super::{gemm_subgroup, pack_phases};
 
 impl Lowering<'_> {
-    /// A convolution by tiles eight columns wide, where they cost less than others; with `turned` over the weight of a transposed
-    /// one. Its weights are packed by then.
-    pub(super) fn conv_over_packed(&mut self, task: &ConvTask, turned: bool) -> Result<Option<Dispatch>, String> {
+    /// A convolution by tiles eight columns wide; with `turned` over the weight of a transposed one. Says whether they cost less than
+    /// others: where they do not, nothing is lowered.
+    pub(super) fn conv_over_packed(&mut self, task: &ConvTask, turned: bool) -> Result<bool, String> {
         let whole = conv_subgroup_wide::whole(&task.window, self.options.pack_weights);
-        let Some((part, tile)) = whole else { return Ok(None) };
+        let Some((part, tile)) = whole else { return Ok(false) };
         let packing = conv_subgroup_wide::packing(task, turned, tile, self.caps);
         if !self.has_room_for([packing.shape()]) {
-            return Ok(None);
+            return Ok(false);
         }
         let weight = Slot { operand: task.weight, ..Slot::UNUSED };
         let packed = self.pack(&packing, weight)?;
         let task = ConvTask { weight: packed.operand, ..task.clone() };
-        Ok(Some(conv_subgroup_wide::dispatch(&task, &part, tile, self.caps)))
+        self.push(conv_subgroup_wide::dispatch(&task, &part, tile, self.caps));
+        Ok(true)
     }
 
-    /// The phases of a transposed convolution by such tiles, those of each column by a dispatch of their own. Says whether they
-    /// cost less than others.
+    /// The phases of a transposed convolution by such tiles, those of each column by a dispatch of their own.
+    /// Likewise says whether they cost less.
     pub(super) fn phases_over_packed(&mut self, task: &ConvTask) -> Result<bool, String> {
         let phases = conv_subgroup_wide::phases(&task.window, self.options.pack_weights);
         let Some((parts, tile)) = phases else { return Ok(false) };
