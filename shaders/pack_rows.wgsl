@@ -1,16 +1,13 @@
 // packed[group,tap,k,row] = a[group,row,k,tap]
 //
-// The weights of kernels whose lanes load for each other, in the order in which they are read: a lane loads four rows of its k as one
-// vec4. Rows are filled up with zeros to whole tiles, and k to whole chunks.
+// Weights in the order in which they are read, four rows to a vec4: for kernels whose lanes load for each other, and for tiles of GPUs. Rows are filled up with zeros to whole tiles, and k to whole chunks.
 // The uniform says in `m` how many rows there are, in `n` how many a packed row holds, in `k` and `slice` the same of k; taps take the
 // place of the batch.
 // Dispatch: ceil(groups * ceil(n / 16) * 4 * ceil(slice / CHUNK) / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, FLIP_KERNEL.
+// Prelude: WORKGROUP, FLIP_KERNEL, CHUNK.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
-
-const CHUNK: u32 = 8u;
 
 // Element (row, k), which lies at `at`; zero where there is none.
 fn load_element(at: u32, row: u32, k: u32) -> f32 {

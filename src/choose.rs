@@ -10,6 +10,7 @@ use crate::geometry::{Geometry, Window};
 use crate::gpu::{broadcast_step, lower};
 use crate::problem::{Gradient, PaddingMode, Problem};
 use crate::tensor::{Layout, Storage, TensorName, TensorSpec};
+use crate::tile::Tile;
 
 /// How an operation is computed. Which ones an operation has, [`Algorithm::of`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +29,8 @@ pub enum Algorithm {
     Im2colGemm,
     /// A matrix product whose columns are gathered as they are staged: no workspace but for the partial sums of grad_weight.
     ImplicitGemm,
+    /// Likewise over weights that are packed four output channels to a vec4 and summed tap by tap. For GPUs.
+    PackedGemm,
     /// Likewise by cooperative matrices, each factor the sum of two f16: needs a device that was opened with such.
     CooperativeGemm,
     /// Likewise, each factor rounded to one f16.
@@ -36,6 +39,8 @@ pub enum Algorithm {
     PointwiseGemm,
     /// Winograd's minimal filtering F(2x2, 3x3): 16 products instead of 36 for four outputs.
     WinogradF2,
+    /// Likewise in one pass, without workspace for patches and products. For GPUs.
+    WinogradF2Fused,
     /// F(4x4, 3x3): 36 products instead of 144 for sixteen outputs, at a larger error.
     WinogradF4,
     /// Transposed: one dense convolution per residue modulo the stride.
@@ -59,17 +64,19 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 19] = [
+    pub const ALL: [Algorithm; 21] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
         Algorithm::Dilated,
         Algorithm::Im2colGemm,
         Algorithm::ImplicitGemm,
+        Algorithm::PackedGemm,
         Algorithm::CooperativeGemm,
         Algorithm::CooperativeGemmF16,
         Algorithm::PointwiseGemm,
         Algorithm::WinogradF2,
+        Algorithm::WinogradF2Fused,
         Algorithm::WinogradF4,
         Algorithm::Phases,
         Algorithm::GemmCol2im,
@@ -90,10 +97,12 @@ impl Algorithm {
             Algorithm::Dilated => "dilated",
             Algorithm::Im2colGemm => "im2col-gemm",
             Algorithm::ImplicitGemm => "implicit-gemm",
+            Algorithm::PackedGemm => "packed-gemm",
             Algorithm::CooperativeGemm => "cooperative-gemm",
             Algorithm::CooperativeGemmF16 => "cooperative-gemm-f16",
             Algorithm::PointwiseGemm => "pointwise-gemm",
             Algorithm::WinogradF2 => "winograd-f2",
+            Algorithm::WinogradF2Fused => "winograd-f2-fused",
             Algorithm::WinogradF4 => "winograd-f4",
             Algorithm::Phases => "phases",
             Algorithm::GemmCol2im => "gemm-col2im",
@@ -114,7 +123,7 @@ impl Algorithm {
     /// The least accuracy that it is good for: [`Options::accuracy`] must ask for no more.
     pub fn accuracy(self) -> Accuracy {
         match self {
-            Algorithm::WinogradF2 | Algorithm::CooperativeGemm => Accuracy::Standard,
+            Algorithm::WinogradF2 | Algorithm::WinogradF2Fused | Algorithm::CooperativeGemm => Accuracy::Standard,
             Algorithm::WinogradF4 => Accuracy::Relaxed,
             Algorithm::CooperativeGemmF16 => Accuracy::Half,
             _ => Accuracy::Strict,
@@ -136,9 +145,11 @@ impl Algorithm {
                 Algorithm::Dilated,
                 Algorithm::PointwiseGemm,
                 Algorithm::ImplicitGemm,
+                Algorithm::PackedGemm,
                 Algorithm::SplitKGemm,
                 Algorithm::Im2colGemm,
                 Algorithm::WinogradF2,
+                Algorithm::WinogradF2Fused,
                 Algorithm::WinogradF4,
                 Algorithm::CooperativeGemm,
                 Algorithm::CooperativeGemmF16,
@@ -265,6 +276,9 @@ pub struct Options {
     pub layouts: BTreeMap<TensorName, Layout>,
     /// Read and written tensors may be ranges of one buffer. Costs the compiler the knowledge that inputs are constant.
     pub shared_buffers: bool,
+    /// Tile of the matrix products on GPUs that have a choice of them, packed weights, stored columns and Winograd's algorithm;
+    /// `None` lets a model decide. Other kernels have tiles of their own.
+    pub tile: Option<Tile>,
     /// Most bytes of workspace; a larger batch is computed in parts, an algorithm that cannot comply does not apply.
     /// Weights that would be packed there beyond it are read as they are.
     pub workspace_limit: Option<u64>,
@@ -282,6 +296,13 @@ impl Options {
     #[must_use]
     pub fn accuracy(mut self, accuracy: Accuracy) -> Self {
         self.accuracy = accuracy;
+        self
+    }
+
+    /// With a tile of matrix products on GPUs.
+    #[must_use]
+    pub fn tile(mut self, tile: Tile) -> Self {
+        self.tile = Some(tile);
         self
     }
 
@@ -446,8 +467,10 @@ pub(crate) fn preferences(
                         (Algorithm::PointwiseGemm, "1x1: the input is the matrix"),
                         (Algorithm::ImplicitGemm, "enough channels to fill a GEMM tile"),
                         (Algorithm::SplitKGemm, "few outputs and long sums: slices fill the device"),
+                        (Algorithm::PackedGemm, "enough channels to pack the weights and to sum tap by tap"),
                     ];
                     tiles.extend(WINOGRAD);
+                    tiles.push((Algorithm::WinogradF2Fused, "3x3: 16 products instead of 36, without workspace"));
                     order.extend(by_cost(tiles, window, capabilities, options));
                 }
             }

@@ -5,14 +5,17 @@ use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
 use crate::geometry::Window;
 use crate::gpu::lanes::{LANES, LOAD, LaneProduct, STEP, WRITE};
-use crate::gpu::tiles::tile_shape;
-use crate::gpu::{implicit_gemm_cut, lane_product, pack_rows, wide_cycles, winograd_tiles};
+use crate::gpu::panels::Products;
+use crate::gpu::tiles::{DISPATCH, tile_shape};
+use crate::gpu::{
+    implicit_gemm_cut, lane_product, pack_rows, packed_gemm_cut, packing_time, wide_cycles, winograd_tiles,
+};
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
 pub(crate) fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
     match caps.class {
         KernelClass::Cpu => rasteriser::conv(w, algorithm, options),
-        KernelClass::Gpu => gpu::conv(w, algorithm, caps.max_invocations_per_workgroup, options),
+        KernelClass::Gpu => gpu::conv(w, algorithm, caps, options),
     }
 }
 
@@ -93,34 +96,49 @@ mod gpu {
     /// implicit GEMM (docs/performance.md).
     const TRANSFORMED: f64 = 5.2;
 
-    pub fn conv(w: &Window, algorithm: Algorithm, max_invocations: u32, options: &Options) -> Option<f64> {
+    pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let columns = w.batch * w.output_len();
-        // Of so many products of rows x columns sums.
-        let product = |count: usize, rows: usize, columns: usize, length: usize| {
-            2.0 * tile_shape(count, rows, columns, max_invocations).time(count, rows, columns, length)
+        let most = caps.max_invocations_per_workgroup;
+        let packing = if options.pack_weights { 0.0 } else { 2.0 * packing_time(w.c_out * c_in * taps) };
+        // Of weights and a stored matrix, by the better of two kernels.
+        let stored = |length: usize| {
+            let product = matrix_products(w.groups, c_out, columns, length);
+            let by_vec4s = product.cut(caps, options.tile, false).map_or(f64::MAX, |cut| 2.0 * cut.time + packing);
+            by_vec4s.min(2.0 * implicit_gemm_cut(w, most).time)
         };
-        if let Some(tile) = winograd_tile(algorithm) {
-            let (points, n_tiles) = ((tile as usize + 2).pow(2), winograd_tiles(w, tile));
-            let filters = if options.pack_weights { 0 } else { 2 * points * w.c_out * c_in };
-            if algorithm == Algorithm::WinogradF2 {
-                // In one pass, by blocks of 32 x 32.
+        match algorithm {
+            Algorithm::WinogradF2Fused => {
+                // By blocks of 32 x 32.
+                let (points, n_tiles) = (16, winograd_tiles(w, 2));
                 let blocks = (w.groups * c_out.div_ceil(32) * n_tiles.div_ceil(32)) as f64;
                 let operations = TRANSFORMED * blocks * 2.0 * (points * 32 * 32 * c_in) as f64;
-                return Some(4.0 * filters as f64 * BYTE + operations * (FULL / blocks).max(1.0));
+                Some(packing + operations * (FULL / blocks).max(1.0))
             }
-            // Written once and read once.
-            let moved = filters + 2 * points * n_tiles * (w.c_in + w.c_out);
-            return Some(4.0 * moved as f64 * BYTE + product(points * w.groups, c_out, n_tiles, c_in));
-        }
-        match algorithm {
-            Algorithm::ImplicitGemm => Some(product(w.groups, c_out, columns, c_in * taps)),
-            Algorithm::SplitKGemm | Algorithm::PointwiseGemm => Some(2.0 * implicit_gemm_cut(w, max_invocations).time),
+            Algorithm::WinogradF2 | Algorithm::WinogradF4 => {
+                let tile = winograd_tile(algorithm)?;
+                let (points, n_tiles) = ((tile as usize + 2).pow(2), winograd_tiles(w, tile));
+                let product = matrix_products(points * w.groups, c_out, n_tiles, c_in).cut(caps, options.tile, true)?;
+                // Read once and written once, the input and the output and what lies between.
+                let moved = 2 * points * n_tiles * (w.c_in + w.c_out)
+                    + w.batch * (w.c_in * w.input_len() + w.c_out * w.output_len());
+                Some(packing + 2.0 * 2.0 * DISPATCH + 4.0 * moved as f64 * BYTE + 2.0 * product.time)
+            }
+            Algorithm::ImplicitGemm => {
+                Some(2.0 * tile_shape(w.groups, c_out, columns, most).time(w.groups, c_out, columns, c_in * taps))
+            }
+            Algorithm::SplitKGemm => Some(2.0 * implicit_gemm_cut(w, most).time),
+            Algorithm::PackedGemm => Some(packing + 2.0 * packed_gemm_cut(w, caps, options.tile)?.time),
+            Algorithm::PointwiseGemm => Some(stored(c_in)),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;
-                Some(4.0 * moved as f64 * BYTE + product(w.groups, c_out, columns, c_in * taps))
+                Some(4.0 * moved as f64 * BYTE + stored(c_in * taps))
             }
             _ => None,
         }
+    }
+
+    fn matrix_products(count: usize, rows: usize, columns: usize, length: usize) -> Products {
+        Products { count, rows, columns, length, run: length, column_bytes: 0 }
     }
 }

@@ -20,6 +20,7 @@ pub mod reference;
 #[cfg(any(feature = "bench", feature = "tune"))]
 mod sample;
 mod tensor;
+mod tile;
 #[cfg(any(feature = "bench", feature = "tune"))]
 mod timing;
 #[cfg(all(feature = "tune", not(target_arch = "wasm32")))]
@@ -39,6 +40,7 @@ pub use problem::{
     SpatialSeparable2d,
 };
 pub use tensor::{Access, ElementType, Inputs, Layout, Storage, TensorName, TensorSpec};
+pub use tile::Tile;
 
 /// Its examples are compiled with the tests.
 #[cfg(all(doctest, feature = "lab"))]

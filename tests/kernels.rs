@@ -12,7 +12,7 @@ use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Inputs, KernelClass,
-    Layout, Options, PaddingMode, PoolMode, Problem, TensorName, choose,
+    Layout, Options, PaddingMode, PoolMode, Problem, TensorName, Tile, choose,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -598,4 +598,68 @@ fn few_outputs_with_long_sums_are_cut_into_slices_on_gpus() {
     assert_eq!(chosen(layer(1), Capabilities::gpu()), Algorithm::SplitKGemm);
     assert_eq!(chosen(layer(256), Capabilities::gpu()), Algorithm::ImplicitGemm);
     assert_ne!(chosen(layer(1), Capabilities::cpu()), Algorithm::SplitKGemm);
+}
+
+/// What the tiles of GPUs multiply, and the kernel that is expected of it.
+fn panel_problems() -> Vec<(Problem, Algorithm, &'static str)> {
+    let conv = |batch, c_in, input, c_out, kernel| Conv::new(batch, c_in, input, c_out, kernel);
+    let (packed, pointwise) = (Algorithm::PackedGemm, Algorithm::PointwiseGemm);
+    let (columns, rows) = ("gemm_vec4(", "gemm_vec4_rows(");
+    let stem = "conv_packed_gemm";
+    vec![
+        (conv(2, 16, [9, 11], 20, [3, 3]).padding(1).bias(true).into(), packed, stem),
+        // Channels that leave a panel part empty, rows that leave a vec4 part empty.
+        (conv(1, 13, [8, 7], 37, [3, 2]).padding([[2, 0], [1, 3]]).into(), packed, stem),
+        (
+            conv(3, 24, [10, 9], 30, [3, 3]).groups(2).stride([2, 1]).flip_kernel(true).residual(true).into(),
+            packed,
+            stem,
+        ),
+        (conv(1, 8, [15, 17], 70, [3, 3]).dilation([2, 3]).padding(3).into(), packed, stem),
+        (conv(1, 10, [7, 9], 12, [6, 7]).padding(3).into(), packed, stem),
+        (conv(2, 9, [6, 8], 9, [3, 3]).padding(2).padding_mode(PaddingMode::Reflect).into(), packed, stem),
+        (conv(1, 9, [6, 8], 9, [3, 3]).padding(2).padding_mode(PaddingMode::Circular).into(), packed, stem),
+        (Conv::new(2, 11, [37], 19, [5]).padding(2).into(), packed, stem),
+        (Conv::new(1, 8, [4, 5, 6], 14, [2, 3, 3]).padding(1).stride(2).into(), packed, stem),
+        (conv(5, 19, [7, 7], 22, [1, 1]).bias(true).into(), packed, stem),
+        // Few outputs and long sums: slices.
+        (conv(1, 96, [5, 5], 24, [3, 3]).padding(1).bias(true).into(), packed, "conv_sum_slices"),
+        (
+            conv(2, 24, [8, 8], 36, [1, 1]).bias(true).residual(true).activation(Activation::Relu).into(),
+            pointwise,
+            rows,
+        ),
+        (conv(1, 21, [6, 10], 17, [1, 1]).groups(1).into(), pointwise, rows),
+        (conv(3, 32, [4, 6], 40, [1, 1]).groups(2).into(), pointwise, rows),
+        (conv(1, 1024, [4, 4], 24, [1, 1]).bias(true).into(), pointwise, "conv_sum_slices"),
+        (conv(2, 12, [7, 7], 26, [3, 3]).padding(1).into(), Algorithm::Im2colGemm, columns),
+        (conv(2, 12, [8, 6], 26, [3, 3]).padding(1).into(), Algorithm::Im2colGemm, rows),
+        (conv(1, 20, [9, 13], 28, [3, 3]).padding(1).bias(true).into(), Algorithm::WinogradF2, rows),
+        (conv(2, 8, [11, 8], 12, [3, 3]).padding(1).groups(2).into(), Algorithm::WinogradF2, rows),
+    ]
+}
+
+#[test]
+fn panels_of_every_tile_are_exact() {
+    let gpu = open();
+    let own = Capabilities { class: KernelClass::Gpu, ..*gpu.capabilities() };
+    let context = Context::with_capabilities(gpu.device(), own);
+    let more = ["16x16-8x8-k16-b2", "8x16-8x8-k16-late", "8x8-8x8-k16", "16x8-8x4-k8", "16x8-4x4-k16-b2-late"];
+    let more = more.map(|name| Tile::parse(name).expect("a tile"));
+    let fits = |tile: &Tile| tile.invocations() <= own.max_invocations_per_workgroup;
+    let tiles: Vec<Tile> = Tile::ALL.into_iter().chain(more).filter(fits).collect();
+    for (i, (problem, algorithm, stem)) in panel_problems().into_iter().enumerate() {
+        let inputs = integers(&problem, i as u64);
+        let want = reference::run(&problem, &inputs).expect("valid");
+        // Each problem by three tiles, each tile by several problems: a driver compiles each of them for a second.
+        for tile in (0..3).map(|turn| tiles[(i * 3 + turn) % tiles.len()]) {
+            let options = relaxed().algorithm(algorithm).tile(tile);
+            if tile.panel_bytes() + 16 * tile.block()[1] > own.max_workgroup_bytes {
+                continue;
+            }
+            let run = run_guarded(&gpu, &context, &problem, &options, &inputs);
+            assert!(run.label.contains(stem), "{problem:?}: {}", run.label);
+            check(&format!("{problem:?} by {tile}"), &run, &want, true);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::choose::{Accuracy, Algorithm};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::tensor::{Access, Layout, Storage, TensorName};
+use crate::tile::Tile;
 
 /// Name and version of the format. A change that old readers would misread gets a new number.
 pub const SCHEMA: &str = "wgconv-export/1";
@@ -66,6 +67,9 @@ pub struct Choices {
     pub accuracy: Accuracy,
     /// How the tensors lie in their memories.
     pub storage: Storage,
+    /// Tile of the matrix products that have a choice of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<Tile>,
     /// Whether weights are packed by steps of their own.
     pub pack_weights: bool,
     /// Whether the shaders check bounds and bound their loops.

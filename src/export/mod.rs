@@ -292,6 +292,7 @@ impl Writer<'_> {
             choices: Choices {
                 accuracy: options.accuracy,
                 storage: options.storage,
+                tile: options.tile,
                 pack_weights: options.pack_weights,
                 runtime_checks: options.runtime_checks,
                 shared_buffers: options.shared_buffers,

@@ -51,6 +51,8 @@ parts! {
     COOPERATIVE_TILE = "cooperative_tile";
     WRITE_COLUMN = "write_column";
     IMPLICIT_TILE = "implicit_tile";
+    PANEL_TILE = "panel_tile";
+    VEC4_MATRICES = "vec4_matrices";
     TAP_MASK = "tap_mask";
     GEMM_BROADCAST = "gemm_broadcast";
     DEPTHWISE_ROWS = "depthwise_rows";
@@ -345,6 +347,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_grad_weight_subgroup::KERNEL,
         &conv_implicit_gemm::KERNEL,
         &conv_implicit_grad_weight::KERNEL,
+        &conv_packed_gemm::KERNEL,
         &conv_regtile::KERNEL,
         &conv_subgroup::KERNEL,
         &conv_subgroup_wide::KERNEL,
@@ -374,6 +377,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &gemm_subgroup_vec4_ab::KERNEL,
         &gemm_subgroup_vec4_b::KERNEL,
         &gemm_tiled::KERNEL,
+        &gemm_vec4::KERNEL,
+        &gemm_vec4_rows::KERNEL,
         &grad_bias::KERNEL,
         &im2col::KERNEL,
         &locally_connected2d_direct::KERNEL,

@@ -62,7 +62,8 @@ fn gemm(dispatch: &Dispatch, params: &GemmParams) -> Option<u64> {
         "gemm_subgroup" | "gemm_subgroup_vec4_a" | "gemm_subgroup_vec4_b" | "gemm_subgroup_vec4_ab" => {
             nest(&[runs]) + k / dispatch.constant("STEP")? + 2 * runs
         }
-        "pack_rows" => nest(&[params.batch.into(), super::pack_rows::CHUNK as u64]),
+        "pack_rows" => nest(&[params.batch.into(), dispatch.constant("CHUNK")?]),
+        "gemm_vec4" | "gemm_vec4_rows" => nest(&[k.div_ceil(dispatch.constant("BLOCK_K")?)]) + 4 * nest(&[4]),
         "gemm_tiled" => nest(&[k.div_ceil(TILE_DEPTH)]),
         _ => return None,
     })
@@ -124,6 +125,12 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let sliced = dispatch.constant("SLICED") == Some(1);
             let products = if sliced { params.count.into() } else { c_in * taps };
             nest(&[products.div_ceil(TILE_DEPTH)]) + masks
+        }
+        "conv_packed_gemm" => {
+            let split = dispatch.constant("SPLIT_K") == Some(1);
+            let panels = if split { params.count.into() } else { taps * c_in.div_ceil(dispatch.constant("BLOCK_K")?) };
+            // What is kept of eight columns, and the rows of each.
+            nest(&[panels]) + nest(&[8]) + nest(&[8, 8])
         }
         "conv_sum_slices" => nest(&[params.count.into()]),
         "conv_coop_gemm" | "conv_coop_gemm_8x8" => {

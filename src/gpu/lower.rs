@@ -10,8 +10,8 @@ use super::{
     conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
-    gemm_regtile_vec4, gemm_subgroup, gemm_tiled, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce,
-    space_to_depth, spatial_separable2d_direct, storage,
+    gemm_regtile_vec4, gemm_subgroup, gemm_tiled, gemm_vec4, im2col, locally_connected2d_direct, lp_pool, max_pool,
+    pool_reduce, space_to_depth, spatial_separable2d_direct, storage,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
 use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
 use crate::tensor::{Storage, TensorName, TensorSpec, buffer_bytes};
+use crate::tile::Tile;
 
 /// A batch cut into equal parts and a remainder, each with its program.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,9 @@ pub fn lower_in_parts(
     capabilities: &Capabilities,
     options: &Options,
 ) -> Result<Lowered> {
+    if let Some(tile) = options.tile {
+        check_tile(tile, capabilities)?;
+    }
     for (&name, layout) in &options.layouts {
         let spec = geometry.tensor(name).ok_or_else(|| Error::Layout {
             tensor: name,
@@ -120,6 +124,20 @@ pub fn lower_in_parts(
         }
     }
     build(fits, whole)
+}
+
+/// Whether a device has the invocations and the workgroup memory of a tile.
+fn check_tile(tile: Tile, caps: &Capabilities) -> Result<()> {
+    let limit = |limit, available: u32, needed: u32| {
+        Err(Error::Limit { limit, available: available.into(), what: format!("tile = {tile}"), needed: needed.into() })
+    };
+    if tile.invocations() > caps.max_invocations_per_workgroup {
+        return limit("max_compute_invocations_per_workgroup", caps.max_invocations_per_workgroup, tile.invocations());
+    }
+    if tile.panel_bytes() > caps.max_workgroup_bytes {
+        return limit("max_compute_workgroup_storage_size", caps.max_workgroup_bytes, tile.panel_bytes());
+    }
+    Ok(())
 }
 
 fn check_limits(geometry: &Geometry, program: &Program, caps: &Capabilities, options: &Options) -> Result<()> {
@@ -312,7 +330,10 @@ impl Lowering<'_> {
 
     pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
-            KernelClass::Gpu => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+            KernelClass::Gpu => match self.vec4_cut(task, true) {
+                Some(cut) => gemm_vec4::dispatch(task, &cut),
+                None => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+            },
             KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
             KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
@@ -343,8 +364,10 @@ impl Lowering<'_> {
             Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
             Algorithm::Im2colGemm => return self.im2col_gemm(task),
             Algorithm::WinogradF2 => return self.winograd(task, 2),
+            Algorithm::WinogradF2Fused => return self.winograd_in_one_pass(task),
             Algorithm::WinogradF4 => return self.winograd(task, 4),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
+            Algorithm::PackedGemm => return self.packed_gemm(task),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
             Algorithm::CooperativeGemm => {
                 // What is stored as f16 is one part already.
@@ -369,9 +392,7 @@ impl Lowering<'_> {
     }
 
     fn cut_conv(&mut self, task: &ConvTask, cut: &conv_implicit_gemm::Cut) -> Applies {
-        let w = &task.window;
-        let [d, h, width] = w.output;
-        let partial = self.reserve(&[cut.count * w.batch, w.c_out, d, h, width])?;
+        let partial = self.partial_images(task, cut.count)?;
         self.push(conv_implicit_gemm::partial(task, cut, partial));
         self.push(conv_sum_slices::dispatch(task, cut.count, partial));
         Ok(())
@@ -381,6 +402,10 @@ impl Lowering<'_> {
     fn weight_times_columns(&mut self, task: &ConvTask, columns: Slot) -> Applies {
         if self.caps.class == KernelClass::Cpu {
             return self.gemm_of_weights(&weight_times(task, columns, column_strides(&task.window)));
+        }
+        let product = weight_times(task, columns, column_strides(&task.window));
+        if self.vec4_product(task, &product)? {
+            return Ok(());
         }
         self.cut_product(&over_columns(task, columns))
     }
@@ -402,15 +427,17 @@ impl Lowering<'_> {
         if !is_pointwise(w) {
             return Err("it needs a 1x1 kernel, stride 1 and no padding".into());
         }
-        if self.caps.class == KernelClass::Gpu {
-            return self.cut_product(task);
-        }
-        let Some(pixel) = task.input.view.flat_stride(w.input) else {
-            return Err("the input's pixels are not evenly spaced".into());
-        };
         let view = task.input.view;
-        let strides = [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize];
-        self.gemm_of_weights(&weight_times(task, task.input, strides))
+        let product = view.flat_stride(w.input).map(|pixel| {
+            let strides = [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize];
+            weight_times(task, task.input, strides)
+        });
+        match (product, self.caps.class) {
+            (Some(product), KernelClass::Gpu) if self.vec4_product(task, &product)? => Ok(()),
+            (_, KernelClass::Gpu) => self.cut_product(task),
+            (Some(product), KernelClass::Cpu) => self.gemm_of_weights(&product),
+            (None, KernelClass::Cpu) => Err("the input's pixels are not evenly spaced".into()),
+        }
     }
 
     fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {

@@ -4,13 +4,14 @@ use super::catalog::kernel;
 use super::lanes::{LANES, LOAD, QUAD};
 use super::params::GemmParams;
 use super::program::{Dispatch, Params, Slot, WORKGROUP, workgroups_for};
+use crate::capabilities::KernelClass;
 
 kernel!(
     "pack_rows", Gemm,
     parts: [VIEW, GEMM_PARAMS, GRID],
     read: ["a"],
     write: ["output"],
-    constants: ["WORKGROUP", "FLIP_KERNEL"],
+    constants: ["WORKGROUP", "FLIP_KERNEL", "CHUNK"],
     precondition: "a packed row and chunk of k are multiples of four",
 );
 
@@ -38,8 +39,13 @@ impl Packing {
     }
 }
 
-/// Columns that an invocation takes, as in the shader.
-pub(super) const CHUNK: usize = 8;
+/// Columns that an invocation takes: a GPU wants the invocations.
+fn chunk(class: KernelClass) -> usize {
+    match class {
+        KernelClass::Gpu => 1,
+        KernelClass::Cpu => 8,
+    }
+}
 
 /// Cycles of a dispatch of its own: some 20 us of two cores.
 const DISPATCH: f64 = 60_000.0;
@@ -49,7 +55,8 @@ pub(crate) fn cycles(weights: usize) -> f64 {
     DISPATCH + weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 4.0 * QUAD)
 }
 
-pub(super) fn dispatch(p: &Packing, weights: Slot, packed: Slot) -> Dispatch {
+pub(super) fn dispatch(p: &Packing, class: KernelClass, weights: Slot, packed: Slot) -> Dispatch {
+    let chunk = chunk(class);
     let [a_group, a_batch, a_row, a_column] = p.strides.map(|stride| stride as u32);
     let params = GemmParams {
         batch: p.taps as u32,
@@ -65,10 +72,10 @@ pub(super) fn dispatch(p: &Packing, weights: Slot, packed: Slot) -> Dispatch {
         a_column,
         ..GemmParams::default()
     };
-    let invocations = 4 * p.groups * p.row_pitch.div_ceil(16) * p.column_pitch.div_ceil(CHUNK);
+    let invocations = 4 * p.groups * p.row_pitch.div_ceil(16) * p.column_pitch.div_ceil(chunk);
     Dispatch::new(
         &KERNEL,
-        vec![WORKGROUP.into(), p.flip.into()],
+        vec![WORKGROUP.into(), p.flip.into(), (chunk as u32).into()],
         Params::Gemm(Box::new(params)),
         vec![weights.operand, packed.operand],
         workgroups_for(invocations as u64),

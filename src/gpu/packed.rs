@@ -1,10 +1,13 @@
-//! Lowering over packed weights: where lanes load weights for each other, four rows at a time.
+//! Lowering over packed weights: four rows to a vec4, where lanes load weights for each other and in the tiles of GPUs.
 
 use super::conv_subgroup_wide::{self, Part};
-use super::lower::Lowering;
+use super::lower::{Applies, Lowering};
 use super::pack_rows::{self, Packing};
-use super::program::{ConvTask, GemmTask, Slot, WORKSPACE_ALIGNMENT};
-use super::{gemm_subgroup, pack_phases};
+use super::panels::Cut;
+use super::program::{ConvTask, GemmTask, Operand, Slot, WORKSPACE_ALIGNMENT};
+use super::tiles::{BYTE, DISPATCH};
+use super::{conv_implicit_gemm, conv_packed_gemm, conv_sum_slices, gemm_subgroup, gemm_vec4, pack_phases};
+use crate::capabilities::KernelClass;
 
 impl Lowering<'_> {
     /// A convolution by tiles eight columns wide; with `turned` over the weight of a transposed one. Says whether they cost less than
@@ -48,17 +51,7 @@ impl Lowering<'_> {
             self.gemm(task);
             return Ok(());
         }
-        let [_, group, row, column] = task.a_strides;
-        let packing = Packing {
-            groups: task.groups,
-            taps: 1,
-            flip: false,
-            rows: task.m,
-            row_pitch: task.m.next_multiple_of(4),
-            columns: task.k,
-            column_pitch: task.k,
-            strides: [group, 0, row, column],
-        };
+        let packing = by_row_quads(task);
         let a_strides = [0, task.k * packing.row_pitch, 1, packing.row_pitch];
         // Where the packed weights will lie has no say in what the product costs.
         let over = |a: Slot| GemmTask { a, a_strides, ..task.clone() };
@@ -76,6 +69,72 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// A convolution by tiles of a GPU over packed weights, tap by tap.
+    pub(super) fn packed_gemm(&mut self, task: &ConvTask) -> Applies {
+        if self.caps.class == KernelClass::Cpu {
+            return Err("it is for GPUs: on a CPU adapter register-tiled packs weights".into());
+        }
+        let Some(cut) = conv_packed_gemm::cut(&task.window, self.caps, self.options.tile) else {
+            return Err("the device has no room for a tile".into());
+        };
+        let packing = conv_packed_gemm::packing(task, false, cut.tile);
+        if !self.has_room_for([packing.shape()]) {
+            return Err("there is no room for packed weights".into());
+        }
+        let packed = self.pack(&packing, Slot { operand: task.weight, ..Slot::UNUSED })?;
+        let task = ConvTask { weight: packed.operand, ..task.clone() };
+        if cut.count == 1 {
+            self.push(conv_packed_gemm::dispatch(&task, &cut));
+            return Ok(());
+        }
+        let partial = self.partial_images(&task, cut.count)?;
+        self.push(conv_packed_gemm::partial(&task, &cut, partial));
+        self.push(conv_sum_slices::dispatch(&task, cut.count, partial));
+        Ok(())
+    }
+
+    /// Room for the sums of so many slices of a convolution, each as large as its output.
+    pub(super) fn partial_images(&mut self, task: &ConvTask, slices: usize) -> Result<Slot, String> {
+        let w = &task.window;
+        let [d, h, width] = w.output;
+        self.reserve(&[slices * w.batch, w.c_out, d, h, width])
+    }
+
+    /// Tile and slices of a product of two matrices that a GPU reads by vec4s; `None` where it cannot.
+    pub(super) fn vec4_cut(&self, task: &GemmTask, whole: bool) -> Option<Cut> {
+        if !gemm_vec4::applies(task) {
+            return None;
+        }
+        gemm_vec4::cut(task, self.caps, self.options.tile, whole)
+    }
+
+    /// The product of weights and a stored matrix on a GPU, by vec4s of packed weights where those of the matrix lie so and that costs
+    /// less. Says whether: where not, nothing is lowered. `conv` is the convolution that it computes.
+    pub(super) fn vec4_product(&mut self, conv: &ConvTask, task: &GemmTask) -> Result<bool, String> {
+        let packing = by_row_quads(task);
+        let a_strides = [0, task.k * packing.row_pitch, 1, packing.row_pitch];
+        // Where they will lie has no say in what the product costs.
+        let over = |a: Slot| GemmTask { a, a_strides, ..task.clone() };
+        let stand_in = Slot { operand: Operand::Packed { offset: 0, bytes: 0 }, ..Slot::UNUSED };
+        let Some(cut) = self.vec4_cut(&over(stand_in), false) else { return Ok(false) };
+        let weights = task.groups * task.m * task.k;
+        let packed = if self.options.pack_weights { 0.0 } else { packing_time(weights) };
+        let plain = conv_implicit_gemm::time_of_product(task, self.caps.max_invocations_per_workgroup);
+        if (self.options.tile.is_none() && cut.time + packed >= plain) || !self.has_room_for([packing.shape()]) {
+            return Ok(false);
+        }
+        let a = self.pack(&packing, task.a)?;
+        let task = over(a);
+        if cut.count == 1 {
+            self.push(gemm_vec4::dispatch(&task, &cut));
+            return Ok(true);
+        }
+        let partial = self.partial_images(conv, cut.count)?;
+        self.push(gemm_vec4::partial(&task, &cut, partial));
+        self.push(conv_sum_slices::dispatch(conv, cut.count, partial));
+        Ok(true)
+    }
+
     /// Whether packed weights of these extents fit bindings, and the workspace where they are to lie there.
     fn has_room_for(&self, shapes: impl IntoIterator<Item = [usize; 4]>) -> bool {
         let bytes = |shape: [usize; 4]| shape.iter().fold(4_u64, |bytes, &n| bytes.saturating_mul(n as u64));
@@ -90,7 +149,27 @@ impl Lowering<'_> {
 
     fn pack(&mut self, packing: &Packing, weights: Slot) -> Result<Slot, String> {
         let packed = self.reserve_packed(&packing.shape())?;
-        self.push_packing(pack_rows::dispatch(packing, weights, packed));
+        self.push_packing(pack_rows::dispatch(packing, self.caps.class, weights, packed));
         Ok(packed)
+    }
+}
+
+/// Time of packing so many weights on a GPU, in multiply-adds of the whole device: each is read and written.
+pub(crate) fn packing_time(weights: usize) -> f64 {
+    DISPATCH + (2 * 4 * weights) as f64 * BYTE
+}
+
+/// The weights of a product with four rows to a vec4.
+fn by_row_quads(task: &GemmTask) -> Packing {
+    let [_, group, row, column] = task.a_strides;
+    Packing {
+        groups: task.groups,
+        taps: 1,
+        flip: false,
+        rows: task.m,
+        row_pitch: task.m.next_multiple_of(4),
+        columns: task.k,
+        column_pitch: task.k,
+        strides: [group, 0, row, column],
     }
 }

@@ -438,6 +438,11 @@ impl GemmTask {
     }
 
     pub fn params(&self) -> Params {
+        Params::Gemm(Box::new(self.gemm_params()))
+    }
+
+    /// Likewise, for what a kernel changes.
+    pub fn gemm_params(&self) -> GemmParams {
         let slices = self.slices.unwrap_or(Slices { slice: self.k, run: self.k, run_strides: [0; 2] });
         let [a_batch, a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
         let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
@@ -467,7 +472,7 @@ impl GemmTask {
             b_column,
             ..GemmParams::default()
         };
-        Params::Gemm(Box::new(params.with_epilogue(&self.epilogue)))
+        params.with_epilogue(&self.epilogue)
     }
 
     /// a, b, bias, residual, output

@@ -33,23 +33,34 @@ pub(super) fn applies(w: &Window) -> Applies {
 }
 
 impl Lowering<'_> {
+    /// F(2x2) in one pass: neither patches nor products are stored.
+    pub(super) fn winograd_in_one_pass(&mut self, task: &ConvTask) -> Applies {
+        const TILE: u32 = 2;
+        const POINTS: usize = 16;
+        let w = &task.window;
+        applies(w)?;
+        if self.caps.class == KernelClass::Cpu {
+            return Err("it is for GPUs: on a CPU adapter patches are stored".into());
+        }
+        if self.caps.max_invocations_per_workgroup < conv2d_winograd::INVOCATIONS {
+            return Err(format!("it needs workgroups of {} invocations", conv2d_winograd::INVOCATIONS));
+        }
+        // Rows of whole quads.
+        let (c_in, pitch) = (w.c_in_per_group(), w.c_out_per_group().next_multiple_of(4));
+        let filters = self.reserve_packed(&[w.groups, POINTS, c_in, pitch])?;
+        let (n, w) = ((c_in * pitch) as u32, pitch as u32);
+        let view = View { n, d: POINTS as u32 * n, c: 1, w, ..View::default() };
+        self.push_packing(winograd_weight::dispatch(task, TILE, Slot { view, ..filters }));
+        self.push(conv2d_winograd::dispatch(task, filters.operand));
+        Ok(())
+    }
+
     /// By tiles of `tile` x `tile` outputs.
     pub(super) fn winograd(&mut self, task: &ConvTask, tile: u32) -> Applies {
         let w = &task.window;
         applies(w)?;
         let points = (tile as usize + 2).pow(2);
         let (c_in, c_out) = (w.c_in_per_group(), w.c_out_per_group());
-        let one_pass = tile == 2 && self.caps.class == KernelClass::Gpu;
-        if one_pass && self.caps.max_invocations_per_workgroup >= conv2d_winograd::INVOCATIONS {
-            // Rows of whole quads.
-            let pitch = c_out.next_multiple_of(4);
-            let filters = self.reserve_packed(&[w.groups, points, c_in, pitch])?;
-            let (n, w) = ((c_in * pitch) as u32, pitch as u32);
-            let view = View { n, d: points as u32 * n, c: 1, w, ..View::default() };
-            self.push_packing(winograd_weight::dispatch(task, tile, Slot { view, ..filters }));
-            self.push(conv2d_winograd::dispatch(task, filters.operand));
-            return Ok(());
-        }
         let n_tiles = tiles(w, tile);
         let pitch = n_tiles.next_multiple_of(4);
         // What belongs to a channel lies together: the stores of a transform would meet in few sets of a cache if points lay

@@ -255,6 +255,7 @@ mod tests {
             storage: Default::default(),
             layouts: Default::default(),
             accuracy: Default::default(),
+            tile: None,
             pack_weights: false,
             shared_buffers: false,
             runtime_checks: false,

@@ -12,6 +12,7 @@ use crate::geometry::Geometry;
 use crate::gpu::{Context, catalog};
 use crate::problem::Problem;
 use crate::tensor::{Layout, Storage, TensorName};
+use crate::tile::Tile;
 
 /// Everything that the fastest algorithm depends on. Two problems share an entry of the cache where their keys are equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Key {
     pub layouts: BTreeMap<TensorName, Layout>,
     /// [`Options::accuracy`].
     pub accuracy: Accuracy,
+    /// [`Options::tile`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<Tile>,
     /// [`Options::pack_weights`].
     pub pack_weights: bool,
     /// [`Options::shared_buffers`].
@@ -97,6 +101,7 @@ impl Key {
             storage: options.storage,
             layouts: layouts.map(|(&name, layout)| (name, layout.clone())).collect(),
             accuracy: options.accuracy,
+            tile: options.tile,
             pack_weights: options.pack_weights,
             shared_buffers: options.shared_buffers,
             runtime_checks: options.runtime_checks,

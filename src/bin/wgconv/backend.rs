@@ -2,10 +2,13 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use wgconv::gpu::{Gpu, Select};
 
-use wgconv::{Accuracy, Algorithm, Candidate, Geometry, Inputs, Options, Storage, candidates, reference};
+use wgconv::{
+    Accuracy, Algorithm, Candidate, Capabilities, Geometry, Inputs, KernelClass, Options, Storage, Tile, candidates,
+    reference,
+};
 
 use crate::console::tell;
 use crate::failure::{Failure, Result};
@@ -76,12 +79,27 @@ pub struct Numbers {
     /// f32 or f16: how tensors lie in device memory; sums are f32
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
     pub storage: Storage,
+    /// Tile of matrix products on GPUs, as in 16x16-8x8-k8 (docs/algorithms.md)
+    #[arg(long, value_name = "TILE")]
+    pub tile: Option<Tile>,
 }
 
 impl Numbers {
     pub fn options(self) -> Options {
-        Options::default().accuracy(self.accuracy).storage(self.storage)
+        Options { tile: self.tile, ..Options::default().accuracy(self.accuracy).storage(self.storage) }
     }
+}
+
+/// Which class of kernels runs on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Kernels {
+    /// Those that suit the device
+    #[default]
+    Own,
+    /// Those for GPUs
+    Gpu,
+    /// Those for software rasterisers
+    Cpu,
 }
 
 /// Most outputs that the oracle, which keeps some 70 bytes for each, is asked for.
@@ -112,6 +130,18 @@ pub struct Computed {
 }
 
 impl Adapter {
+    /// The same adapter with kernels of a class.
+    pub fn with_kernels(mut self, kernels: Kernels) -> Adapter {
+        let class = match kernels {
+            Kernels::Own => return self,
+            Kernels::Gpu => KernelClass::Gpu,
+            Kernels::Cpu => KernelClass::Cpu,
+        };
+        let capabilities = Capabilities { class, ..*self.gpu.capabilities() };
+        self.gpu = self.gpu.with_capabilities(capabilities);
+        self
+    }
+
     pub fn open(select: &Select) -> Result<Adapter> {
         let gpu = Gpu::open(select)?;
         let selector = match select {
@@ -124,6 +154,14 @@ impl Adapter {
 }
 
 impl Backend {
+    /// The same device with kernels of a class; the reference has none.
+    pub fn with_kernels(self, kernels: Kernels) -> Backend {
+        match self {
+            Backend::Reference => Backend::Reference,
+            Backend::Adapter(adapter) => Backend::Adapter(Box::new(adapter.with_kernels(kernels))),
+        }
+    }
+
     /// Name, backend and driver.
     pub fn description(&self) -> String {
         match self {

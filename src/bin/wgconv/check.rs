@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use wgconv::{Accuracy, Algorithm, Geometry, Options, Storage, TensorName, reference};
 
-use crate::backend::{self, Backend, Computed, Method, Numbers, Wanted};
+use crate::backend::{self, Backend, Computed, Kernels, Method, Numbers, Wanted};
 use crate::case::{self, Case};
 use crate::compare::{Comparison, compare};
 use crate::console::{Table, progress, say, say_json};
@@ -41,6 +41,9 @@ pub struct CheckArgs {
     algorithm: Method,
     #[command(flatten)]
     numbers: Numbers,
+    /// own, gpu or cpu: which class of kernels, whatever the device is
+    #[arg(long, value_name = "CLASS", default_value = "own")]
+    kernels: Kernels,
     /// Only this operation
     #[arg(long, value_name = "OP")]
     op: Option<String>,
@@ -124,8 +127,10 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         return Err(Failure::invalid(rule));
     }
     let devices = backend::open_all(&args.device)?;
+    let devices: Vec<Backend> = devices.into_iter().map(|device| device.with_kernels(args.kernels)).collect();
     let names = devices.iter().map(|device| (device.selector().to_string(), device.description())).collect();
-    let mut report = Report { json: args.json, numbers: args.numbers, devices: names, ..Report::default() };
+    let mut report =
+        Report { json: args.json, numbers: args.numbers, kernels: args.kernels, devices: names, ..Report::default() };
     let bar = progress(folders.len());
     for folder in folders {
         bar.inc(1);
@@ -436,6 +441,7 @@ impl Totals {
 struct Report {
     json: bool,
     numbers: Numbers,
+    kernels: Kernels,
     /// What `--device` calls each, and what it is.
     devices: Vec<(String, String)>,
     records: Vec<serde_json::Value>,
@@ -462,6 +468,12 @@ impl Report {
             }
             if Algorithm::parse(&record.algorithm).is_some() {
                 rerun.push_str(&format!(" --algorithm {}", record.algorithm));
+            }
+            if self.kernels != Kernels::Own {
+                rerun.push_str(&format!(" --kernels {}", if self.kernels == Kernels::Gpu { "gpu" } else { "cpu" }));
+            }
+            if let Some(tile) = self.numbers.tile {
+                rerun.push_str(&format!(" --tile {tile}"));
             }
             if self.numbers.accuracy != Accuracy::default() {
                 rerun.push_str(&format!(" --accuracy {}", self.numbers.accuracy));

@@ -245,7 +245,7 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     let method = optional::<Method>(matches, "algorithm").copied().unwrap_or(Method::Auto);
     let accuracy = optional::<Accuracy>(matches, "accuracy").copied().unwrap_or_default();
     let storage = optional::<Storage>(matches, "storage").copied().unwrap_or_default();
-    let options = run::options(method, Numbers { accuracy, storage }, &device_wanted)?;
+    let options = run::options(method, Numbers { accuracy, storage, tile: None }, &device_wanted)?;
 
     let mut arrays = BTreeMap::new();
     for &tensor in op.required().iter().chain(op.optional()) {

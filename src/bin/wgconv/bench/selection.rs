@@ -7,7 +7,7 @@ use wgconv::Geometry;
 use wgconv::bench::Pass;
 
 use super::suite::{self, Batch, Suite};
-use crate::backend::{self, Adapter, Backend, Wanted};
+use crate::backend::{self, Adapter, Backend, Kernels, Wanted};
 use crate::failure::{Failure, Result};
 
 /// Which layers of those that there are: the arguments that everything with layers shares.
@@ -64,6 +64,9 @@ pub struct Selection {
     /// Only adapters of this backend
     #[arg(long, value_name = "BACKEND")]
     backend: Option<BackendName>,
+    /// own, gpu or cpu: which class of kernels, whatever the device is
+    #[arg(long, value_name = "CLASS", default_value = "own")]
+    kernels: Kernels,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,7 +151,7 @@ impl Selection {
         let mut adapters: Vec<Adapter> = backend::open_all(wanted)?
             .into_iter()
             .filter_map(|device| match device {
-                Backend::Adapter(adapter) => Some(*adapter),
+                Backend::Adapter(adapter) => Some(adapter.with_kernels(self.kernels)),
                 Backend::Reference => None,
             })
             .collect();

@@ -1,0 +1,94 @@
+//! Launcher of `shaders/conv_packed_gemm.wgsl`.
+
+use super::catalog::kernel;
+use super::pack_rows::Packing;
+use super::panels::{Cut, Products, constants};
+use super::params::WindowParams;
+use super::program::{ConvTask, Dispatch, Operand, Params, Slot, padding_code};
+use crate::capabilities::Capabilities;
+use crate::geometry::Window;
+use crate::problem::Epilogue;
+use crate::tile::Tile;
+
+kernel!(
+    "conv_packed_gemm", Window,
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, PANEL_TILE],
+    read: ["input", "weight", "bias", "residual"],
+    write: ["output"],
+    constants: [
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "BUFFERS", "LATE_BARRIER", "PADDING_MODE", "WHOLE_K",
+        "FLAT", "SPLIT_K"
+    ],
+    precondition: "weights packed by pack_rows; as many invocations and as much workgroup memory as the tile wants",
+);
+
+/// A vec4 of where the window of a column begins.
+const COLUMN_BYTES: u32 = 16;
+
+fn products(w: &Window) -> Products {
+    let (channels, taps) = (w.c_in_per_group(), w.kernel_len());
+    Products {
+        count: w.groups,
+        rows: w.c_out_per_group(),
+        columns: w.batch * w.output_len(),
+        length: channels * taps,
+        run: channels,
+        column_bytes: COLUMN_BYTES,
+    }
+}
+
+/// Tile and slices that take the least time together.
+pub(crate) fn cut(w: &Window, caps: &Capabilities, forced: Option<Tile>) -> Option<Cut> {
+    products(w).cut(caps, forced, false)
+}
+
+/// How the weights are packed; with `turned` those of a transposed convolution, weight[ci,co,k].
+pub(super) fn packing(task: &ConvTask, turned: bool, tile: Tile) -> Packing {
+    let w = &task.window;
+    let (channels, rows, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
+    let strides = if turned { [taps, rows * taps] } else { [channels * taps, taps] };
+    Packing {
+        groups: w.groups,
+        taps,
+        flip: task.flip_kernel,
+        rows,
+        row_pitch: rows.next_multiple_of(4),
+        columns: channels,
+        column_pitch: channels.next_multiple_of(tile.panel() as usize),
+        strides: [channels * rows * taps, 1, strides[0], strides[1]],
+    }
+}
+
+/// `task` has the packed weights.
+pub(super) fn dispatch(task: &ConvTask, cut: &Cut) -> Dispatch {
+    of_tile(task, cut, false)
+}
+
+/// Stores the sums of each slice as so many more images, without the epilogue.
+pub(super) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
+    let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
+    let task = ConvTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
+    of_tile(&task, cut, true)
+}
+
+fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
+    let w = &task.window;
+    let mut params = WindowParams { count: cut.panels as u32, ..task.window_params() };
+    // Their positions as one axis, where they lie so.
+    let absent = task.residual.operand == Operand::Unused;
+    let flat = match [task.output, task.residual].map(|slot| slot.view.flat_stride(w.output)) {
+        [Some(output), residual] if absent || residual.is_some() => {
+            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
+            true
+        }
+        _ => false,
+    };
+    let whole = w.c_in_per_group().is_multiple_of(cut.tile.panel() as usize);
+    Dispatch::new(
+        &KERNEL,
+        constants(cut.tile, [padding_code(task.padding_mode), whole.into(), flat.into(), split.into()]),
+        Params::Window(Box::new(params)),
+        task.operands(),
+        products(w).tiles(cut.tile) * cut.count as u64,
+    )
+}

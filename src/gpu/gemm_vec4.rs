@@ -1,0 +1,94 @@
+//! Launcher of `shaders/gemm_vec4.wgsl` and, where rows of the result can be stored by vec4s, `shaders/gemm_vec4_rows.wgsl`.
+
+use super::catalog::{Constant, kernel};
+use super::gemm_vec4_rows;
+use super::panels::{Cut, Products, constants};
+use super::params::View;
+use super::program::{Dispatch, GemmTask, Operand, Params, Slot};
+use crate::capabilities::Capabilities;
+use crate::problem::Epilogue;
+use crate::tile::Tile;
+
+kernel!(
+    "gemm_vec4", Gemm,
+    parts: [VIEW, GEMM_PARAMS, GRID, ACTIVATION, WRITE_OUTPUT, PANEL_TILE, VEC4_MATRICES],
+    read: ["a", "b", "bias", "residual"],
+    write: ["output"],
+    constants: [
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "BUFFERS", "LATE_BARRIER", "MERGED", "SPLIT_K",
+        "WHOLE_K", "FLAT"
+    ],
+    precondition: "rows of a and columns of b can be read by vec4s; invocations and workgroup memory as the tile wants",
+);
+
+/// Whether both matrices can be read by vec4s.
+pub(super) fn applies(task: &GemmTask) -> bool {
+    task.slices.is_none() && task.a_has_quads() && task.b_has_quads()
+}
+
+/// Whether all of a batch have the same a: then they are one product.
+fn is_merged(task: &GemmTask) -> bool {
+    task.a_strides[0] == 0 || task.batch == 1
+}
+
+fn products(task: &GemmTask) -> Products {
+    let images = if is_merged(task) { task.batch } else { 1 };
+    Products {
+        count: task.groups * task.batch / images,
+        rows: task.m,
+        columns: images * task.n.next_multiple_of(4),
+        length: task.k,
+        run: task.k,
+        column_bytes: 0,
+    }
+}
+
+/// Tile of the least time, with the slices that the sums are cut into unless they are to stay `whole`; sums of products that have a
+/// factor each are never cut.
+pub(super) fn cut(task: &GemmTask, caps: &Capabilities, forced: Option<Tile>, whole: bool) -> Option<Cut> {
+    products(task).cut(caps, forced, whole || !is_merged(task))
+}
+
+pub(super) fn dispatch(task: &GemmTask, cut: &Cut) -> Dispatch {
+    of_tile(task, cut, false)
+}
+
+/// Stores the sums of each slice as so many more images, without the epilogue.
+pub(super) fn partial(task: &GemmTask, cut: &Cut, output: Slot) -> Dispatch {
+    let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
+    let task = GemmTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
+    of_tile(&task, cut, true)
+}
+
+fn of_tile(task: &GemmTask, cut: &Cut, split: bool) -> Dispatch {
+    let mut params = task.gemm_params();
+    params.slice = cut.panels as u32 * cut.tile.panel();
+    let absent = task.residual.operand == Operand::Unused;
+    let strides = [task.output, task.residual].map(|slot| slot.view.flat_stride(task.output_size));
+    let flat = match strides {
+        [Some(output), residual] if absent || residual.is_some() => {
+            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
+            true
+        }
+        _ => false,
+    };
+    // The last vec4 of a row may fill it up in a workspace, not in a tensor.
+    let width = |slot: Slot| match slot.operand {
+        Operand::Tensor(_) => task.n,
+        _ => task.n.next_multiple_of(4),
+    };
+    let rows = |slot: Slot| {
+        let view = View { d: 0, h: 0, w: 1, ..slot.view };
+        slot.view.flat_stride(task.output_size) == Some(1) && Slot { view, ..slot }.has_quads(width(slot))
+    };
+    let by_rows = rows(task.output) && (absent || rows(task.residual));
+    let whole = task.k.is_multiple_of(cut.tile.panel() as usize);
+    let tiles = products(task).tiles(cut.tile) * cut.count as u64;
+    let own: [Constant; 3] = [is_merged(task).into(), split.into(), whole.into()];
+    let params = Params::Gemm(Box::new(params));
+    if by_rows {
+        return Dispatch::new(&gemm_vec4_rows::KERNEL, constants(cut.tile, own), params, task.operands(), tiles);
+    }
+    let [merged, split, whole] = own;
+    Dispatch::new(&KERNEL, constants(cut.tile, [merged, split, whole, flat.into()]), params, task.operands(), tiles)
+}

@@ -1,0 +1,110 @@
+//! Which tile of `shaders/lib/panel_tile.wgsl` a matrix product gets, and how its sums are cut.
+
+use super::catalog::Constant;
+use super::tiles::{BYTE, DISPATCH};
+use crate::capabilities::Capabilities;
+use crate::tile::Tile;
+
+/// Products of so many rows, columns and panels, which a kernel of the part panel_tile computes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Products {
+    /// How many, each of its own matrices.
+    pub count: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// Products of a sum. What fills up its last panel is in the cost.
+    pub length: usize,
+    /// Sums of fewer products than these are filled up to whole panels, taps by themselves.
+    pub run: usize,
+    /// Bytes of workgroup memory that a column takes beside its panel.
+    pub column_bytes: u32,
+}
+
+/// A tile, and the panels and the number of the slices that the sums are cut into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub tile: Tile,
+    pub panels: usize,
+    pub count: usize,
+    /// In multiply-adds of the whole device at its full speed.
+    pub time: f64,
+}
+
+/// Multiprocessors, resident invocations and what reaches half of the speed, as in `tiles.rs`.
+const MULTIPROCESSORS: f64 = 132.0;
+const RESIDENT: f64 = 512.0;
+const HALF_SPEED: f64 = 96.0;
+/// Multiply-adds in the time that a panel's staging takes an invocation for one element.
+const STAGING: f64 = 20.0;
+/// The shortest slice in products, the longest, and most slices: a partial result should be worth its memory, and some drivers end
+/// long loops.
+const SHORTEST_SLICE: usize = 128;
+const LONGEST_SLICE: usize = 1 << 14;
+const MOST_SLICES: usize = 16;
+
+impl Products {
+    /// Panels of a sum.
+    pub fn panels(&self, tile: Tile) -> usize {
+        self.length / self.run.max(1) * self.run.div_ceil(tile.panel() as usize)
+    }
+
+    /// Workgroups that cover the products.
+    pub fn tiles(&self, tile: Tile) -> u64 {
+        let [rows, columns] = tile.block().map(|extent| extent as usize);
+        self.count as u64 * self.rows.div_ceil(rows) as u64 * self.columns.div_ceil(columns) as u64
+    }
+
+    fn fits(&self, tile: Tile, caps: &Capabilities) -> bool {
+        let bytes = tile.panel_bytes() + tile.block()[1] * self.column_bytes;
+        tile.invocations() <= caps.max_invocations_per_workgroup && bytes <= caps.max_workgroup_bytes
+    }
+
+    fn time(&self, tile: Tile, slices: usize, panels: usize) -> f64 {
+        let [rows, columns] = tile.block().map(f64::from);
+        let invocations = f64::from(tile.invocations());
+        let [sum_rows, sum_columns] = tile.sums().map(f64::from);
+        let each = (self.tiles(tile) as f64 * slices as f64 / MULTIPROCESSORS).ceil();
+        let speed = |invocations: f64| invocations / (invocations + HALF_SPEED);
+        let at_once = each.min((RESIDENT * 64.0 / (sum_rows * sum_columns) / invocations).floor()) * invocations;
+        let staged = (rows + columns) / invocations;
+        // Sums of few registers load more of the staged panels for a multiply-add.
+        let loaded = (sum_rows + sum_columns) / 4.0;
+        let work = invocations * (panels * tile.panel() as usize) as f64;
+        let work = work * (sum_rows * sum_columns + STAGING * staged + 2.0 * loaded);
+        each * work / speed(at_once) * speed(RESIDENT) * MULTIPROCESSORS
+    }
+
+    /// Tile and slices of the least time; whole sums where `whole`. `None` where no tile fits the device.
+    pub fn cut(&self, caps: &Capabilities, forced: Option<Tile>, whole: bool) -> Option<Cut> {
+        let tiles: Vec<Tile> = match forced {
+            Some(tile) => vec![tile],
+            None => Tile::ALL.to_vec(),
+        };
+        let of = |tile: Tile, count: usize| {
+            let in_all = self.panels(tile);
+            let panels = in_all.div_ceil(count.max(1)).max(1);
+            let count = in_all.div_ceil(panels).max(1);
+            // Written once, read once.
+            let partial = DISPATCH + (2 * 4 * count * self.count * self.rows * self.columns) as f64 * BYTE;
+            let time = self.time(tile, count, panels) + if count > 1 { partial } else { 0.0 };
+            Cut { tile, panels, count, time }
+        };
+        let least = if whole { 1 } else { self.length.div_ceil(LONGEST_SLICE).max(1) };
+        let most = if whole { 1 } else { (self.length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least)) };
+        let fitting = || tiles.iter().copied().filter(|&tile| self.fits(tile, caps));
+        let best = |cuts: &mut dyn Iterator<Item = Cut>| cuts.min_by(|a, b| a.time.total_cmp(&b.time));
+        let one = best(&mut fitting().map(|tile| of(tile, least)))?;
+        let cut = best(&mut fitting().flat_map(|tile| (least..=most).map(move |count| of(tile, count))))?;
+        // Whole sums need no workspace: slices should be clearly faster.
+        const CLEARLY: f64 = 0.9;
+        let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };
+        Some(if cut.time < enough { cut } else { one })
+    }
+}
+
+/// The prelude's constants of a tile, and what a kernel wants behind them.
+pub(super) fn constants<const N: usize>(tile: Tile, more: [Constant; N]) -> Vec<Constant> {
+    let ([row_threads, column_threads], [rows, columns]) = (tile.threads(), tile.sums());
+    let own = [row_threads, column_threads, rows / 4, columns / 4, tile.panel(), tile.buffers()];
+    own.into_iter().map(Constant::from).chain([tile.late_barrier().into()]).chain(more).collect()
+}
