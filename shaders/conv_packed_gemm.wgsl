@@ -8,7 +8,7 @@
 // `count` panels; those of slice s are stored as images s * batch and following, for `conv_sum_slices`. FLAT says that the positions
 // of an output lie evenly spaced, `w` apart.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, BUFFERS, LATE_BARRIER, PADDING_MODE, WHOLE_K, FLAT, SPLIT_K.
+// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, PADDING_MODE, WHOLE_K, FLAT, SPLIT_K.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;

@@ -3,7 +3,7 @@
 // The tiles are those of the part panel_tile, over stored matrices that the part vec4_matrices reads by vec4s. The result may lie in
 // any strides. FLAT says that its positions lie evenly spaced, `w` apart.
 // Dispatch: parts * groups * ceil(m / BLOCK_ROWS) * ceil(columns / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, BUFFERS, LATE_BARRIER, MERGED, SPLIT_K, WHOLE_K, FLAT.
+// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, MERGED, SPLIT_K, WHOLE_K, FLAT.
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;

@@ -3,7 +3,7 @@
 // As gemm_vec4, where rows of the result start at multiples of four elements and are dense: they are stored by vec4s. The last one
 // of a row may reach past n, into what fills up the row.
 // Dispatch: parts * groups * ceil(m / BLOCK_ROWS) * ceil(columns / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, BUFFERS, LATE_BARRIER, MERGED, SPLIT_K, WHOLE_K.
+// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, MERGED, SPLIT_K, WHOLE_K.
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;

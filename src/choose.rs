@@ -160,6 +160,7 @@ impl Algorithm {
                 Algorithm::Phases,
                 Algorithm::GemmCol2im,
                 Algorithm::ImplicitGemm,
+                Algorithm::PackedGemm,
             ],
             Problem::DeformConv2d(_) => &[Algorithm::Direct, Algorithm::ImplicitGemm, Algorithm::Im2colGemm],
             Problem::SpatialSeparable2d(_) => &[Algorithm::Direct, Algorithm::TwoPass],
@@ -183,6 +184,7 @@ impl Algorithm {
                 Algorithm::Phases,
                 Algorithm::GemmCol2im,
                 Algorithm::ImplicitGemm,
+                Algorithm::PackedGemm,
                 Algorithm::SplitKGemm,
             ],
             Problem::ConvTranspose(_) => &[
@@ -192,6 +194,7 @@ impl Algorithm {
                 Algorithm::Dilated,
                 Algorithm::PointwiseGemm,
                 Algorithm::ImplicitGemm,
+                Algorithm::PackedGemm,
                 Algorithm::Im2colGemm,
                 Algorithm::SplitKGemm,
             ],
@@ -490,6 +493,12 @@ pub(crate) fn preferences(
                 ));
             }
             let fills = |w: &Window| w.c_out_per_group() >= 8 && w.c_in_per_group() * w.kernel_len() >= 16;
+            if class == KernelClass::Gpu && window.is_some_and(|w| fills(w) && sums_by_taps(w, w.c_in_per_group())) {
+                order.push((
+                    Algorithm::PackedGemm,
+                    "stride 1: a convolution with the kernel turned, over packed weights",
+                ));
+            }
             if class == KernelClass::Gpu && window.is_some_and(fills) {
                 order.push((
                     Algorithm::ImplicitGemm,
@@ -571,7 +580,12 @@ fn few_outputs([inputs, outputs]: [usize; 2], n_taps: usize, broadcasts: bool) -
     outputs < 8 && n_taps > 1 && (inputs >= 16 || !broadcasts)
 }
 
-/// Likewise for a backward pass.
+/// Whether a transposed window with stride 1 has channels enough for a sum tap by tap, whose panels each have one tap.
+fn sums_by_taps(w: &Window, channels: usize) -> bool {
+    w.stride == [1; 3] && channels >= 16
+}
+
+/// As `preferences`, for a backward pass.
 fn gradient_preferences(
     p: &Gradient,
     geometry: &Geometry,
@@ -596,6 +610,11 @@ fn gradient_preferences(
                 ));
             }
             let fills = |w: &Window| w.c_in_per_group() >= 8 && w.c_out_per_group() * w.kernel_len() >= 16;
+            if class == KernelClass::Gpu
+                && geometry.window().is_some_and(|w| fills(w) && sums_by_taps(w, w.c_out_per_group()))
+            {
+                order.push((Algorithm::PackedGemm, "stride 1: grad_input sums tap by tap over packed weights"));
+            }
             if class == KernelClass::Gpu && geometry.window().is_some_and(fills) {
                 order.push((Algorithm::ImplicitGemm, "both gradients are matrix products, columns are gathered"));
             }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// How the invocations of a workgroup share a tile of a matrix product: for [`Options::tile`](crate::Options::tile). Its name, as in
 /// `16x16-8x8-k8`, says rows and columns of invocations, rows and columns of sums of each, and the products that are staged
-/// at once; `-b2` behind it stands for two buffers, `-late` for a barrier behind the next panel's loads.
+/// at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(
     feature = "serde",
@@ -18,19 +18,19 @@ pub struct Tile {
     threads: [u32; 2],
     sums: [u32; 2],
     panel: u32,
-    buffers: u32,
-    late_barrier: bool,
 }
 
 const fn tile(threads: [u32; 2], sums: [u32; 2], panel: u32) -> Tile {
-    Tile { threads, sums, panel, buffers: 1, late_barrier: true }
+    Tile { threads, sums, panel }
 }
 
 impl Tile {
     /// Those that the library chooses between, from the one that loads least for a multiply-add to the ones of which there are
     /// most.
-    pub const ALL: [Tile; 6] = [
+    pub const ALL: [Tile; 8] = [
+        tile([16, 16], [8, 8], 16),
         tile([16, 16], [8, 8], 8),
+        tile([8, 16], [8, 8], 16),
         tile([8, 16], [8, 8], 8),
         tile([16, 8], [8, 8], 8),
         tile([8, 8], [8, 8], 8),
@@ -53,16 +53,6 @@ impl Tile {
         self.panel
     }
 
-    /// Panels in workgroup memory: with two, one barrier a panel is enough.
-    pub fn buffers(self) -> u32 {
-        self.buffers
-    }
-
-    /// Whether the barrier in front of the arithmetic stands behind the loads of the next panel.
-    pub fn late_barrier(self) -> bool {
-        self.late_barrier
-    }
-
     /// Invocations of a workgroup.
     pub fn invocations(self) -> u32 {
         self.threads[0] * self.threads[1]
@@ -76,7 +66,7 @@ impl Tile {
     /// Bytes of its panels in workgroup memory.
     pub fn panel_bytes(self) -> u32 {
         let [rows, columns] = self.block();
-        4 * self.buffers * self.panel * (rows + columns)
+        4 * self.panel * (rows + columns)
     }
 
     /// The tile of that name.
@@ -88,15 +78,9 @@ impl Tile {
         let mut parts = name.split('-');
         let (threads, sums) = (pair(parts.next()?)?, pair(parts.next()?)?);
         let panel = parts.next()?.strip_prefix('k')?.parse().ok()?;
-        let mut parsed = Tile { threads, sums, panel, buffers: 1, late_barrier: false };
-        for part in parts {
-            match part {
-                "b2" if parsed.buffers == 1 && !parsed.late_barrier => parsed.buffers = 2,
-                "late" if !parsed.late_barrier => parsed.late_barrier = true,
-                _ => return None,
-            }
-        }
-        (parsed.is_valid() && parsed.to_string() == name).then_some(parsed)
+        let parsed = Tile { threads, sums, panel };
+        // One name for each: no leading zeros, nothing behind it.
+        (parts.next().is_none() && parsed.is_valid() && parsed.to_string() == name).then_some(parsed)
     }
 
     /// Whether the shaders can be compiled for it.
@@ -117,10 +101,8 @@ impl Tile {
 
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tile { threads: [r, c], sums: [rows, columns], panel, buffers, late_barrier } = self;
-        let buffers = if *buffers == 2 { "-b2" } else { "" };
-        let barrier = if *late_barrier { "-late" } else { "" };
-        f.pad(&format!("{r}x{c}-{rows}x{columns}-k{panel}{buffers}{barrier}"))
+        let Tile { threads: [r, c], sums: [rows, columns], panel } = self;
+        f.pad(&format!("{r}x{c}-{rows}x{columns}-k{panel}"))
     }
 }
 
@@ -128,7 +110,7 @@ impl FromStr for Tile {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Tile> {
-        let rule = "it must be a tile as in 16x16-8x8-k8, 8x8-8x4-k8-late or 8x16-8x8-k16-b2";
+        let rule = "it must be a tile as in 16x16-8x8-k8, 8x8-8x4-k8 or 8x16-8x8-k16";
         Tile::parse(name).ok_or_else(|| Error::invalid("tile", name, rule))
     }
 }
@@ -156,25 +138,16 @@ mod tests {
         for tile in Tile::ALL {
             assert_eq!(Tile::parse(&tile.to_string()), Some(tile));
         }
-        let tile = Tile::parse("8x16-8x8-k16-b2-late").expect("valid");
-        assert_eq!((tile.threads(), tile.sums(), tile.panel(), tile.buffers()), ([8, 16], [8, 8], 16, 2));
-        assert!(tile.late_barrier());
-        assert_eq!((tile.block(), tile.invocations(), tile.panel_bytes()), ([64, 128], 128, 24 << 10));
+        let tile = Tile::parse("8x16-8x8-k16").expect("valid");
+        assert_eq!((tile.threads(), tile.sums(), tile.panel()), ([8, 16], [8, 8], 16));
+        assert_eq!((tile.block(), tile.invocations(), tile.panel_bytes()), ([64, 128], 128, 12 << 10));
     }
 
     #[test]
     fn what_cannot_be_compiled_has_no_name() {
-        let wrong = [
-            "",
-            "16x16",
-            "16x16-8x8",
-            "16x16-8x8-8",
-            "4x4-8x8-k8",
-            "16x16-8x8-k7",
-            "16x16-4x4-k8",
-            "16x16-8x8-k8-late-b2",
-        ];
-        for name in wrong.into_iter().chain(["16x16-8x8-k8-b2-b2", "016x16-8x8-k8", "16x16-8x8-k8-"]) {
+        let wrong =
+            ["", "16x16", "16x16-8x8", "16x16-8x8-8", "4x4-8x8-k8", "16x16-8x8-k7", "16x16-4x4-k8", "16x16-8x8-k8-"];
+        for name in wrong.into_iter().chain(["016x16-8x8-k8", "16x16-8x8-k8-b2"]) {
             assert_eq!(Tile::parse(name), None, "{name}");
             assert!(name.parse::<Tile>().is_err());
         }

@@ -644,7 +644,7 @@ fn panels_of_every_tile_are_exact() {
     let gpu = open();
     let own = Capabilities { class: KernelClass::Gpu, ..*gpu.capabilities() };
     let context = Context::with_capabilities(gpu.device(), own);
-    let more = ["16x16-8x8-k16-b2", "8x16-8x8-k16-late", "8x8-8x8-k16", "16x8-8x4-k8", "16x8-4x4-k16-b2-late"];
+    let more = ["16x8-8x8-k16", "8x8-8x8-k16", "16x8-8x4-k8", "16x8-4x4-k16", "8x8-8x4-k16"];
     let more = more.map(|name| Tile::parse(name).expect("a tile"));
     let fits = |tile: &Tile| tile.invocations() <= own.max_invocations_per_workgroup;
     let tiles: Vec<Tile> = Tile::ALL.into_iter().chain(more).filter(fits).collect();

@@ -2,11 +2,8 @@
 // computes BLOCK_ROWS x BLOCK_COLUMNS sums, 4 ROW_VEC4S x 4 COLUMN_VEC4S of them in the registers of each. It stages panels of
 // BLOCK_K products: an invocation loads its vec4s of the next panels before it computes with the staged ones.
 //
-// BUFFERS = 2 keeps two panels, so that one barrier a panel is enough. LATE_BARRIER puts the barrier in front of the arithmetic
-// behind the loads of the next panel, so that no compiler moves them behind the arithmetic that is to hide them.
-//
-// Wants ROW_THREADS and COLUMN_THREADS, multiples of 4 and 8, ROW_VEC4S and COLUMN_VEC4S, 1 or 2, BLOCK_K, BUFFERS and LATE_BARRIER
-// in the prelude, and of the kernel:
+// Wants ROW_THREADS and COLUMN_THREADS, multiples of 4 and 8, ROW_VEC4S and COLUMN_VEC4S, 1 or 2, and BLOCK_K, 8 or 16, in the
+// prelude, and of the kernel:
 // - `tile_at`: the tile of a workgroup;
 // - `prepare`: what the workgroup keeps before the first panel, in front of a barrier;
 // - `Rows`, `rows_at`, `advance_rows` and `fetch_rows`: where an invocation stages rows, one panel further, and its j-th vec4;
@@ -24,15 +21,13 @@ const ROW_KS: u32 = N_INVOCATIONS / ROW_QUADS;
 const COLUMN_KS: u32 = N_INVOCATIONS / COLUMN_QUADS;
 const ROW_LOADS: u32 = BLOCK_K / ROW_KS;
 const COLUMN_LOADS: u32 = BLOCK_K / COLUMN_KS;
-const ROW_PANEL: u32 = BLOCK_K * ROW_QUADS;
-const COLUMN_PANEL: u32 = BLOCK_K * COLUMN_QUADS;
 const_assert ROW_THREADS % 4u == 0u && COLUMN_THREADS % 8u == 0u;
 const_assert ROW_KS * ROW_QUADS == N_INVOCATIONS && COLUMN_KS * COLUMN_QUADS == N_INVOCATIONS;
 const_assert ROW_LOADS * ROW_KS == BLOCK_K && COLUMN_LOADS * COLUMN_KS == BLOCK_K;
 const_assert ROW_LOADS <= 4u && COLUMN_LOADS <= 4u;
 
-var<workgroup> sh_rows: array<vec4<f32>, BUFFERS * ROW_PANEL>;
-var<workgroup> sh_columns: array<vec4<f32>, BUFFERS * COLUMN_PANEL>;
+var<workgroup> sh_rows: array<vec4<f32>, BLOCK_K * ROW_QUADS>;
+var<workgroup> sh_columns: array<vec4<f32>, BLOCK_K * COLUMN_QUADS>;
 
 struct Tile {
     exists: bool,
@@ -64,7 +59,7 @@ fn outer_sum(sums: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     );
 }
 
-// With product k of the staged panels, which begin at `rows` and `columns`.
+// With product k of the staged panels, by the vec4s from `rows` and `columns` on.
 fn multiply_add(sums: Sums, rows: u32, columns: u32, k: u32) -> Sums {
     var next = sums;
     let a = sh_rows[rows + k * ROW_QUADS];
@@ -136,29 +131,24 @@ fn main(
     }
 
     var sums = Sums();
-    var buffer = 0u;
     for (var panel = tile.begin; panel < tile.end; panel++) {
-        let to_rows = buffer * ROW_PANEL;
-        let to_columns = buffer * COLUMN_PANEL;
-        sh_rows[to_rows + local_ix] = row_0;
+        sh_rows[local_ix] = row_0;
         if ROW_LOADS > 1u {
-            sh_rows[to_rows + local_ix + N_INVOCATIONS] = row_1;
+            sh_rows[local_ix + N_INVOCATIONS] = row_1;
         }
         if ROW_LOADS > 2u {
-            sh_rows[to_rows + local_ix + 2u * N_INVOCATIONS] = row_2;
-            sh_rows[to_rows + local_ix + 3u * N_INVOCATIONS] = row_3;
+            sh_rows[local_ix + 2u * N_INVOCATIONS] = row_2;
+            sh_rows[local_ix + 3u * N_INVOCATIONS] = row_3;
         }
-        sh_columns[to_columns + local_ix] = column_0;
+        sh_columns[local_ix] = column_0;
         if COLUMN_LOADS > 1u {
-            sh_columns[to_columns + local_ix + N_INVOCATIONS] = column_1;
+            sh_columns[local_ix + N_INVOCATIONS] = column_1;
         }
         if COLUMN_LOADS > 2u {
-            sh_columns[to_columns + local_ix + 2u * N_INVOCATIONS] = column_2;
-            sh_columns[to_columns + local_ix + 3u * N_INVOCATIONS] = column_3;
+            sh_columns[local_ix + 2u * N_INVOCATIONS] = column_2;
+            sh_columns[local_ix + 3u * N_INVOCATIONS] = column_3;
         }
-        if !LATE_BARRIER {
-            workgroupBarrier();
-        }
+        workgroupBarrier();
         // Behind the last panel it is loaded again.
         if panel + 1u < tile.end {
             rows = advance_rows(rows);
@@ -180,22 +170,13 @@ fn main(
             column_2 = fetch_columns(columns, 2u);
             column_3 = fetch_columns(columns, 3u);
         }
-        if LATE_BARRIER {
-            workgroupBarrier();
-        }
-        let from_rows = to_rows + thread_row;
-        let from_columns = to_columns + thread_column;
-        sums = multiply_add_4(sums, from_rows, from_columns, 0u);
-        sums = multiply_add_4(sums, from_rows, from_columns, 4u);
+        sums = multiply_add_4(sums, thread_row, thread_column, 0u);
+        sums = multiply_add_4(sums, thread_row, thread_column, 4u);
         if BLOCK_K > 8u {
-            sums = multiply_add_4(sums, from_rows, from_columns, 8u);
-            sums = multiply_add_4(sums, from_rows, from_columns, 12u);
+            sums = multiply_add_4(sums, thread_row, thread_column, 8u);
+            sums = multiply_add_4(sums, thread_row, thread_column, 12u);
         }
-        if BUFFERS > 1u {
-            buffer = 1u - buffer;
-        } else {
-            workgroupBarrier();
-        }
+        workgroupBarrier();
     }
     write_sums(tile, thread_row, thread_column, sums);
 }

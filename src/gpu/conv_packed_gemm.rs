@@ -16,7 +16,7 @@ kernel!(
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: [
-        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "BUFFERS", "LATE_BARRIER", "PADDING_MODE", "WHOLE_K",
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "PADDING_MODE", "WHOLE_K",
         "FLAT", "SPLIT_K"
     ],
     precondition: "weights packed by pack_rows; as many invocations and as much workgroup memory as the tile wants",

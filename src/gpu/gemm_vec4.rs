@@ -15,7 +15,7 @@ kernel!(
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
     constants: [
-        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "BUFFERS", "LATE_BARRIER", "MERGED", "SPLIT_K",
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "MERGED", "SPLIT_K",
         "WHOLE_K", "FLAT"
     ],
     precondition: "rows of a and columns of b can be read by vec4s; invocations and workgroup memory as the tile wants",

@@ -8,7 +8,7 @@ kernel!(
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
     constants: [
-        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "BUFFERS", "LATE_BARRIER", "MERGED", "SPLIT_K",
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "MERGED", "SPLIT_K",
         "WHOLE_K"
     ],
     precondition: "as gemm_vec4, and rows of the result that start at multiples of four and lie without gaps",

@@ -367,7 +367,7 @@ impl Lowering<'_> {
             Algorithm::WinogradF2Fused => return self.winograd_in_one_pass(task),
             Algorithm::WinogradF4 => return self.winograd(task, 4),
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
-            Algorithm::PackedGemm => return self.packed_gemm(task),
+            Algorithm::PackedGemm => return self.packed_gemm(task, false),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
             Algorithm::CooperativeGemm => {
                 // What is stored as f16 is one part already.
@@ -483,6 +483,12 @@ impl Lowering<'_> {
             Algorithm::ImplicitGemm => {
                 conv_transpose_phases::applies(task)?;
                 conv_transpose_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup)
+            }
+            Algorithm::PackedGemm => {
+                let Some(turned) = turned(task) else {
+                    return Err("a transposed convolution with strides has phases".into());
+                };
+                return self.packed_gemm(&turned, true);
             }
             Algorithm::GemmCol2im => return self.gemm_col2im(task),
             _ => conv_transpose_gather::dispatch(task),

@@ -69,15 +69,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A convolution by tiles of a GPU over packed weights, tap by tap.
-    pub(super) fn packed_gemm(&mut self, task: &ConvTask) -> Applies {
+    /// A convolution by tiles of a GPU over packed weights, tap by tap; with `turned` over the weight of a transposed one.
+    pub(super) fn packed_gemm(&mut self, task: &ConvTask, turned: bool) -> Applies {
         if self.caps.class == KernelClass::Cpu {
             return Err("it is for GPUs: on a CPU adapter register-tiled packs weights".into());
         }
         let Some(cut) = conv_packed_gemm::cut(&task.window, self.caps, self.options.tile) else {
             return Err("the device has no room for a tile".into());
         };
-        let packing = conv_packed_gemm::packing(task, false, cut.tile);
+        let packing = conv_packed_gemm::packing(task, turned, cut.tile);
         if !self.has_room_for([packing.shape()]) {
             return Err("there is no room for packed weights".into());
         }

@@ -30,12 +30,23 @@ pub(crate) struct Cut {
     pub time: f64,
 }
 
-/// Multiprocessors, resident invocations and what reaches half of the speed, as in `tiles.rs`.
+/// Multiprocessors of a big GPU, as in `tiles.rs`.
 const MULTIPROCESSORS: f64 = 132.0;
+/// Invocations with 8 x 8 sums that a multiprocessor holds: 128 registers each of 64 K; of those that stage panels of 16 in small
+/// workgroups, and hold six vec4s of the next one, fewer.
 const RESIDENT: f64 = 512.0;
+const RESIDENT_DEEP: f64 = 384.0;
+/// Invocations that reach half of its speed.
 const HALF_SPEED: f64 = 96.0;
-/// Multiply-adds in the time that a panel's staging takes an invocation for one element.
-const STAGING: f64 = 20.0;
+/// Multiply-adds in the time that staging takes an invocation for one element of a row or column, in panels of 8 and of 16, and for a
+/// vec4 of the staged panels; products in the time that a tile takes to begin and to write: fitted on an H200,
+/// docs/performance.md.
+const STAGING: f64 = 8.0;
+const STAGING_DEEP: f64 = 6.0;
+const LOADED: f64 = 2.0;
+const TILE: f64 = 20.0;
+/// Partial results cost more than a byte read once and written once does.
+const PARTIAL: f64 = 1.5;
 /// The shortest slice in products, the longest, and most slices: a partial result should be worth its memory, and some drivers end
 /// long loops.
 const SHORTEST_SLICE: usize = 128;
@@ -63,15 +74,17 @@ impl Products {
         let [rows, columns] = tile.block().map(f64::from);
         let invocations = f64::from(tile.invocations());
         let [sum_rows, sum_columns] = tile.sums().map(f64::from);
+        let sums = sum_rows * sum_columns;
+        let deep = tile.panel() > 8;
+        let resident = if deep && tile.invocations() < 256 { RESIDENT_DEEP } else { RESIDENT } * 64.0 / sums;
         let each = (self.tiles(tile) as f64 * slices as f64 / MULTIPROCESSORS).ceil();
         let speed = |invocations: f64| invocations / (invocations + HALF_SPEED);
-        let at_once = each.min((RESIDENT * 64.0 / (sum_rows * sum_columns) / invocations).floor()) * invocations;
-        let staged = (rows + columns) / invocations;
+        let at_once = each.min((resident / invocations).floor().max(1.0)) * invocations;
+        let staged = if deep { STAGING_DEEP } else { STAGING } * (rows + columns) / invocations;
         // Sums of few registers load more of the staged panels for a multiply-add.
-        let loaded = (sum_rows + sum_columns) / 4.0;
-        let work = invocations * (panels * tile.panel() as usize) as f64;
-        let work = work * (sum_rows * sum_columns + STAGING * staged + 2.0 * loaded);
-        each * work / speed(at_once) * speed(RESIDENT) * MULTIPROCESSORS
+        let loaded = LOADED * (sum_rows + sum_columns) / 4.0;
+        let length = (panels * tile.panel() as usize) as f64 + TILE;
+        each * invocations * length * (sums + staged + loaded) / speed(at_once) * speed(RESIDENT) * MULTIPROCESSORS
     }
 
     /// Tile and slices of the least time; whole sums where `whole`. `None` where no tile fits the device.
@@ -85,7 +98,7 @@ impl Products {
             let panels = in_all.div_ceil(count.max(1)).max(1);
             let count = in_all.div_ceil(panels).max(1);
             // Written once, read once.
-            let partial = DISPATCH + (2 * 4 * count * self.count * self.rows * self.columns) as f64 * BYTE;
+            let partial = DISPATCH + (2 * 4 * count * self.count * self.rows * self.columns) as f64 * PARTIAL * BYTE;
             let time = self.time(tile, count, panels) + if count > 1 { partial } else { 0.0 };
             Cut { tile, panels, count, time }
         };
@@ -105,6 +118,6 @@ impl Products {
 /// The prelude's constants of a tile, and what a kernel wants behind them.
 pub(super) fn constants<const N: usize>(tile: Tile, more: [Constant; N]) -> Vec<Constant> {
     let ([row_threads, column_threads], [rows, columns]) = (tile.threads(), tile.sums());
-    let own = [row_threads, column_threads, rows / 4, columns / 4, tile.panel(), tile.buffers()];
-    own.into_iter().map(Constant::from).chain([tile.late_barrier().into()]).chain(more).collect()
+    let own = [row_threads, column_threads, rows / 4, columns / 4, tile.panel()];
+    own.into_iter().map(Constant::from).chain(more).collect()
 }
