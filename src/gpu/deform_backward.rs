@@ -12,7 +12,7 @@ use super::params::{View, WindowParams};
 use super::program::{GemmTask, Operand, Params, Slot, SortTask, broadcast_step};
 use super::{
     activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells, deform_conv2d_grad_input,
-    deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter, radix_histogram, radix_scan,
+    deform_conv2d_grad_sampling, deform_conv2d_grad_sampling_vec4, deform_conv2d_scatter, radix_histogram, radix_scan,
     radix_scatter, scale,
 };
 use crate::capabilities::KernelClass;
@@ -103,9 +103,15 @@ impl Lowering<'_> {
         let columns = if to_weight.is_some() { Some(self.position_major_columns(window)?) } else { None };
         if to_offset.is_some() || to_mask.is_some() {
             let yields = Yields { grad_offset: to_offset, grad_mask: to_mask, columns };
-            self.push(deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields));
+            let mark = self.program.mark();
+            let launched = match self.packed_for_sampling(window, &task.sampling, input) {
+                Some(packed) => deform_conv2d_grad_sampling_vec4::dispatch(&task, packed, grad_columns, yields),
+                None => deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields),
+            };
+            self.push(launched);
+            self.program.release(mark);
         } else if let Some(columns) = columns {
-            self.push(deform_conv2d_im2col::dispatch(window, &task.sampling, self.caps.class, input, columns));
+            self.deform_columns(window, &task.sampling, input, columns);
         }
         if let (Some(to), Some(columns)) = (to_weight, columns) {
             let pitch = columns.view.w as usize;

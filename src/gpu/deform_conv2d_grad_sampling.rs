@@ -1,12 +1,12 @@
 //! Launcher of `shaders/deform_conv2d_grad_sampling.wgsl`.
 
-use super::catalog::kernel;
+use super::catalog::{Kernel, kernel};
 use super::deform_backward::DeformTask;
 use super::program::{Dispatch, Slot, WORKGROUP, workgroups_for};
 
 kernel!(
     "deform_conv2d_grad_sampling", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, SAMPLING_POINT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, SAMPLING_POINT, SAMPLING_GRADIENTS],
     read: ["input", "offset", "mask", "grad_columns"],
     write: ["grad_offset", "grad_mask", "columns"],
     constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS"],
@@ -22,11 +22,22 @@ pub(super) struct Yields {
 }
 
 pub(super) fn dispatch(task: &DeformTask<'_>, input: Slot, grad_columns: Slot, yields: Yields) -> Dispatch {
+    launch(&KERNEL, task, input, grad_columns, yields)
+}
+
+/// By either kernel, which differ in where they find the corners.
+pub(super) fn launch(
+    kernel: &'static Kernel,
+    task: &DeformTask<'_>,
+    input: Slot,
+    grad_columns: Slot,
+    yields: Yields,
+) -> Dispatch {
     let sampling = &task.sampling;
     let or_unused = |slot: Option<Slot>| slot.unwrap_or(Slot::UNUSED);
     let [grad_offset, grad_mask, columns] = [yields.grad_offset, yields.grad_mask, yields.columns].map(or_unused);
     Dispatch::new(
-        &KERNEL,
+        kernel,
         vec![
             WORKGROUP.into(),
             sampling.mask.is_some().into(),

@@ -96,6 +96,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         | "scale"
         | "im2col"
         | "deform_conv2d_cells"
+        | "deform_conv2d_pack_input"
         | "winograd_weight"
         | "widen"
         | "narrow" => 0,
@@ -204,7 +205,10 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let panels = c_in / PANEL + blocks;
             nest(&[taps * panels, PANEL / 4])
         }
-        "deform_conv2d_im2col" | "deform_conv2d_grad_sampling" | "deform_conv2d_scatter" => nest(&[offset_channels]),
+        "deform_conv2d_im2col" | "deform_conv2d_scatter" => nest(&[offset_channels]),
+        "deform_conv2d_im2col_vec4" | "deform_conv2d_grad_sampling" | "deform_conv2d_grad_sampling_vec4" => {
+            nest(&[offset_channels.div_ceil(4)])
+        }
         "deform_conv2d_cell_starts" => 33,
         "deform_conv2d_cell_sums" => 33 + CHUNK + 1,
         // All points may lie in the cells around one pixel.
