@@ -2,10 +2,10 @@
 // the atomics of deform_conv2d_cells left them in, so sums over it have the same bits in every run
 //
 // One workgroup takes a run of LIST_RUN places of a list. A point of a cell of fewer points counts those before it: about as many
-// loads as a cell has points, nine for a 3x3 kernel. A cell of LIST_RUN or more, which would take a time that grows with its square,
-// contains a place where a run starts, and belongs to the first such run. That workgroup marks the cell's points in a map of
-// bits, WINDOW points at a time, and writes the marked ones in ascending order: time grows with the points of the cell, and with all
-// points of the sequence by a 32nd of an operation each.
+// loads as a cell has points, nine for a 3x3 kernel. In a cell of LIST_RUN or more that would take a time that grows with its square.
+// Such a cell contains places where runs start, and their workgroups share it: each takes its windows of WINDOW points, marks those
+// of the cell in a map of bits, and writes the marked ones in ascending order behind those of the windows before, which it counts. A
+// workgroup reads the cell once for each of its windows, and a cell of many points has more workgroups than there are windows.
 // Dispatch: batch * offset_groups * ceil(kh * kw * positions / LIST_RUN) workgroups, folded.
 // Prelude: WORKGROUP.
 
@@ -20,10 +20,19 @@ const STRETCH: u32 = WORDS / WORKGROUP;
 const_assert STRETCH * WORKGROUP == WORDS;
 const_assert 0u == LIST_RUN % WORKGROUP;
 
-// Begin and end of the cell that belongs to this run; empty where none does.
-var<workgroup> sh_cell: vec2<u32>;
+struct Crowd {
+    // Of the cell in the list; empty where none is shared.
+    begin: u32,
+    end: u32,
+    // The first window of this workgroup, and how many workgroups take turns.
+    window: u32,
+    workgroups: u32,
+}
+
+var<workgroup> sh_crowd: Crowd;
 var<workgroup> sh_marks: array<atomic<u32>, WORDS>;
-var<workgroup> sh_total: array<u32, WORKGROUP>;
+// Of the stretches of words up to this one, and of the windows before.
+var<workgroup> sh_sum: array<vec2<u32>, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -43,7 +52,7 @@ fn main(
     let first = ix % n_runs * LIST_RUN;
     let end = min(first + LIST_RUN, starts[cell_list + n_cells()]);
     if local_ix == 0u {
-        sh_cell = vec2<u32>();
+        sh_crowd = Crowd(0u, 0u, 0u, 1u);
     }
     for (var place = first + local_ix; place < end; place += WORKGROUP) {
         let point = listed[list + place];
@@ -56,24 +65,30 @@ fn main(
                 rank += select(0u, 1u, listed[list + i] < point);
             }
             order[list + cell_begin + rank] = point;
-        } else if place == first && place - cell_begin < LIST_RUN {
-            sh_cell = vec2<u32>(cell_begin, cell_end);
+        } else if place == first {
+            let first_run = (cell_begin + LIST_RUN - 1u) / LIST_RUN;
+            let last_run = (cell_end - 1u) / LIST_RUN;
+            sh_crowd = Crowd(cell_begin, cell_end, first / LIST_RUN - first_run, last_run - first_run + 1u);
         }
     }
 
-    let crowded = workgroupUniformLoad(&sh_cell);
-    if crowded.y == 0u {
+    let crowd = workgroupUniformLoad(&sh_crowd);
+    if crowd.end == 0u {
         return;
     }
-    var written = crowded.x;
-    for (var window = 0u; window < n_points(); window += WINDOW) {
+    let n_windows = (n_points() + WINDOW - 1u) / WINDOW;
+    for (var w = crowd.window; w < n_windows; w += crowd.workgroups) {
+        let window = w * WINDOW;
         for (var word = local_ix; word < WORDS; word += WORKGROUP) {
             atomicStore(&sh_marks[word], 0u);
         }
         workgroupBarrier();
-        for (var i = crowded.x + local_ix; i < crowded.y; i += WORKGROUP) {
+        var before = 0u;
+        for (var i = crowd.begin + local_ix; i < crowd.end; i += WORKGROUP) {
+            let point = listed[list + i];
+            before += select(0u, 1u, point < window);
             // Of a point before the window it is huge.
-            let bit = listed[list + i] - window;
+            let bit = point - window;
             if bit < WINDOW {
                 atomicOr(&sh_marks[bit / 32u], 1u << (bit % 32u));
             }
@@ -83,18 +98,18 @@ fn main(
         for (var word = local_ix * STRETCH; word < (local_ix + 1u) * STRETCH; word++) {
             marked += countOneBits(atomicLoad(&sh_marks[word]));
         }
-        sh_total[local_ix] = marked;
+        sh_sum[local_ix] = vec2<u32>(marked, before);
         workgroupBarrier();
         for (var distance = 1u; distance < WORKGROUP; distance *= 2u) {
-            var before = 0u;
+            var sum = vec2<u32>();
             if local_ix >= distance {
-                before = sh_total[local_ix - distance];
+                sum = sh_sum[local_ix - distance];
             }
             workgroupBarrier();
-            sh_total[local_ix] += before;
+            sh_sum[local_ix] += sum;
             workgroupBarrier();
         }
-        var place = list + written + sh_total[local_ix] - marked;
+        var place = list + crowd.begin + sh_sum[WORKGROUP - 1u].y + sh_sum[local_ix].x - marked;
         for (var word = local_ix * STRETCH; word < (local_ix + 1u) * STRETCH; word++) {
             // Cannot loop more than 32 times: each turn takes the lowest bit away.
             for (var marks = atomicLoad(&sh_marks[word]); marks != 0u; marks &= marks - 1u) {
@@ -102,8 +117,7 @@ fn main(
                 place++;
             }
         }
-        written += sh_total[WORKGROUP - 1u];
-        // Before the marks and totals are overwritten.
+        // Before the marks and sums are overwritten.
         workgroupBarrier();
     }
 }

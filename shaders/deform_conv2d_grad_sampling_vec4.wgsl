@@ -5,7 +5,7 @@
 // The part sampling_gradients has the walk over the channels; here the corners of four channels are four loads of an input that
 // deform_conv2d_pack_input has packed.
 // Dispatch: ceil(batch * offset_groups * T * positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP, HAS_MASK, GRAD_OFFSET, GRAD_MASK, COLUMNS.
+// Prelude: WORKGROUP, HAS_MASK, GRAD_OFFSET, GRAD_MASK, COLUMNS, PARTIAL.
 
 @group(0) @binding(1) var<storage, read> packed: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> offset: array<f32>;

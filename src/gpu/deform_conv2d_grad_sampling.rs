@@ -9,7 +9,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, SAMPLING_POINT, SAMPLING_GRADIENTS],
     read: ["input", "offset", "mask", "grad_columns"],
     write: ["grad_offset", "grad_mask", "columns"],
-    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS"],
+    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS", "PARTIAL"],
     precondition: "none",
 );
 
@@ -34,6 +34,7 @@ pub(super) fn launch(
     yields: Yields,
 ) -> Dispatch {
     let sampling = &task.sampling;
+    let channels = task.window.c_in / sampling.offset_groups;
     let or_unused = |slot: Option<Slot>| slot.unwrap_or(Slot::UNUSED);
     let [grad_offset, grad_mask, columns] = [yields.grad_offset, yields.grad_mask, yields.columns].map(or_unused);
     Dispatch::new(
@@ -44,6 +45,7 @@ pub(super) fn launch(
             yields.grad_offset.is_some().into(),
             yields.grad_mask.is_some().into(),
             yields.columns.is_some().into(),
+            (!channels.is_multiple_of(4)).into(),
         ],
         task.params(|params| {
             params.input = input.view;

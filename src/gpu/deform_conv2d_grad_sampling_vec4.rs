@@ -10,7 +10,7 @@ kernel!(
     parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLING_POINT, PACKED_INPUT, SAMPLING_GRADIENTS],
     read: ["packed", "offset", "mask", "grad_columns"],
     write: ["grad_offset", "grad_mask", "columns"],
-    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS"],
+    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS", "PARTIAL"],
     precondition: "an input packed by deform_conv2d_pack_input",
 );
 

@@ -221,10 +221,13 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             2 * (CELL_BLOCK / lanes + 1) + cells.div_ceil(CELL_BLOCK).div_ceil(lanes) + 1
         }
         "deform_conv2d_cell_order" => {
-            let points = taps * positions;
-            let stretch = CELL_WORDS / lanes;
-            let window = 2 * (stretch + 1) + points.div_ceil(lanes) + 1 + nest(&[stretch, 32]) + FIXED / 4;
-            nest(&[LIST_RUN / lanes, LIST_RUN]) + nest(&[points.div_ceil(32 * CELL_WORDS)]) * (window + 1)
+            let (points, stretch) = (taps * positions, CELL_WORDS / lanes);
+            let windows = points.div_ceil(32 * CELL_WORDS);
+            // The more points a cell has, the more workgroups share its windows: about LIST_RUN points of a cell to a window, or
+            // one window of however many.
+            let read = windows * (2 * LIST_RUN / lanes) + points / lanes;
+            let fixed = 2 * (stretch + 1) + nest(&[stretch, 32]) + FIXED / 4;
+            nest(&[LIST_RUN / lanes, LIST_RUN]) + read + (windows + 1) * fixed
         }
         "deform_conv2d_cell_sums" => 33 + CHUNK + 1,
         // All points may lie in the cells around one pixel.
