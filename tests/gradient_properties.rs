@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{agrees, applicable, integers, open, random, zoo};
+use common::{Run, agrees, applicable, contexts, integers, open, random, run_guarded, zoo};
 use wgconv::gpu::Gpu;
 use wgconv::reference;
 use wgconv::{
@@ -249,12 +249,81 @@ fn all_points_at_one_pixel_add_up() {
         let upstream = &inputs[&TensorName::GradOutput];
         let want = reference::gradients(&of, &inputs, upstream, &[TensorName::Input]).expect("valid");
         let want = &want[&TensorName::Input];
-        for algorithm in applicable(&backward, gpu.capabilities(), &Options::default()) {
-            let got = gpu.run(&backward, &Options::default().algorithm(algorithm), &inputs).expect("valid");
-            // Sixteenths of small integers: exact.
-            let got: Vec<f64> = got.gradients[&TensorName::GradInput].iter().map(|&value| value.into()).collect();
-            assert_eq!(got, want.output, "{algorithm} at {target:?}");
+        for context in contexts(&gpu) {
+            for algorithm in applicable(&backward, context.capabilities(), &Options::default()) {
+                let options = Options::default().algorithm(algorithm);
+                let got = run_guarded(&gpu, &context, &backward, &options, &inputs);
+                // Sixteenths of small integers: exact.
+                let values = got.gradients[&TensorName::GradInput].iter().map(|&value| f64::from(value));
+                assert_eq!(values.collect::<Vec<_>>(), want.output, "{} at {target:?}", got.label);
+            }
         }
+    }
+}
+
+/// One product for each gradient of a column, so that classes differ in nothing but how they sort: the sums have the same bits where
+/// the order of the points is the same.
+#[test]
+fn every_class_sums_the_points_of_a_cell_in_the_same_order() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    // 74,529 points in an image: more than one window of the map of bits, and of 2 x 2 sequences.
+    let (size, c_in) = (91, 2);
+    let problem = DeformConv2d::new(2, c_in, [size; 2], 1, [3, 3]).padding(1).offset_groups(2).mask(true);
+    let backward: Problem = Gradient::new(problem, [TensorName::Input]).into();
+    let grid = |i: usize| {
+        let (position, channel) = (i % (size * size), i / (size * size) % 36);
+        let (tap, is_x) = (channel / 2 % 9, channel % 2 == 1);
+        let grid = if is_x { position % size + tap % 3 } else { position / size + tap / 3 };
+        (position * 9 + tap, grid as f32 - 1.0)
+    };
+    let random = random(&backward, 45);
+    let mut rng = fastrand::Rng::with_seed(46);
+    // Where points go: their number, their place on the grid, and a random offset.
+    type Place<'a> = &'a mut dyn FnMut(usize, f32, f32) -> f32;
+    let mut places: [(&str, Place<'_>); 6] = [
+        ("nearby", &mut |_, _, offset| offset),
+        ("outside", &mut |point, _, _| if point % 2 == 0 { 1e6 } else { f32::NAN }),
+        ("in one cell", &mut |_, grid, offset| 40.0 + offset.abs() / 4.0 - grid),
+        // Of every fourth point in one cell, and every eighth in another.
+        ("in two cells and nearby", &mut |point, grid, offset| match point % 8 {
+            1 | 5 => 17.25 - grid,
+            2 => 70.5 - grid,
+            3 => f32::INFINITY,
+            _ => offset,
+        }),
+        // As many as a workgroup takes, one less and one more.
+        ("255, 256 and 257 to a cell", &mut |point, grid, _| {
+            let cell = match point % 768 {
+                0..255 => 0,
+                255..511 => 1,
+                _ => 2,
+            };
+            (point / 768 % 80 + cell) as f32 + 0.5 - grid
+        }),
+        ("anywhere", &mut |_, grid, _| rng.f32() * 100.0 - 5.0 - grid),
+    ];
+    for (name, place) in &mut places {
+        let mut inputs = random.clone();
+        let offsets = inputs.get_mut(&TensorName::Offset).expect("read");
+        for (i, value) in offsets.iter_mut().enumerate() {
+            let (point, grid) = grid(i);
+            *value = place(point, grid, *value);
+        }
+        let options = Options::default().algorithm(Algorithm::SortedGather);
+        let runs: Vec<_> =
+            contexts.iter().map(|context| run_guarded(&gpu, context, &backward, &options, &inputs)).collect();
+        let bits = |run: &Run| -> Vec<u32> {
+            run.gradients[&TensorName::GradInput].iter().map(|value| value.to_bits()).collect()
+        };
+        let sorts = |text: &str| runs.iter().any(|run| run.label.contains(text));
+        assert!(sorts("deform_conv2d_cell_order(") && sorts("radix_scatter("), "both sorts");
+        for run in &runs[1..] {
+            let differs = bits(run).iter().zip(bits(&runs[0])).position(|(&a, b)| a != b);
+            assert!(differs.is_none(), "{name}: element {differs:?} by {} and by {}", run.label, runs[0].label);
+        }
+        let sum: f64 = runs[0].gradients[&TensorName::GradInput].iter().map(|&value| f64::from(value).abs()).sum();
+        assert_eq!(sum == 0.0, *name == "outside", "{name}: {sum}");
     }
 }
 

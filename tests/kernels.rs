@@ -377,6 +377,59 @@ fn offsets_of_any_kind_contribute_nothing_or_what_they_should() {
 }
 
 #[test]
+fn pixels_and_masks_that_are_not_finite_reach_the_samples_that_touch_them_only() {
+    let gpu = open();
+    let contexts = contexts(&gpu);
+    // Channels by fours with and without a rest, and too few for that.
+    for (c_in, offset_groups) in [(8, 1), (14, 2), (25, 1), (6, 2)] {
+        let problem = DeformConv2d::new(2, c_in, [7, 6], 3, [3, 2]).padding([2, 1]).offset_groups(offset_groups);
+        let problem: Problem = problem.mask(true).into();
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut inputs = random(&problem, 19);
+            let pixels = inputs.get_mut(&TensorName::Input).expect("an input");
+            // Corners and edges, which points outside the image would read where an index is clamped.
+            for i in [0, 5, 3 * 42 + 36, 4 * 42 + 41, 6 * 42 - 25] {
+                pixels[i] = bad;
+            }
+            let masks = inputs.get_mut(&TensorName::Mask).expect("a mask");
+            masks[11] = bad;
+            let offsets = inputs.get_mut(&TensorName::Offset).expect("deformable");
+            offsets.iter_mut().step_by(7).for_each(|value| *value = f32::NAN);
+            offsets.iter_mut().step_by(5).for_each(|value| *value = -1.0);
+            judge(&gpu, &contexts, "not finite", &problem, &Options::default(), &inputs, false);
+        }
+    }
+}
+
+#[test]
+fn the_input_is_packed_where_there_is_room() {
+    let problem: Problem = DeformConv2d::new(4, 8, [20, 20], 16, [3, 3]).padding(1).into();
+    let geometry = Geometry::new(&problem).expect("valid");
+    let kernels = |caps: &Capabilities, options: &Options| {
+        let lowered = wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, caps, options).expect("applies");
+        assert_eq!((lowered.n_whole, lowered.rest.is_some()), (1, false), "{}", lowered.describe());
+        assert!(options.workspace_limit.is_none_or(|limit| lowered.workspace_bytes() <= limit));
+        let stems: Vec<&str> = lowered.whole.dispatches.iter().map(|d| d.variant.kernel.stem).collect();
+        stems.contains(&"deform_conv2d_pack_input")
+    };
+    let gpu = Capabilities::gpu();
+    let columns = 4 * 8 * 9 * 400 * 4;
+    let packed = 4 * 2 * 22 * 22 * 16;
+    let within = |limit: u64| Options { workspace_limit: Some(limit), ..Options::default() };
+    assert!(kernels(&gpu, &Options::default()));
+    assert!(kernels(&gpu, &within(columns + packed)));
+    assert!(!kernels(&gpu, &within(columns + packed - 256)));
+    assert!(!kernels(&gpu, &within(columns)));
+    assert!(!kernels(&Capabilities::cpu(), &Options::default()));
+    // Its frame makes it larger than the columns of a small kernel.
+    let pointwise: Problem = DeformConv2d::new(1, 8, [64, 64], 8, [1, 1]).into();
+    let geometry = Geometry::new(&pointwise).expect("valid");
+    let tight = Capabilities { max_binding_bytes: 8 * 64 * 64 * 4, ..gpu };
+    let lowered = wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, &tight, &Options::default());
+    assert!(!lowered.expect("applies").describe().contains("deform_conv2d_pack_input"));
+}
+
+#[test]
 fn more_than_65535_workgroups_fold() {
     let gpu = open();
     // A device that allows 7 workgroups per dimension folds what is small, too; 343 is the most it launches.

@@ -4,6 +4,9 @@
 // every step from slot to slot, so that their sum numbers the slots.
 
 const CHUNK: u32 = 256u;
+// Counting: cells of a block that one workgroup scans, and places of a list that one brings into order.
+const CELL_BLOCK: u32 = 1024u;
+const LIST_RUN: u32 = 256u;
 
 fn n_cells() -> u32 {
     return (params.input_size.y + 1u) * (params.input_size.z + 1u);
@@ -19,4 +22,8 @@ fn n_points() -> u32 {
 
 fn n_slots() -> u32 {
     return n_cells() + (n_points() + CHUNK - 1u) / CHUNK;
+}
+
+fn n_cell_blocks() -> u32 {
+    return (n_cells() + CELL_BLOCK - 1u) / CELL_BLOCK;
 }

@@ -39,6 +39,8 @@ parts! {
     CLASSIFY = "classify";
     BILINEAR = "bilinear";
     SAMPLE_PLANE = "sample_plane";
+    PACKED_INPUT = "packed_input";
+    SAMPLING_GRADIENTS = "sampling_gradients";
     MAX_RULE = "max_rule";
     LP_NORM = "lp_norm";
     ACTIVATION_DERIVATIVE = "activation_derivative";
@@ -359,14 +361,21 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_transpose_implicit_gemm::KERNEL,
         &conv_transpose_phases::KERNEL,
         &conv_transpose_subgroup::KERNEL,
+        &deform_conv2d_cell_lists::KERNEL,
+        &deform_conv2d_cell_order::KERNEL,
+        &deform_conv2d_cell_scan::KERNEL,
         &deform_conv2d_cell_starts::KERNEL,
         &deform_conv2d_cell_sums::KERNEL,
+        &deform_conv2d_cell_totals::KERNEL,
         &deform_conv2d_cells::KERNEL,
         &deform_conv2d_direct::KERNEL,
         &deform_conv2d_grad_input::KERNEL,
         &deform_conv2d_grad_sampling::KERNEL,
+        &deform_conv2d_grad_sampling_vec4::KERNEL,
         &deform_conv2d_im2col::KERNEL,
+        &deform_conv2d_im2col_vec4::KERNEL,
         &deform_conv2d_implicit_gemm::KERNEL,
+        &deform_conv2d_pack_input::KERNEL,
         &deform_conv2d_scatter::KERNEL,
         &deform_conv2d_subgroup::KERNEL,
         &depth_to_space::KERNEL,

@@ -5,15 +5,17 @@
 //! of the input is a scatter, which is made a gather: the points are sorted by the bilinear cell that they fall in,
 //! their contributions are summed cell by cell, and every pixel adds the four cells that it is a corner of.
 
+use super::deform_conv2d_cells::Tally;
 use super::deform_conv2d_direct::Sampling;
 use super::deform_conv2d_grad_sampling::Yields;
 use super::lower::{Applies, Lowering, column_pitch};
 use super::params::{View, WindowParams};
 use super::program::{GemmTask, Operand, Params, Slot, SortTask, broadcast_step};
 use super::{
-    activation_grad, deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cells, deform_conv2d_grad_input,
-    deform_conv2d_grad_sampling, deform_conv2d_im2col, deform_conv2d_scatter, radix_histogram, radix_scan,
-    radix_scatter, scale,
+    activation_grad, deform_conv2d_cell_lists, deform_conv2d_cell_order, deform_conv2d_cell_scan,
+    deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cell_totals, deform_conv2d_cells,
+    deform_conv2d_grad_input, deform_conv2d_grad_sampling, deform_conv2d_grad_sampling_vec4, deform_conv2d_scatter,
+    radix_histogram, radix_scan, radix_scatter, scale,
 };
 use crate::capabilities::KernelClass;
 use crate::choose::Algorithm;
@@ -30,6 +32,9 @@ pub(super) struct DeformTask<'a> {
 
 /// Points of a sorted list that one partial sum takes, as in `shaders/lib/cells.wgsl`.
 const CHUNK: usize = 256;
+/// Cells that a workgroup scans, and places of a list that one brings into order, likewise.
+pub(super) const CELL_BLOCK: usize = 1024;
+pub(super) const LIST_RUN: usize = 256;
 
 impl DeformTask<'_> {
     /// Sampling points of an image and offset group.
@@ -45,6 +50,11 @@ impl DeformTask<'_> {
     /// Bilinear cells of an image, those half outside included.
     pub fn cells(&self) -> usize {
         (self.window.input[1] + 1) * (self.window.input[2] + 1)
+    }
+
+    /// Parts of the cells of an image that are scanned side by side.
+    pub fn cell_blocks(&self) -> usize {
+        self.cells().div_ceil(CELL_BLOCK)
     }
 
     /// Partial sums of a channel of an image.
@@ -103,9 +113,15 @@ impl Lowering<'_> {
         let columns = if to_weight.is_some() { Some(self.position_major_columns(window)?) } else { None };
         if to_offset.is_some() || to_mask.is_some() {
             let yields = Yields { grad_offset: to_offset, grad_mask: to_mask, columns };
-            self.push(deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields));
+            let mark = self.program.mark();
+            let launched = match self.packed_for_sampling(window, &task.sampling, input) {
+                Some(packed) => deform_conv2d_grad_sampling_vec4::dispatch(&task, packed, grad_columns, yields),
+                None => deform_conv2d_grad_sampling::dispatch(&task, input, grad_columns, yields),
+            };
+            self.push(launched);
+            self.program.release(mark);
         } else if let Some(columns) = columns {
-            self.push(deform_conv2d_im2col::dispatch(window, &task.sampling, self.caps.class, input, columns));
+            self.deform_columns(window, &task.sampling, input, columns);
         }
         if let (Some(to), Some(columns)) = (to_weight, columns) {
             let pitch = columns.view.w as usize;
@@ -184,14 +200,54 @@ impl Lowering<'_> {
         let keys = self.reserve(&[sequences, points])?;
         let places = self.reserve(&[sequences, points, 4])?;
         let starts = self.reserve(&[sequences, task.cells() + 1])?;
-        self.push(deform_conv2d_cells::dispatch(task, keys, places));
-        let order = self.sort(sequences, points, task.cells(), keys)?;
-        self.push(deform_conv2d_cell_starts::dispatch(task, keys, order, starts));
+        let order = match self.caps.class {
+            KernelClass::Gpu => self.order_by_counting(task, keys, places, starts)?,
+            KernelClass::Cpu => {
+                self.push(deform_conv2d_cells::dispatch(task, keys, places, None));
+                let order = self.sort(sequences, points, task.cells(), keys)?;
+                self.push(deform_conv2d_cell_starts::dispatch(task, keys, order, starts));
+                order
+            }
+        };
         let sums = self.reserve(&[task.window.batch, task.window.c_in, task.slots(), 4])?;
         let slots = [keys, starts, places, grad_columns, sums];
         self.push(deform_conv2d_cell_sums::dispatch(task, order, slots));
         self.push(deform_conv2d_grad_input::dispatch(task, starts, sums, to));
         Ok(())
+    }
+
+    /// Cells and fractions of the points, where each cell's points start, and the points by cell, those of a cell ascending.
+    /// The points of a cell are counted and placed by atomics, then brought into order: no invocation works through a
+    /// run of keys alone, as those of a radix sort do, each step waiting for the one before.
+    fn order_by_counting(
+        &mut self,
+        task: &DeformTask<'_>,
+        keys: Slot,
+        places: Slot,
+        starts: Slot,
+    ) -> std::result::Result<Operand, String> {
+        let (sequences, points) = (task.sequences(), task.points());
+        let most = self.caps.max_invocations_per_workgroup;
+        // The ranks have been read when the order is written.
+        let ranks = self.reserve(&[sequences, points])?.operand;
+        let order = ranks;
+        let mark = self.program.mark();
+        let listed = self.reserve(&[sequences, points])?.operand;
+        let [_, height, width] = task.window.input;
+        let all_cells =
+            Window { batch: sequences, c_out: 1, output: [1, height + 1, width + 1], ..task.window.clone() };
+        let counts = self.reserve(&[sequences, 1, height + 1, width + 1])?;
+        let totals = self.reserve(&[sequences, task.cell_blocks()])?.operand;
+        // The zero of an f32 is that of a u32.
+        self.push(scale::dispatch(&all_cells, counts, 0.0));
+        let counts = counts.operand;
+        self.push(deform_conv2d_cells::dispatch(task, keys, places, Some(Tally { counts, ranks })));
+        self.push(deform_conv2d_cell_totals::dispatch(task, counts, totals, most));
+        self.push(deform_conv2d_cell_scan::dispatch(task, [counts, totals, starts.operand], most));
+        self.push(deform_conv2d_cell_lists::dispatch(task, [keys.operand, ranks, starts.operand, listed]));
+        self.push(deform_conv2d_cell_order::dispatch(task, [keys.operand, starts.operand, listed, order], most));
+        self.program.release(mark);
+        Ok(order)
     }
 
     /// Sorts sequences of keys up to `most`, stable; yields the order of their elements.

@@ -1,15 +1,15 @@
 //! Launcher of `shaders/deform_conv2d_grad_sampling.wgsl`.
 
-use super::catalog::kernel;
+use super::catalog::{Kernel, kernel};
 use super::deform_backward::DeformTask;
 use super::program::{Dispatch, Slot, WORKGROUP, workgroups_for};
 
 kernel!(
     "deform_conv2d_grad_sampling", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, SAMPLING_POINT],
+    parts: [VIEW, WINDOW_PARAMS, GRID, CLASSIFY, BILINEAR, SAMPLE_PLANE, SAMPLING_POINT, SAMPLING_GRADIENTS],
     read: ["input", "offset", "mask", "grad_columns"],
     write: ["grad_offset", "grad_mask", "columns"],
-    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS"],
+    constants: ["WORKGROUP", "HAS_MASK", "GRAD_OFFSET", "GRAD_MASK", "COLUMNS", "PARTIAL"],
     precondition: "none",
 );
 
@@ -22,17 +22,30 @@ pub(super) struct Yields {
 }
 
 pub(super) fn dispatch(task: &DeformTask<'_>, input: Slot, grad_columns: Slot, yields: Yields) -> Dispatch {
+    launch(&KERNEL, task, input, grad_columns, yields)
+}
+
+/// By either kernel, which differ in where they find the corners.
+pub(super) fn launch(
+    kernel: &'static Kernel,
+    task: &DeformTask<'_>,
+    input: Slot,
+    grad_columns: Slot,
+    yields: Yields,
+) -> Dispatch {
     let sampling = &task.sampling;
+    let channels = task.window.c_in / sampling.offset_groups;
     let or_unused = |slot: Option<Slot>| slot.unwrap_or(Slot::UNUSED);
     let [grad_offset, grad_mask, columns] = [yields.grad_offset, yields.grad_mask, yields.columns].map(or_unused);
     Dispatch::new(
-        &KERNEL,
+        kernel,
         vec![
             WORKGROUP.into(),
             sampling.mask.is_some().into(),
             yields.grad_offset.is_some().into(),
             yields.grad_mask.is_some().into(),
             yields.columns.is_some().into(),
+            (!channels.is_multiple_of(4)).into(),
         ],
         task.params(|params| {
             params.input = input.view;

@@ -24,6 +24,22 @@ fn channels_at_once(class: KernelClass) -> u32 {
     }
 }
 
+/// The uniform but for the input's view.
+pub(super) fn params(window: &Window, sampling: &Sampling, columns: Slot) -> WindowParams {
+    WindowParams {
+        output: columns.view,
+        offset: sampling.offset.view,
+        mask: sampling.mask_slot().view,
+        offset_groups: sampling.offset_groups as u32,
+        ..WindowParams::new(window)
+    }
+}
+
+/// Sampling points of all images and offset groups.
+pub(super) fn points(window: &Window, sampling: &Sampling) -> u64 {
+    (window.batch * sampling.offset_groups * window.kernel_len() * window.output_len()) as u64
+}
+
 pub(super) fn dispatch(
     window: &Window,
     sampling: &Sampling,
@@ -32,22 +48,13 @@ pub(super) fn dispatch(
     columns: Slot,
 ) -> Dispatch {
     let channels = channels_at_once(class);
-    let params = WindowParams {
-        input: input.view,
-        output: columns.view,
-        offset: sampling.offset.view,
-        mask: sampling.mask_slot().view,
-        offset_groups: sampling.offset_groups as u32,
-        ..WindowParams::new(window)
-    };
+    let params = WindowParams { input: input.view, ..params(window, sampling, columns) };
     let parts = (window.c_in / sampling.offset_groups).div_ceil(channels as usize);
-    let points = window.batch * sampling.offset_groups * window.kernel_len() * window.output_len();
-    let invocations = points as u64 * parts as u64;
     Dispatch::new(
         &KERNEL,
         vec![WORKGROUP.into(), sampling.mask.is_some().into(), channels.into()],
         Params::Window(Box::new(params)),
         vec![input.operand, sampling.offset.operand, sampling.mask_slot().operand, columns.operand],
-        workgroups_for(invocations),
+        workgroups_for(points(window, sampling) * parts as u64),
     )
 }

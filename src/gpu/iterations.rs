@@ -12,6 +12,10 @@ use super::tiles::DEPTH;
 const FIXED: u64 = 256;
 /// As in `shaders/lib/cells.wgsl` and `shaders/lib/radix.wgsl`.
 const CHUNK: u64 = 256;
+const CELL_BLOCK: u64 = super::deform_backward::CELL_BLOCK as u64;
+const LIST_RUN: u64 = super::deform_backward::LIST_RUN as u64;
+/// As in `shaders/deform_conv2d_cell_order.wgsl`.
+const CELL_WORDS: u64 = 2048;
 const N_DIGITS: u64 = 64;
 const RUN: u64 = 64;
 /// As in `shaders/deform_conv2d_implicit_gemm.wgsl`, and in `shaders/lib/cooperative_tile.wgsl`.
@@ -97,6 +101,7 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
         | "scale"
         | "im2col"
         | "deform_conv2d_cells"
+        | "deform_conv2d_pack_input"
         | "winograd_weight"
         | "widen"
         | "narrow" => 0,
@@ -211,8 +216,26 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let panels = c_in / PANEL + blocks;
             nest(&[taps * panels, PANEL / 4])
         }
-        "deform_conv2d_im2col" | "deform_conv2d_grad_sampling" | "deform_conv2d_scatter" => nest(&[offset_channels]),
+        "deform_conv2d_im2col" | "deform_conv2d_scatter" => nest(&[offset_channels]),
+        "deform_conv2d_im2col_vec4" | "deform_conv2d_grad_sampling" | "deform_conv2d_grad_sampling_vec4" => {
+            nest(&[offset_channels.div_ceil(4)])
+        }
         "deform_conv2d_cell_starts" => 33,
+        "deform_conv2d_cell_lists" => 0,
+        "deform_conv2d_cell_totals" => CELL_BLOCK / lanes + 1,
+        "deform_conv2d_cell_scan" => {
+            let cells = u64::from(params.input_size[1] + 1) * u64::from(params.input_size[2] + 1);
+            2 * (CELL_BLOCK / lanes + 1) + cells.div_ceil(CELL_BLOCK).div_ceil(lanes) + 1
+        }
+        "deform_conv2d_cell_order" => {
+            let (points, stretch) = (taps * positions, CELL_WORDS / lanes);
+            let windows = points.div_ceil(32 * CELL_WORDS);
+            // The more points a cell has, the more workgroups share its windows: about LIST_RUN points of a cell to a window, or
+            // one window of however many.
+            let read = windows * (2 * LIST_RUN / lanes) + points / lanes;
+            let fixed = 2 * (stretch + 1) + nest(&[stretch, 32]) + FIXED / 4;
+            nest(&[LIST_RUN / lanes, LIST_RUN]) + read + (windows + 1) * fixed
+        }
         "deform_conv2d_cell_sums" => 33 + CHUNK + 1,
         // All points may lie in the cells around one pixel.
         "deform_conv2d_grad_input" => (taps * od * oh * ow).div_ceil(CHUNK) + 4 * 3,

@@ -4,14 +4,15 @@ use super::col2im::Tail;
 use super::deform_conv2d_direct::Sampling;
 use super::iterations::iterations;
 use super::params::View;
-use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, broadcast_step};
+use super::program::{ConvTask, Dispatch, GemmTask, Operand, Program, Slot, WORKSPACE_ALIGNMENT, broadcast_step};
 use super::{
     avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
     conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
-    deform_conv2d_im2col, deform_conv2d_implicit_gemm, deform_conv2d_subgroup, depth_to_space, gemm_regtile,
-    gemm_regtile_vec4, gemm_subgroup, gemm_tiled, gemm_vec4, im2col, locally_connected2d_direct, lp_pool, max_pool,
-    pool_reduce, space_to_depth, spatial_separable2d_direct, storage,
+    deform_conv2d_im2col, deform_conv2d_im2col_vec4, deform_conv2d_implicit_gemm, deform_conv2d_pack_input,
+    deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, gemm_vec4,
+    im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+    storage,
 };
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::choose::{Algorithm, Options};
@@ -568,14 +569,38 @@ impl Lowering<'_> {
             return Ok(());
         }
         let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), column_pitch(window)])?;
-        self.program.dispatches.push(deform_conv2d_im2col::dispatch(
-            window,
-            &sampling,
-            self.caps.class,
-            task.input,
-            columns,
-        ));
+        self.deform_columns(window, &sampling, task.input, columns);
         self.weight_times_columns(&task, columns)
+    }
+
+    /// columns[n, (ci, t), o] = mask * sample
+    pub fn deform_columns(&mut self, window: &Window, sampling: &Sampling, input: Slot, columns: Slot) {
+        let mark = self.program.mark();
+        let launched = match self.packed_for_sampling(window, sampling, input) {
+            Some(packed) => deform_conv2d_im2col_vec4::dispatch(window, sampling, packed, columns),
+            None => deform_conv2d_im2col::dispatch(window, sampling, self.caps.class, input, columns),
+        };
+        self.push(launched);
+        self.program.release(mark);
+    }
+
+    /// A copy of the input that is sampled by vec4s, where a GPU has room for it and channels to fill them. Lies behind what is
+    /// reserved so far and may be released as soon as it has been read, so it takes no room from anything later.
+    pub fn packed_for_sampling(&mut self, window: &Window, sampling: &Sampling, input: Slot) -> Option<Slot> {
+        if self.caps.class == KernelClass::Cpu {
+            return None;
+        }
+        let shape = deform_conv2d_pack_input::shape(window, sampling)?;
+        let bytes = shape.iter().fold(4_u64, |bytes, &n| bytes.saturating_mul(n as u64));
+        let end = bytes.saturating_add(self.program.mark());
+        let limits = [Some(self.caps.max_buffer_bytes), self.options.workspace_limit];
+        let fits = |limit: &u64| end.next_multiple_of(WORKSPACE_ALIGNMENT) <= *limit;
+        if bytes > self.caps.max_binding_bytes || !limits.iter().flatten().all(fits) {
+            return None;
+        }
+        let packed = self.program.reserve(&shape)?;
+        self.push(deform_conv2d_pack_input::dispatch(window, sampling, input, packed));
+        Some(packed)
     }
 
     fn spatial_separable2d(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {

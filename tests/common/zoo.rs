@@ -161,6 +161,10 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("deform_conv2d part of a tile", wide(30).bias(true).into());
     add("deform_conv2d groups across offset groups", wide(94).groups(2).offset_groups(4).mask(false).into());
     add("deform_conv2d widest tile", wide(101).into());
+    // Channels of an offset group beside the multiples of four, and more than one invocation of a GPU takes.
+    let odd = |c_in| DeformConv2d::new(2, c_in, [4, 5], 3, [2, 2]).padding(1);
+    add("deform_conv2d five channels to an offset group", odd(25).offset_groups(5).mask(true).into());
+    add("deform_conv2d 39 channels", odd(39).into());
 
     add("locally_connected2d", LocallyConnected2d::new(2, 6, [6, 7], 9, [3, 2]).groups(3).padding(1).bias(true).into());
     add(
