@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use wgconv::{Accuracy, Algorithm, Storage};
+use wgconv::{Accuracy, Algorithm, Storage, Tile};
 
 use crate::protocol::Pass;
 use crate::serve::Builtin;
@@ -50,6 +50,9 @@ pub struct Ours {
     /// f32 or f16: how wgconv's tensors lie in device memory
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
     pub storage: Storage,
+    /// Tile of wgconv's matrix products on GPUs, as in 16x16-8x8-k8
+    #[arg(long, value_name = "TILE")]
+    pub tile: Option<Tile>,
 }
 
 impl Ours {
@@ -65,6 +68,9 @@ impl Ours {
         }
         if self.storage != Storage::default() {
             add("--storage", self.storage.name());
+        }
+        if let Some(tile) = self.tile {
+            add("--tile", &tile.to_string());
         }
         arguments
     }

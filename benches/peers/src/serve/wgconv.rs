@@ -30,8 +30,9 @@ struct Loaded {
 
 impl Wgconv {
     pub fn open(ours: &Ours) -> Result<Wgconv> {
-        let options = Options { algorithm: ours.algorithm, accuracy: ours.accuracy, ..Options::default() };
-        Ok(Wgconv { gpu: Gpu::open(&Select::Auto)?, options: options.storage(ours.storage), loaded: None })
+        let Ours { algorithm, accuracy, storage, tile } = *ours;
+        let options = Options { algorithm, accuracy, storage, tile, ..Options::default() };
+        Ok(Wgconv { gpu: Gpu::open(&Select::Auto)?, options, loaded: None })
     }
 
     fn loaded(&self) -> Result<&Loaded> {
