@@ -1,4 +1,4 @@
-"""PyTorch and torchvision. Arguments: cpu or cuda, --tf32."""
+"""PyTorch and torchvision. Arguments: cpu or cuda, --tf32 or --f16."""
 
 import argparse
 import platform
@@ -7,7 +7,7 @@ import common
 
 
 class Torch(common.Runner):
-    def __init__(self, device, tf32):
+    def __init__(self, device, tf32, f16):
         import torch
         import torchvision
 
@@ -15,9 +15,11 @@ class Torch(common.Runner):
         if device == "cuda" and not torch.cuda.is_available():
             raise common.Unsupported("no CUDA device")
         self.device = torch.device(device)
-        self.tf32 = tf32
+        self.tf32, self.f16 = tf32, f16
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32
+        # Sums in f32, as everybody else's.
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
         torch.backends.cudnn.benchmark = True
         self.forget()
 
@@ -31,16 +33,16 @@ class Torch(common.Runner):
             "version": f"{torch.__version__}, torchvision {self.torchvision.__version__}",
             "device": device,
             "driver": driver,
-            "precision": "tf32" if self.tf32 else "f32",
-            "timed": "N eager calls (and autograd with a given gradient)" + (", synchronize" if cuda else ""),
+            "precision": "f16" if self.f16 else "tf32" if self.tf32 else "f32",
+            "timed": "N eager calls (and autograd with a given gradient)"
+            + (", synchronize" if cuda else "")
+            + ("; tensors of f16, those of four dimensions channels last" if self.f16 else ""),
         }
 
     def prepare(self, case):
         torch = self.torch
         backward = case["pass"] == "forward_backward"
-        self.tensors = {
-            name: torch.from_numpy(common.read(file)).to(self.device) for name, file in case["inputs"].items()
-        }
+        self.tensors = {name: self.upload(common.read(file)) for name, file in case["inputs"].items()}
         self.upstream = self.tensors.pop("grad_output", None)
         if backward:
             for tensor in self.tensors.values():
@@ -50,6 +52,14 @@ class Torch(common.Runner):
         for _ in range(3):
             self.execute()
         self.synchronize()
+
+    def upload(self, array):
+        tensor = self.torch.from_numpy(array).to(self.device)
+        if not self.f16:
+            return tensor
+        tensor = tensor.half()
+        # What cuDNN's f16 kernels want, and what users of f16 do.
+        return tensor.to(memory_format=self.torch.channels_last) if tensor.dim() == 4 else tensor
 
     def operation(self, name, problem):
         """A function of the tensors."""
@@ -138,7 +148,7 @@ class Torch(common.Runner):
         named = {"output": output}
         if gradients:
             named.update((f"grad_{name}", gradient) for name, gradient in zip(self.tensors, gradients, strict=True))
-        return {name: tensor.detach().cpu().numpy() for name, tensor in named.items()}
+        return {name: tensor.detach().float().cpu().numpy() for name, tensor in named.items()}
 
     def forget(self):
         self.tensors, self.upstream, self.call, self.result = {}, None, None, None
@@ -147,6 +157,8 @@ class Torch(common.Runner):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("device", choices=["cpu", "cuda"])
-    parser.add_argument("--tf32", action="store_true")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--tf32", action="store_true")
+    precision.add_argument("--f16", action="store_true")
     arguments = parser.parse_args()
-    common.serve(lambda: Torch(arguments.device, arguments.tf32))
+    common.serve(lambda: Torch(arguments.device, arguments.tf32, arguments.f16))

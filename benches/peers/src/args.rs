@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use wgconv::{Accuracy, Algorithm, Storage, Tile};
+
 use crate::protocol::Pass;
 use crate::serve::Builtin;
 
@@ -31,17 +33,72 @@ pub enum Command {
     Runner {
         /// Which
         which: Builtin,
+        #[command(flatten)]
+        ours: Ours,
     },
+}
+
+/// How wgconv's own runner computes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Ours {
+    /// Use this algorithm instead of choosing; layers that it does not apply to are not measured
+    #[arg(long, value_name = "NAME", value_parser = algorithm)]
+    pub algorithm: Option<Algorithm>,
+    /// strict, standard, relaxed or half: how large wgconv's rounding errors may be
+    #[arg(long, value_name = "CLASS", default_value = "standard", value_parser = accuracy)]
+    pub accuracy: Accuracy,
+    /// f32 or f16: how wgconv's tensors lie in device memory
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
+    pub storage: Storage,
+    /// Tile of wgconv's matrix products on GPUs, as in 16x16-8x8-k8
+    #[arg(long, value_name = "TILE")]
+    pub tile: Option<Tile>,
+}
+
+impl Ours {
+    /// As arguments of its runner; none where everything is as usual.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        let mut add = |name: &str, value: &str| arguments.extend([name.to_string(), value.to_string()]);
+        if let Some(algorithm) = self.algorithm {
+            add("--algorithm", algorithm.name());
+        }
+        if self.accuracy != Accuracy::default() {
+            add("--accuracy", self.accuracy.name());
+        }
+        if self.storage != Storage::default() {
+            add("--storage", self.storage.name());
+        }
+        if let Some(tile) = self.tile {
+            add("--tile", &tile.to_string());
+        }
+        arguments
+    }
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    let names = Algorithm::ALL.map(Algorithm::name).join(", ");
+    Algorithm::parse(text).ok_or_else(|| format!("it must be one of {names}"))
+}
+
+fn accuracy(text: &str) -> Result<Accuracy, String> {
+    let names = Accuracy::ALL.map(Accuracy::name).join(", ");
+    Accuracy::parse(text).ok_or_else(|| format!("it must be one of {names}"))
+}
+
+fn storage(text: &str) -> Result<Storage, String> {
+    let names = Storage::ALL.map(Storage::name).join(", ");
+    Storage::parse(text).ok_or_else(|| format!("it must be one of {names}"))
 }
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// quick, all, some of those that `wgconv bench --list` names, or .json files
+    /// quick, gpu, all, some of those that `wgconv bench --list` names, or .json files
     #[arg(long, value_name = "NAME", default_value = "quick", value_delimiter = ',')]
     pub suite: Vec<String>,
-    /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
-    pub layer: Option<String>,
+    /// Only layers with this in suite/name; may be repeated
+    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    pub layer: Vec<String>,
     /// Only this operation: conv2d, conv2d_depthwise, deform_conv2d and so on; may be repeated
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub operation: Vec<String>,
@@ -54,7 +111,9 @@ pub struct Run {
     /// Images: a number, `suite` as the suite says, or `gpu` for the number that the suite recommends for GPUs
     #[arg(long, value_name = "N", default_value = "suite")]
     pub batch: String,
-    /// burn, torch, torch-cuda, torch-cuda-tf32, onnxruntime, ncnn, onnxruntime-webgpu, tfjs-webgpu
+    #[command(flatten)]
+    pub ours: Ours,
+    /// burn, torch, torch-f16, torch-cuda, torch-cuda-tf32, torch-cuda-f16, onnxruntime, ncnn, onnxruntime-webgpu, tfjs-webgpu
     #[arg(long, value_name = "NAME", default_value = "burn,torch,onnxruntime,ncnn", value_delimiter = ',')]
     pub peer: Vec<String>,
     /// A runner of your own; may be repeated
@@ -75,7 +134,10 @@ pub struct Run {
     /// Seconds that a runner may take to answer
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u16).range(1..=36000))]
     pub timeout: u16,
-    /// Write the record
+    /// Begin no case after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub seconds: Option<u32>,
+    /// Write the record, whole after every case
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
     /// Print the record instead of a table
@@ -84,6 +146,12 @@ pub struct Run {
     /// Where libraries are installed
     #[arg(long, value_name = "DIR", default_value = "target/peers")]
     pub tools: PathBuf,
+    /// A Python that has the libraries already, instead of those that are installed there
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Option<PathBuf>,
+    /// Where this program's runners in other languages and extra.json are, if not where it was built
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
     /// The program that knows the suites; beside this one unless given
     #[arg(long, value_name = "FILE")]
     pub wgconv: Option<PathBuf>,

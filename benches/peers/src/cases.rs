@@ -9,13 +9,13 @@ use wgconv::Problem;
 use crate::error::{Error, Result};
 use crate::measure::Layer;
 
-/// The short list.
-const QUICK: &str = include_str!("../quick.json");
+/// Short lists: of what a software rasteriser computes in milliseconds, of what a GPU should be given.
+const SHORT: [(&str, &str); 2] = [("quick", include_str!("../quick.json")), ("gpu", include_str!("../gpu.json"))];
 
-/// Names in the short list.
+/// Names in a short list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Quick {
+struct Short {
     layers: Vec<String>,
     large: Vec<String>,
 }
@@ -37,10 +37,10 @@ struct ListedLayer {
 /// What the user asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// `quick`, `all`, names of suites, or `.json` files.
+    /// `quick`, `gpu`, `all`, names of suites, or `.json` files.
     pub suites: Vec<String>,
-    /// Only layers with this in their name.
-    pub layer: Option<String>,
+    /// Only layers with one of these in their name.
+    pub layers: Vec<String>,
     /// Only these operations.
     pub operations: Vec<String>,
     /// Also what is too much for a software rasteriser.
@@ -52,16 +52,17 @@ pub struct Wanted {
 /// Asks the program `wgconv` for the layers of its suites, and picks. `extra` is the suite of shapes that only this program
 /// has.
 pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>> {
-    let quick: Quick = serde_json::from_str(QUICK).map_err(|error| Error::invalid("quick.json", "built in", error))?;
     let mut layers = Vec::new();
     for suite in &wanted.suites {
-        if suite == "quick" {
+        if let Some((_, text)) = SHORT.into_iter().find(|(name, _)| name == suite) {
+            let file = format!("{suite}.json");
+            let short: Short = serde_json::from_str(text).map_err(|error| Error::invalid(&file, "built in", error))?;
             let known =
                 [listed(wgconv, "all", wanted)?, listed(wgconv, &extra.display().to_string(), wanted)?].concat();
-            let large = quick.large.iter().filter(|_| wanted.large);
-            for name in quick.layers.iter().chain(large) {
+            let large = short.large.iter().filter(|_| wanted.large);
+            for name in short.layers.iter().chain(large) {
                 let found = known.iter().find(|(layer, _)| layer.name == *name);
-                let (layer, _) = found.ok_or_else(|| Error::invalid("quick.json", name, "no suite has this layer"))?;
+                let (layer, _) = found.ok_or_else(|| Error::invalid(&file, name, "no suite has this layer"))?;
                 layers.push(layer.clone());
             }
         } else {
@@ -72,7 +73,7 @@ pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>
     layers.retain(|layer| wanted.takes(layer));
     if layers.is_empty() {
         let hint = if wanted.large { "" } else { " (large ones are left out without --large)" };
-        let value = wanted.layer.clone().unwrap_or_else(|| wanted.operations.join(","));
+        let value = if wanted.layers.is_empty() { &wanted.operations } else { &wanted.layers }.join(",");
         return Err(Error::invalid("--layer, --operation", value, format!("no layer is left{hint}")));
     }
     Ok(layers)
@@ -80,7 +81,8 @@ pub fn layers(wgconv: &Path, extra: &Path, wanted: &Wanted) -> Result<Vec<Layer>
 
 impl Wanted {
     fn takes(&self, layer: &Layer) -> bool {
-        let named = self.layer.as_ref().is_none_or(|text| layer.name.to_lowercase().contains(&text.to_lowercase()));
+        let contains = |text: &String| layer.name.to_lowercase().contains(&text.to_lowercase());
+        let named = self.layers.is_empty() || self.layers.iter().any(contains);
         let operations = [layer.operation(), layer.problem.op_name()];
         named && (self.operations.is_empty() || self.operations.iter().any(|name| operations.contains(name)))
     }
@@ -122,7 +124,7 @@ mod tests {
     fn the_short_list_names_layers_of_the_suites() {
         let quick: Quick = serde_json::from_str(QUICK).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for name in quick.layers.iter().chain(&quick.large) {
+        for name in short.layers.iter().chain(&quick.large) {
             let (suite, layer) = name.split_once('/').unwrap();
             let file = match suite {
                 "extra" => root.join("extra.json"),
@@ -140,6 +142,10 @@ mod tests {
         let wanted = |operation: &str| Wanted { operations: vec![operation.into()], ..Wanted::default() };
         assert!(wanted("conv2d").takes(&layer) && wanted("conv2d_depthwise").takes(&layer));
         assert!(!wanted("conv1d").takes(&layer));
-        assert!(Wanted { layer: Some("NET/".into()), ..Wanted::default() }.takes(&layer));
+        let named =
+            |names: &[&str]| Wanted { layers: names.iter().map(ToString::to_string).collect(), ..Wanted::default() };
+        assert!(
+            named(&["NET/"]).takes(&layer) && named(&["other", "dw"]).takes(&layer) && !named(&["other"]).takes(&layer)
+        );
     }
 }

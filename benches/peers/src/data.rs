@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use wgconv::reference::{self, Outcome};
-use wgconv::{Access, Geometry, Gradient, Inputs, Problem, TensorName};
+use wgconv::{Access, Geometry, Gradient, Inputs, Problem, Storage, TensorName};
 
 use crate::error::{Error, Result};
 use crate::protocol::{Pass, Precision, TensorFile};
 
-/// Unit roundoff of a factor in TF32.
-const TF32_ROUNDOFF: f64 = 1.0 / 2048.0;
+/// Unit roundoff of a factor in TF32 and in f16, which have 11 bits.
+const ROUNDOFF_OF_11_BITS: f64 = 1.0 / 2048.0;
 
 /// Tensors with their shapes.
 pub type Shaped = BTreeMap<TensorName, (Vec<usize>, Vec<f32>)>;
@@ -135,13 +135,20 @@ fn worst(expected: &Outcome, precision: Precision, got: &[f32]) -> f64 {
         return f64::INFINITY;
     }
     let ratio = |(i, (&got, want)): (usize, (&f32, &f64))| {
-        let rounded = match precision {
-            Precision::F32 => 0.0,
-            // Both factors, and what is of second order.
-            Precision::Tf32 => 2.1 * TF32_ROUNDOFF * expected.magnitude[i],
+        // Both factors, and what is of second order.
+        let factors = 2.1 * ROUNDOFF_OF_11_BITS * expected.magnitude[i];
+        let f32 = expected.tolerance(i);
+        let tolerance = match precision {
+            Precision::F32 => f32,
+            Precision::Tf32 => f32 + factors,
+            Precision::F16 => {
+                // The result is rounded, too, by a device that may round either way and flush subnormals.
+                let (relative, absolute) = Storage::F16.error();
+                let bound = f32 + factors;
+                bound + relative * (want.abs() + bound) + absolute
+            }
         };
         // What must be exact is the nearest f32.
-        let tolerance = expected.tolerance(i) + rounded;
         let want = if tolerance == 0.0 { f64::from(*want as f32) } else { *want };
         match (f64::from(got) - want).abs() {
             0.0 => 0.0,
@@ -226,6 +233,13 @@ mod tests {
             Some(expected.rounded(name)?.iter().map(|value| value * (1.0 + 1e-4)).collect())
         });
         assert!(coarse.values().all(|error| error.over_bound <= 1.0), "{coarse:?}");
+        let half = |precision| {
+            expected.errors(precision, |name| {
+                Some(expected.rounded(name)?.into_iter().map(|x| Storage::F16.round(x)).collect())
+            })
+        };
+        assert!(half(Precision::F16).values().all(|error| error.over_bound <= 1.0 && error.relative < 1e-3));
+        assert!(half(Precision::F32).values().all(|error| error.over_bound > 1.0));
         assert!(expected.errors(Precision::F32, |_| None).values().all(|error| *error == nothing));
     }
 }

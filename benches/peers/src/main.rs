@@ -16,13 +16,16 @@ use wgconv_peers::peers::{self, Places};
 use wgconv_peers::record::{LOOSE, OURS, Record, SCHEMA, Settings, Status, summarize};
 use wgconv_peers::{host, serve, table};
 
+/// Which wgpu this was built with.
+const LOCK: &str = include_str!("../Cargo.lock");
+
 /// The build says so where it knows (`scripts/peers` does).
 const COMMIT: Option<&str> = option_env!("WGCONV_COMMIT");
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
-        Some(Command::Runner { which }) => serve::serve(*which).map(|()| true),
+        Some(Command::Runner { which, ours }) => serve::serve(*which, ours).map(|()| true),
         None => run(&arguments.run),
     };
     match done {
@@ -39,11 +42,12 @@ fn main() -> ExitCode {
 fn run(args: &Run) -> Result<bool> {
     let start = Instant::now();
     let this = std::env::current_exe().map_err(Error::file(Path::new("this program")))?;
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = args.home.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")));
     let threads = args.threads.map_or_else(host::processors, usize::from);
     let runners = here.join("runners");
-    let places = Places { this: &this, runners: &runners, tools: &args.tools, threads };
-    let mut specs = vec![peers::ours(&places)];
+    let places = Places { this: &this, runners: &runners, tools: &args.tools, python: args.python.as_deref(), threads };
+    let ours = args.ours.arguments();
+    let mut specs = vec![peers::ours(&places, &ours)];
     for name in args.peer.iter().filter(|name| !name.is_empty()) {
         specs.push(peers::known(&places, name)?);
     }
@@ -57,7 +61,7 @@ fn run(args: &Run) -> Result<bool> {
     }
     let wanted = Wanted {
         suites: args.suite.clone(),
-        layer: args.layer.clone(),
+        layers: args.layer.clone(),
         operations: args.operation.iter().map(|name| name.to_lowercase().replace('-', "_")).collect(),
         large: args.large,
         batch: args.batch.clone(),
@@ -71,53 +75,82 @@ fn run(args: &Run) -> Result<bool> {
         threads,
         timeout_s: args.timeout.into(),
         loose: LOOSE,
+        ours,
     };
     let folder = tempfile::tempdir().map_err(Error::file(&std::env::temp_dir()))?;
-    let mut machine = host::host();
     let created = host::now();
     let mut runners = Host::start(&specs, &settings, folder.path());
-    let mut rows = Vec::new();
     let total = layers.len() * args.pass.len();
     let stop = stop_on_interrupt()?;
-    let interrupted = 'all: {
-        for (layer, &pass) in layers.iter().flat_map(|layer| args.pass.iter().map(move |pass| (layer, pass))) {
-            if stop.load(Ordering::SeqCst) {
-                break 'all true;
-            }
-            let at = rows.len() + 1;
-            let mut tell = |what: &str| progress(&format!("{at}/{total} {} {}: {what}", layer.name, pass.as_str()));
-            rows.push(runners.measure(layer, pass, &mut tell)?);
-        }
-        false
-    };
-    progress("");
-    if interrupted {
-        eprintln!("ended after {} of {total} cases", rows.len());
-    }
-    machine.load_after = host::load();
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let record = Record {
+    let mut record = Record {
         schema: SCHEMA.into(),
         created,
         commit: COMMIT.filter(|commit| !commit.is_empty()).map(Into::into),
-        host: machine,
+        wgpu: locked_version("wgpu").map(Into::into),
+        host: host::host(),
         settings: settings.clone(),
         runners: runners.runners(),
-        summary: summarize(&names, &rows),
-        rows,
-        seconds: start.elapsed().as_secs_f64(),
-        interrupted,
+        summary: Vec::new(),
+        rows: Vec::new(),
+        seconds: 0.0,
+        interrupted: true,
     };
-    let text = serde_json::to_string_pretty(&record).map_err(|error| Error::Device(error.to_string()))?;
-    if let Some(path) = &args.out {
-        std::fs::write(path, format!("{text}\n")).map_err(Error::file(path))?;
+    let is_over = || {
+        let late = args.seconds.is_some_and(|seconds| start.elapsed().as_secs_f64() >= f64::from(seconds));
+        late || stop.load(Ordering::SeqCst)
+    };
+    for (layer, &pass) in layers.iter().flat_map(|layer| args.pass.iter().map(move |pass| (layer, pass))) {
+        if is_over() {
+            break;
+        }
+        let at = record.rows.len() + 1;
+        let mut tell = |what: &str| progress(&format!("{at}/{total} {} {}: {what}", layer.name, pass.as_str()));
+        record.rows.push(runners.measure(layer, pass, &mut tell)?);
+        record.summary = summarize(&names, &record.rows);
+        record.interrupted = record.rows.len() < total;
+        record.host.load_after = host::load();
+        record.seconds = start.elapsed().as_secs_f64();
+        if let Some(path) = &args.out {
+            write(path, &record)?;
+        }
     }
+    progress("");
+    if record.interrupted {
+        eprintln!("ended after {} of {total} cases", record.rows.len());
+    }
+    if let Some(path) = &args.out {
+        write(path, &record)?;
+    }
+    let text = json(&record)?;
     if args.json {
         say(&text);
     } else {
         table::lines(&record).iter().for_each(|line| say(line));
     }
     Ok(record.rows.iter().all(|row| row.runners.get(OURS).is_some_and(|cell| cell.status == Status::Right)))
+}
+
+fn json(record: &Record) -> Result<String> {
+    serde_json::to_string_pretty(record).map_err(|error| Error::Device(error.to_string()))
+}
+
+/// Writes the record so that whoever reads the file meanwhile finds it whole.
+fn write(path: &Path, record: &Record) -> Result<()> {
+    let text = format!("{}\n", json(record)?);
+    // A pipe or a device is written to: renaming would replace it by a file.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text).map_err(Error::file(path));
+    }
+    let temporary = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&temporary, text).map_err(Error::file(&temporary))?;
+    std::fs::rename(&temporary, path).map_err(Error::file(path))
+}
+
+fn locked_version(package: &str) -> Option<&'static str> {
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let (_, rest) = LOCK.split_once(&entry)?;
+    Some(rest.split_once('"')?.0)
 }
 
 /// Set by the first Ctrl-C, which ends the run behind the case that is being measured; the second ends it at once.

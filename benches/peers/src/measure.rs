@@ -10,7 +10,7 @@ use crate::client::{Client, RunnerSpec, Trouble, nonsense};
 use crate::data::{self, Expected};
 use crate::error::Result;
 use crate::protocol::{Case, Pass, Precision, Reply, Request, TensorFile};
-use crate::record::{Cell, LOOSE, RELATIVE, RELATIVE_TF32, Row, Runner, Settings, Status};
+use crate::record::{Cell, LOOSE, RELATIVE, RELATIVE_OF_11_BITS, Row, Runner, Settings, Status};
 
 /// A layer under test.
 #[derive(Debug, Clone, PartialEq)]
@@ -239,7 +239,7 @@ fn verify(seat: &mut Seat, case: &Case, expected: &Expected, cell: &mut Cell) {
     let errors = expected.errors(precision, |name| data::read(case.outputs.get(&name)?).ok());
     let allowed = match precision {
         Precision::F32 => RELATIVE,
-        Precision::Tf32 => RELATIVE_TF32,
+        Precision::Tf32 | Precision::F16 => RELATIVE_OF_11_BITS,
     };
     let mut bad = Vec::new();
     for (&name, error) in &errors {

@@ -7,8 +7,18 @@ use crate::error::{Error, Result};
 use crate::record::OURS;
 
 /// What `--peer` may name.
-pub const KNOWN: [&str; 8] =
-    ["burn", "torch", "torch-cuda", "torch-cuda-tf32", "onnxruntime", "ncnn", "onnxruntime-webgpu", "tfjs-webgpu"];
+pub const KNOWN: [&str; 10] = [
+    "burn",
+    "torch",
+    "torch-f16",
+    "torch-cuda",
+    "torch-cuda-tf32",
+    "torch-cuda-f16",
+    "onnxruntime",
+    "ncnn",
+    "onnxruntime-webgpu",
+    "tfjs-webgpu",
+];
 
 /// Where things are.
 pub struct Places<'a> {
@@ -18,22 +28,28 @@ pub struct Places<'a> {
     pub runners: &'a Path,
     /// Where `scripts/peers` installs libraries, one folder each.
     pub tools: &'a Path,
+    /// A Python that has the libraries, instead of those that are installed there.
+    pub python: Option<&'a Path>,
     /// Threads that a runner on the CPU may use.
     pub threads: usize,
 }
 
-/// Ours.
-pub fn ours(places: &Places<'_>) -> RunnerSpec {
-    builtin(places, OURS, OURS)
+/// Ours, with further arguments of its runner.
+pub fn ours(places: &Places<'_>, more: &[String]) -> RunnerSpec {
+    let mut spec = builtin(places, OURS, OURS);
+    spec.args.extend_from_slice(more);
+    spec
 }
 
 /// A known library.
 pub fn known(places: &Places<'_>, name: &str) -> Result<RunnerSpec> {
     let python = |folder: &str, script: &str, args: &[&str]| {
-        let program = places.tools.join(folder).join("bin/python");
+        let installed = places.tools.join(folder).join("bin/python");
+        let missing = (places.python.is_none() && !installed.exists())
+            .then(|| format!("`scripts/peers --peer {name}` installs it"));
+        let program = places.python.map_or(installed, Path::to_path_buf);
         let script = places.runners.join(script).display().to_string();
         let args = std::iter::once(script).chain(args.iter().map(|&arg| arg.to_string())).collect();
-        let missing = (!program.exists()).then(|| format!("`scripts/peers --peer {name}` installs it"));
         spec(places, name, program, args, missing)
     };
     Ok(match name {
@@ -43,8 +59,10 @@ pub fn known(places: &Places<'_>, name: &str) -> Result<RunnerSpec> {
             spec(places, name, places.this.into(), Vec::new(), Some(missing))
         }
         "torch" => python("torch", "torch_runner.py", &["cpu"]),
+        "torch-f16" => python("torch", "torch_runner.py", &["cpu", "--f16"]),
         "torch-cuda" => python("torch", "torch_runner.py", &["cuda"]),
         "torch-cuda-tf32" => python("torch", "torch_runner.py", &["cuda", "--tf32"]),
+        "torch-cuda-f16" => python("torch", "torch_runner.py", &["cuda", "--f16"]),
         "onnxruntime" => python("onnxruntime", "onnxruntime_runner.py", &["cpu"]),
         "onnxruntime-webgpu" => python("onnxruntime-webgpu", "onnxruntime_runner.py", &["webgpu"]),
         "ncnn" => python("ncnn", "ncnn_runner.py", &[]),
@@ -89,7 +107,15 @@ mod tests {
     use super::*;
 
     fn places() -> Places<'static> {
-        Places { this: Path::new("me"), runners: Path::new("runners"), tools: Path::new("nowhere"), threads: 3 }
+        let [this, runners, tools] = ["me", "runners", "nowhere"].map(Path::new);
+        Places { this, runners, tools, python: None, threads: 3 }
+    }
+
+    #[test]
+    fn a_python_of_the_users_takes_the_place_of_installed_ones() {
+        let spec = known(&Places { python: Some(Path::new("py")), ..places() }, "torch-cuda-f16").unwrap();
+        assert_eq!((spec.program, spec.missing), ("py".into(), None));
+        assert_eq!(spec.args, ["runners/torch_runner.py", "cuda", "--f16"]);
     }
 
     #[test]

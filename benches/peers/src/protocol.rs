@@ -132,6 +132,8 @@ pub enum Precision {
     F32,
     /// Factors rounded to 10 bits behind the point, sums in f32.
     Tf32,
+    /// Tensors of f16, sums in f32.
+    F16,
 }
 
 /// Batches of one visit.

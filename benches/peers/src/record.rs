@@ -22,8 +22,8 @@ pub const LOOSE: f64 = 2.0;
 /// little of the longest ones.
 pub const RELATIVE: f64 = 1e-3;
 
-/// Likewise with TF32, which is 2^13 times as coarse.
-pub const RELATIVE_TF32: f64 = 1e-2;
+/// Likewise with TF32 or f16, which are 2^13 times as coarse.
+pub const RELATIVE_OF_11_BITS: f64 = 1e-2;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Record {
     /// Commit of the source, where the build knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Version of wgpu under ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wgpu: Option<String>,
     /// Where.
     pub host: Host,
     /// How.
@@ -87,6 +90,9 @@ pub struct Settings {
     pub timeout_s: f64,
     /// [`LOOSE`].
     pub loose: f64,
+    /// What ours was told, besides packing weights: its defaults where nothing stands here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ours: Vec<String>,
 }
 
 /// A library.

@@ -9,6 +9,7 @@ use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use crate::args::Ours;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::protocol::{Case, Peer, Reply, Request, Times};
@@ -49,11 +50,11 @@ pub enum Builtin {
     Burn,
 }
 
-/// Answers requests until there are no more.
-pub fn serve(which: Builtin) -> Result<()> {
+/// Answers requests until there are no more. `ours` is for wgconv's own runner.
+pub fn serve(which: Builtin, ours: &Ours) -> Result<()> {
     let opened: std::result::Result<Box<dyn Runner>, String> = match which {
         Builtin::Wgconv => {
-            wgconv::Wgconv::open().map(|runner| Box::new(runner) as _).map_err(|error| error.to_string())
+            wgconv::Wgconv::open(ours).map(|runner| Box::new(runner) as _).map_err(|error| error.to_string())
         }
         Builtin::Reference => Ok(Box::new(oracle::Oracle::default())),
         #[cfg(feature = "burn")]

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde_json::json;
+use wgconv::bench::{Clock, Device, Stopwatch};
 use wgconv::{Accuracy, Algorithm, Geometry, Options, Storage, TensorName, reference};
 
 use crate::backend::{self, Backend, Computed, Kernels, Method, Numbers, Wanted};
+use crate::bench::{Deadline, Saved, machine};
 use crate::case::{self, Case};
 use crate::compare::{Comparison, compare};
-use crate::console::{Table, progress, say, say_json};
+use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
 use crate::gradient::Backward;
 use crate::npy::Array;
@@ -56,7 +59,16 @@ pub struct CheckArgs {
     /// Print every comparison in JSON
     #[arg(long)]
     json: bool,
+    /// Begin no case after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: Option<u32>,
+    /// Write counts and failures in JSON with what computed them, whole at any time
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
 }
+
+/// Name and version of the format of --out.
+const SCHEMA: &str = "wgconv-check/1";
 
 /// What became of one output of one case by one algorithm on one device.
 struct Record {
@@ -66,6 +78,18 @@ struct Record {
     device: String,
     algorithm: String,
     verdict: Verdict,
+}
+
+impl Record {
+    fn json(&self) -> serde_json::Value {
+        let mut value = self.verdict.json();
+        value["case"] = json!(self.case);
+        value["op"] = json!(self.op);
+        value["output"] = json!(self.output);
+        value["device"] = json!(self.device);
+        value["algorithm"] = json!(self.algorithm);
+        value
+    }
 }
 
 enum Verdict {
@@ -129,10 +153,31 @@ pub fn run(args: &CheckArgs) -> Result<()> {
     let devices = backend::open_all(&args.device)?;
     let devices: Vec<Backend> = devices.into_iter().map(|device| device.with_kernels(args.kernels)).collect();
     let names = devices.iter().map(|device| (device.selector().to_string(), device.description())).collect();
-    let mut report =
-        Report { json: args.json, numbers: args.numbers, kernels: args.kernels, devices: names, ..Report::default() };
+    let adapters = devices.iter().filter_map(|device| match device {
+        Backend::Adapter(adapter) => {
+            let clock = Stopwatch::new(&adapter.gpu, Clock::Auto).kind();
+            Some(machine::device(&adapter.gpu, device.selector(), clock, &[]))
+        }
+        Backend::Reference => None,
+    });
+    let mut report = Report {
+        json: args.json,
+        numbers: args.numbers,
+        kernels: args.kernels,
+        devices: names,
+        adapters: adapters.collect(),
+        created: machine::now(),
+        ..Report::default()
+    };
+    let mut saved = Saved::to(args.out.as_deref())?;
+    let stop = AtomicBool::new(false);
+    let deadline = Deadline::after(args.seconds, &stop);
     let bar = progress(folders.len());
     for folder in folders {
+        if deadline.is_over() {
+            report.interrupted = true;
+            break;
+        }
         bar.inc(1);
         let folder_name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if args.filter.as_ref().is_some_and(|part| !folder_name.contains(part)) {
@@ -161,8 +206,10 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         bar.set_message(case.name.clone());
         report.cases.entry(case.op_name().into()).or_default().cases += 1;
         check_case(&case, &devices, args, &mut |record| bar.suspend(|| report.add(record, &folder)));
+        saved.sometimes(|| report.summary(false))?;
     }
     bar.finish_and_clear();
+    saved.now(&report.summary(!report.interrupted))?;
     report.finish()
 }
 
@@ -428,6 +475,14 @@ impl Totals {
         }
     }
 
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "cases": self.cases, "comparisons": self.comparisons, "pass": self.passed,
+            "fail": self.failed, "unsupported": self.unsupported,
+            "worst_error_over_tolerance": self.ratio, "worst_error_over_typical": self.typical,
+        })
+    }
+
     fn cells(&self, name: &str) -> Vec<String> {
         let counts = [self.cases, self.comparisons, self.passed, self.failed, self.unsupported];
         let mut cells = vec![name.to_string()];
@@ -444,23 +499,26 @@ struct Report {
     kernels: Kernels,
     /// What `--device` calls each, and what it is.
     devices: Vec<(String, String)>,
+    /// Those that are adapters, in full.
+    adapters: Vec<Device>,
+    created: String,
     records: Vec<serde_json::Value>,
+    failures: Vec<serde_json::Value>,
     cases: BTreeMap<String, Totals>,
     all: Totals,
+    /// Whether there was no time for the last cases.
+    interrupted: bool,
 }
 
 impl Report {
     fn add(&mut self, record: Record, folder: &std::path::Path) {
         self.all.add(&record.verdict);
         self.cases.entry(record.op.clone()).or_default().add(&record.verdict);
+        if record.verdict.failed() {
+            self.failures.push(record.json());
+        }
         if self.json {
-            let mut value = record.verdict.json();
-            value["case"] = json!(record.case);
-            value["op"] = json!(record.op);
-            value["output"] = json!(record.output);
-            value["device"] = json!(record.device);
-            value["algorithm"] = json!(record.algorithm);
-            self.records.push(value);
+            self.records.push(record.json());
         } else if record.verdict.failed() {
             let mut rerun = format!("wgconv check {}", folder.display());
             if !record.device.is_empty() {
@@ -486,25 +544,32 @@ impl Report {
         }
     }
 
+    /// What --out writes.
+    fn summary(&self, complete: bool) -> serde_json::Value {
+        let cases: usize = self.cases.values().map(|totals| totals.cases).sum();
+        let mut all = self.all.json();
+        all["cases"] = json!(cases);
+        let operations: serde_json::Map<_, _> =
+            self.cases.iter().map(|(name, totals)| (name.clone(), totals.json())).collect();
+        json!({
+            "schema": SCHEMA, "created": self.created, "software": machine::software(), "host": machine::host(),
+            "devices": self.adapters, "accuracy": self.numbers.accuracy, "storage": self.numbers.storage.name(),
+            "tile": self.numbers.tile, "complete": complete, "all": all, "operations": operations, "failures": self.failures,
+        })
+    }
+
     fn finish(mut self) -> Result<()> {
         self.all.cases = self.cases.values().map(|totals| totals.cases).sum();
         if self.all.cases == 0 {
             return Err(Failure::invalid("--op and --filter: no case matches"));
         }
         if self.json {
-            let totals = |totals: &Totals| {
-                json!({
-                    "cases": totals.cases, "comparisons": totals.comparisons, "pass": totals.passed,
-                    "fail": totals.failed, "unsupported": totals.unsupported,
-                    "worst_error_over_tolerance": totals.ratio, "worst_error_over_typical": totals.typical,
-                })
-            };
             let operations: serde_json::Map<_, _> =
-                self.cases.iter().map(|(name, t)| (name.clone(), totals(t))).collect();
+                self.cases.iter().map(|(name, totals)| (name.clone(), totals.json())).collect();
             let devices: serde_json::Map<_, _> =
                 self.devices.iter().map(|(selector, name)| (selector.clone(), json!(name))).collect();
             say_json(&json!({
-                "devices": devices, "comparisons": self.records, "operations": operations, "all": totals(&self.all),
+                "devices": devices, "comparisons": self.records, "operations": operations, "all": self.all.json(),
             }));
         } else {
             let mut table = Table::new(&[
@@ -525,6 +590,9 @@ impl Report {
             for (selector, name) in &self.devices {
                 say!("device {selector}: {name}");
             }
+        }
+        if self.interrupted {
+            tell!("no time was left for the last cases");
         }
         match self.all.failed {
             0 => Ok(()),

@@ -10,6 +10,7 @@ mod console;
 mod deform;
 mod devices;
 mod diff;
+mod experiments;
 mod explain;
 mod export;
 mod failure;
@@ -24,6 +25,7 @@ mod report;
 mod request;
 mod run;
 mod subject;
+mod targets;
 mod tune;
 
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Measure layers of known networks, each result verified
     Bench(bench::BenchArgs),
+    /// Time two ways to compute a problem by turns, for each of a list of questions
+    Experiments(experiments::ExperimentsArgs),
+    /// Hold families of kernels against what is expected of them
+    Targets(targets::TargetsArgs),
     /// Read records of bench: tables, plots on a page, comparison with a baseline
     Report(report::ReportArgs),
     /// Compute the same on every adapter and say where results differ
@@ -113,6 +119,8 @@ fn execute(command: &Command, matches: &ArgMatches) -> Result<()> {
         Command::Check(args) => check::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Experiments(args) => experiments::run(args),
+        Command::Targets(args) => targets::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Report(args) => report::run(args),
         Command::Diff(args) => diff::run(args),

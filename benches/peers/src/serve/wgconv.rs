@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use half::f16;
 use wgconv::bench::{Clock, ClockKind, Stopwatch};
 use wgconv::gpu::{Bindings, Bound, Gpu, Plan, Select};
-use wgconv::{Access, Inputs, Options, TensorName};
+use wgconv::{Access, Accuracy, Inputs, Options, Storage, TensorName};
 
 use super::{Prepared, Runner, ms_since};
+use crate::args::Ours;
 use crate::data;
 use crate::error::{Error, Result};
 use crate::protocol::{Case, Pass, Peer, Precision};
 
 pub struct Wgconv {
     gpu: Gpu,
+    /// Of every plan, but for packing.
+    options: Options,
     loaded: Option<Loaded>,
 }
 
@@ -25,8 +29,10 @@ struct Loaded {
 }
 
 impl Wgconv {
-    pub fn open() -> Result<Wgconv> {
-        Ok(Wgconv { gpu: Gpu::open(&Select::Auto)?, loaded: None })
+    pub fn open(ours: &Ours) -> Result<Wgconv> {
+        let Ours { algorithm, accuracy, storage, tile } = *ours;
+        let options = Options { algorithm, accuracy, storage, tile, ..Options::default() };
+        Ok(Wgconv { gpu: Gpu::open(&Select::Auto)?, options, loaded: None })
     }
 
     fn loaded(&self) -> Result<&Loaded> {
@@ -55,10 +61,17 @@ impl Wgconv {
             if buffers.contains_key(&spec.name) {
                 continue;
             }
-            let buffer = self.buffer(spec.name.as_str(), 4 * spec.len() as u64);
+            let buffer = self.buffer(spec.name.as_str(), spec.bytes(self.options.storage));
             if spec.access != Access::Write {
                 let data = inputs.get(&spec.name).map_or(&[][..], Vec::as_slice);
-                self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(data));
+                match self.options.storage {
+                    Storage::F16 => {
+                        let mut halves: Vec<f16> = data.iter().copied().map(f16::from_f32).collect();
+                        halves.resize(halves.len().next_multiple_of(2), f16::ZERO);
+                        self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&halves));
+                    }
+                    Storage::F32 => self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(data)),
+                }
             }
             buffers.insert(spec.name, buffer);
         }
@@ -92,7 +105,11 @@ impl Runner for Wgconv {
             version: env!("CARGO_PKG_VERSION").into(),
             device: info.name.clone(),
             driver: format!("{} {}", info.driver, info.driver_info),
-            precision: Precision::F32,
+            precision: match (self.options.storage, self.options.accuracy) {
+                (Storage::F32, Accuracy::Half) => Precision::Tf32,
+                (Storage::F32, _) => Precision::F32,
+                (Storage::F16, _) => Precision::F16,
+            },
             timed: "recording N executions into one compute pass, submission, completion; of a forward pass alone the weights \
                     are packed before"
                 .into(),
@@ -105,7 +122,7 @@ impl Runner for Wgconv {
             problems.push(data::backward(&case.problem));
         }
         // A backward pass has other weights next time.
-        let options = Options { pack_weights: case.pass == Pass::Forward, ..Options::default() };
+        let options = Options { pack_weights: case.pass == Pass::Forward, ..self.options.clone() };
         let mut plans = Vec::new();
         for problem in &problems {
             match Plan::new(self.gpu.context(), problem, &options) {
@@ -128,9 +145,16 @@ impl Runner for Wgconv {
         let loaded = self.loaded()?;
         let mut outputs = Vec::new();
         for &name in loaded.case.outputs.keys() {
-            if let Some(buffer) = loaded.buffers.get(&name) {
-                outputs.push((name, bytemuck::cast_vec(self.gpu.read_back(buffer)?)));
-            }
+            let (Some(buffer), Some(file)) = (loaded.buffers.get(&name), loaded.case.outputs.get(&name)) else {
+                continue;
+            };
+            let words = self.gpu.read_back(buffer)?;
+            let values: Vec<f32> = match self.options.storage {
+                Storage::F16 => bytemuck::cast_slice::<u32, f16>(&words).iter().copied().map(f16::to_f32).collect(),
+                Storage::F32 => bytemuck::cast_vec(words),
+            };
+            let len = file.shape.iter().product();
+            outputs.push((name, values.into_iter().take(len).collect()));
         }
         Ok(outputs)
     }

@@ -6,7 +6,7 @@ use sysinfo::{CpuRefreshKind, IS_SUPPORTED_SYSTEM, MINIMUM_CPU_UPDATE_INTERVAL, 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use wgconv::KernelClass;
-use wgconv::bench::{ClockKind, Device, Host, Peak, Software};
+use wgconv::bench::{ClockKind, Device, Host, Machine, Peak, Software};
 use wgconv::gpu::Gpu;
 
 /// Which wgpu this was built with, unless it was built without its lock file.
@@ -40,6 +40,11 @@ pub fn host() -> Host {
     }
 }
 
+/// The host before the first measurement.
+pub fn before(load: Load) -> Machine {
+    Machine { host: host(), load_before: load.average, usage_before: load.usage, load_after: None }
+}
+
 /// Now, in UTC.
 pub fn now() -> String {
     // Cannot fail before the year 10000.
@@ -63,7 +68,7 @@ pub struct Load {
 impl Load {
     /// Watches the processors for a moment, in which this program does nothing.
     pub fn now() -> Load {
-        let average = System::load_average();
+        let average = Load::average();
         let mut system = System::new();
         system.refresh_cpu_usage();
         std::thread::sleep(3 * MINIMUM_CPU_UPDATE_INTERVAL);
@@ -71,9 +76,15 @@ impl Load {
         let usage = f64::from(system.global_cpu_usage()) / 100.0;
         Load {
             usage: (IS_SUPPORTED_SYSTEM && usage.is_finite()).then_some(usage),
-            average: (!cfg!(windows)).then_some([average.one, average.five, average.fifteen]),
+            average,
             processors: std::thread::available_parallelism().ok().map(usize::from),
         }
+    }
+
+    /// The averages alone.
+    pub fn average() -> Option<[f64; 3]> {
+        let average = System::load_average();
+        (!cfg!(windows)).then_some([average.one, average.five, average.fifteen])
     }
 
     /// Whether measurements now would share the machine with something else.

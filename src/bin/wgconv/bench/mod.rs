@@ -4,6 +4,7 @@ pub mod machine;
 mod selection;
 mod suite;
 mod table;
+mod turns;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use wgconv::bench::{
-    Clock, Expected, Item, Machine, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
+    Clock, Expected, Item, Pass, Peak, Record, RowNames, SCHEMA, Session, Settings, Status, measure_peaks,
 };
 use wgconv::tune::Tuner;
 use wgconv::{Geometry, Options, Problem, Storage, choose};
@@ -25,8 +26,9 @@ pub use machine::Load;
 pub use selection::{Layer, LayerFilter, Selection, passes};
 pub use selection::{every_layer, layers_of, small_layers};
 use suite::Suite;
-pub use suite::{data, expect_memory, layer};
+pub use suite::{Batch, data, expect_memory, layer, layer_of, with_batch};
 pub use table::{say_devices, say_rows};
+pub use turns::{Deadline, Expectations, Saved};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -152,12 +154,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         created: machine::now(),
         label: args.label.clone(),
         software: machine::software(),
-        machine: Machine {
-            host: machine::host(),
-            load_before: load_before.average,
-            usage_before: load_before.usage,
-            load_after: None,
-        },
+        machine: machine::before(load_before),
         settings: settings.clone(),
         devices: Vec::new(),
         rows: Vec::new(),

@@ -137,7 +137,7 @@ impl Layer {
 }
 
 /// Every problem is serialised with its batch.
-fn with_batch(problem: &Problem, images: Option<usize>) -> Result<Problem> {
+pub fn with_batch(problem: &Problem, images: Option<usize>) -> Result<Problem> {
     let Some(images) = images else { return Ok(problem.clone()) };
     let wrong = |error: serde_json::Error| Failure::invalid(error.to_string());
     let mut value = serde_json::to_value(problem).map_err(wrong)?;
@@ -182,13 +182,17 @@ fn load(path: &Path) -> Result<Suite> {
 
 /// The geometry of the one built-in layer that is called `SUITE/LAYER`.
 pub fn layer(name: &str) -> Result<Geometry> {
+    let unknown = || Failure::invalid(format!("--layer = {name}: `wgconv bench --list` names them, as resnet50/conv1"));
+    layer_of(name, Batch::Suite)?.ok_or_else(unknown)
+}
+
+/// Likewise with so many images; none where no layer is called so.
+pub fn layer_of(name: &str, batch: Batch) -> Result<Option<Geometry>> {
     let suites = all()?;
-    let layers = suites.iter().flat_map(|suite| suite.layers.iter().map(move |layer| (suite.full_name(layer), layer)));
+    let mut layers =
+        suites.iter().flat_map(|suite| suite.layers.iter().map(move |layer| (suite.full_name(layer), layer)));
     let wanted = name.to_lowercase();
-    match layers.into_iter().find(|(full, _)| full.to_lowercase() == wanted) {
-        Some((_, layer)) => layer.geometry(Batch::Suite),
-        None => Err(Failure::invalid(format!("--layer = {name}: `wgconv bench --list` names them, as resnet50/conv1"))),
-    }
+    layers.find(|(full, _)| full.to_lowercase() == wanted).map(|(_, layer)| layer.geometry(batch)).transpose()
 }
 
 impl Suite {

@@ -1,12 +1,12 @@
 //! A record as a table.
 
-use wgconv::bench::{PeakKind, Record, Row, Status};
+use wgconv::bench::{Device, PeakKind, Record, Row, Status};
 
 use crate::console::{Table, say};
 
 /// Devices, their limits, and every row.
 pub fn say_record(record: &Record) {
-    say_devices(record);
+    say_devices(&record.devices);
     say_rows(record);
     if record.interrupted {
         say!("ended early: what is missing was not measured");
@@ -14,8 +14,8 @@ pub fn say_record(record: &Record) {
 }
 
 /// Devices and their limits.
-pub fn say_devices(record: &Record) {
-    for device in &record.devices {
+pub fn say_devices(devices: &[Device]) {
+    for device in devices {
         say!(
             "device {}: {} ({}, {}, {} {})",
             device.id,

@@ -69,7 +69,7 @@ fn say_source(source: &Source) {
     say!("{} ({}), {}", source.name, source.path.display(), record.created);
     say!("wgconv {}, commit {commit}, wgpu {}", software.wgconv, software.wgpu);
     say!("{}", host(source));
-    say_devices(record);
+    say_devices(&record.devices);
     for remark in remarks::of(record) {
         say!("warning: {remark}");
     }
