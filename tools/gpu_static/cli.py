@@ -95,7 +95,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _setup(options: argparse.Namespace) -> int:
     try:
-        return DONE if install.setup(options.routes or list(install.INSTALLERS)) else REGRESSION
+        return DONE if install.setup(options.routes or list(install.INSTALLERS)) else NOT_INSTALLED
     except SetupError as error:
         print(f"gpu-static: {error}", file=sys.stderr)
         return NOT_INSTALLED

@@ -3,7 +3,7 @@
 The file has groups of layers that are exported with the same arguments:
 
     {"groups": [{"name": "f16", "arguments": ["--storage", "f16"], "passes": ["forward", "backward"],
-                 "algorithm": "all", "layers": ["resnet50/res3_3x3", {"name": "mine", "op": "conv2d", ...}]}],
+                 "algorithms": ["all"], "layers": ["resnet50/res3_3x3", {"name": "mine", "op": "conv2d", ...}]}],
      "not_compiled": {"gemm_regtile": "only on CPU adapters"}}
 
 A layer is one of benches/shapes, which then has its `gpu_batch`, or one as those files describe it. The label of a shader is
@@ -92,17 +92,19 @@ def _export(program: Path, group: dict[str, Any], prefix: str, folder: Path) -> 
     suite = folder / "suite.json"
     layers = [_layer(layer) for layer in group["layers"]]
     suite.write_text(json.dumps({"name": "static", "source": "benches/static/layers.json", "layers": layers}))
-    out = folder / "out"
-    command = [program, "export", "--all", suite, "--out", out, "--languages", "spirv,msl", "--json"]
-    command += ["--pass", ",".join(group["passes"]), "--algorithm", group.get("algorithm", "all")]
-    done = subprocess.run([*command, *group.get("arguments", [])], capture_output=True, text=True)
-    # 3: a layer has no such pass or algorithm. What there is was written.
-    if done.returncode not in (0, 3) or not (out / "index.json").exists():
-        raise ExportError(f"group {group['name']}: {done.stderr.strip() or f'wgconv exited with {done.returncode}'}")
     shaders = []
-    for entry in json.loads((out / "index.json").read_text())["exports"]:
-        use = "/".join([entry["layer"].rpartition("/")[2], entry["pass"], entry["algorithm"]])
-        shaders += _of_manifest(out / entry["folder"], prefix + use)
+    for algorithm in group["algorithms"]:
+        out = folder / algorithm
+        command = [program, "export", "--all", suite, "--out", out, "--languages", "spirv,msl", "--json"]
+        command += ["--pass", ",".join(group["passes"]), "--algorithm", algorithm, *group.get("arguments", [])]
+        done = subprocess.run(command, capture_output=True, text=True)
+        # 3: a layer has no such pass or algorithm. What there is was written.
+        if done.returncode not in (0, 3) or not (out / "index.json").exists():
+            reason = done.stderr.strip() or f"wgconv exited with {done.returncode}"
+            raise ExportError(f"group {group['name']}, {algorithm}: {reason}")
+        for entry in json.loads((out / "index.json").read_text())["exports"]:
+            use = "/".join([entry["layer"].rpartition("/")[2], entry["pass"], entry["algorithm"]])
+            shaders += _of_manifest(out / entry["folder"], prefix + use)
     return shaders
 
 
@@ -125,7 +127,7 @@ def _of_manifest(folder: Path, use: str) -> list[Shader]:
     for described in manifest["shaders"]:
         files = described["files"]
         spirv, msl = files.get("spirv"), files.get("msl")
-        subgroups = "subgroups" in described["features"]
+        subgroups = {"subgroups", "cooperative-matrices"} & set(described["features"])
         shaders.append(Shader(
             kernel=described["kernel"],
             label=f"{described['name']}@{use}",

@@ -21,7 +21,7 @@ _PARAMETER = re.compile(
 def translate(shader: Shader, aliasing: bool = False, min_workgroups: int = 0) -> str:
     """`aliasing` leaves out __restrict__: buffers may overlap."""
     msl = shader.msl or ""
-    if re.search(r"\bsimdgroup_(half|float)8x8\b", msl):
+    if re.search(r"\bsimdgroup_(half|float)\d+x\d+\b", msl):
         raise CompileError("cooperative matrices are not translated to CUDA")
     found = re.search(rf"kernel void {re.escape(shader.msl_entry)}\(\n(.*?)\n\)\s*\{{", msl, re.DOTALL)
     if not found:

@@ -15,6 +15,9 @@ NVIDIA = "sm_75 sm_80 sm_86 sm_87 sm_89 sm_90 sm_100 sm_103 sm_120 sm_121".split
 # A GPU of each architecture that NVK starts on without hardware, by its chipset number.
 NVK_CHIPSETS = {"sm_75": "162", "sm_80": "170", "sm_86": "172"}
 
+# GPUs of people who may run NVK; the others' owners run NVIDIA's driver.
+NAK_BY_DEFAULT = {"sm_75", "sm_86"}
+
 # What benches/static has records of.
 RECORDED = "navi21 navi31 gfx1201 dg2 bmg sm_86 sm_90".split()
 
@@ -61,8 +64,8 @@ def parse(text: str) -> Target:
     if chip in INTEL and (size := _size(options, "simd", (8, 16, 32))) is not None:
         return Target(name, chip, "intel", size)
     if chip in NVIDIA and set(options) <= {"nvrtc", "alias"}:
-        by_mesa = chip in NVK_CHIPSETS and chip != "sm_80" and not options
-        return Target(name, chip, "nvk" if by_mesa else "nvidia", aliasing="alias" in options)
+        route = "nvk" if chip in NAK_BY_DEFAULT and not options else "nvidia"
+        return Target(name, chip, route, aliasing="alias" in options)
     if chip in NVK_CHIPSETS and options == ["nak"]:
         return Target(name, chip, "nvk")
     raise UnknownTarget(f"{text}: unknown target; `scripts/gpu-static targets` lists them")
