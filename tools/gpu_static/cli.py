@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     except (UnknownTarget, ValueError, exports.ExportError, FileNotFoundError) as error:
         print(f"gpu-static: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
-    except NotInstalled as error:
+    except (NotInstalled, RuntimeError) as error:
+        # Or it is installed and does not start.
         print(f"gpu-static: {error}", file=sys.stderr)
         return NOT_INSTALLED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .home import REPOSITORY
 from .records import Allowed, Record, Row
 from .shader import CompileError, Figures, Loop
-from .targets import RECORDED, Target
+from .targets import INTEL, RECORDED, Target
 
 PAGE = REPOSITORY / "docs" / "gpu-compilers.md"
 BEGIN, END = "<!-- gpu-static table: begin -->\n", "<!-- gpu-static table: end -->\n"
@@ -79,7 +79,8 @@ def markdown(records: list[Record], allowed: Allowed) -> str:
     shown.sort(key=lambda row: (row.kernel, row.workgroup))
     lines = ["".join(f"- {record.target}: {record.compiler}\n" for record in records)]
     lines += _table(["kernel", "threads", *(record.target for record in records)], [
-        [f"`{row.label}`", str(_product(row.workgroup)), *(_compact(column.get(row.label)) for column in columns)] for row in shown
+        [f"`{row.label}`", str(_product(row.workgroup)), *(_compact(column.get(row.label), record.target) for column, record in zip(columns, records))]
+        for row in shown
     ])
     lines += ["", "Kernels that spill today: the largest number of spills and fills of all their variants, and why they are allowed to.", ""]
     lines += _table(["kernel", *(record.target for record in records), "reason"], _spilling(records, allowed))
@@ -95,13 +96,14 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows]]
 
 
-def _compact(row: Row | None) -> str:
+def _compact(row: Row | None, target: str) -> str:
     if row is None:
         return ""
     if isinstance(row.result, CompileError):
         return "refused"
     figures = row.result
-    words = [str(figures.registers), resident(figures)]
+    # Intel's threads nearly always fit: the width of a subgroup is what spills cost there.
+    words = [str(figures.registers), f"simd{figures.subgroup_size}" if target in INTEL else resident(figures)]
     if figures.spilled:
         words.append(f"**{spills(figures)}**")
     if figures.loop:
