@@ -425,10 +425,9 @@ mod spirv_name {
             68 => "GroupNonUniformQuad",
             4433 => "StorageBuffer16BitAccess",
             4434 => "UniformAndStorageBuffer16BitAccess",
-            COOPERATIVE_MATRIX => "CooperativeMatrixKHR",
             4436 => "StorageInputOutput16",
             5345 => "VulkanMemoryModel",
-            6022 => "CooperativeMatrixKHR",
+            COOPERATIVE_MATRIX => "CooperativeMatrixKHR",
             ATOMIC_FLOAT32_ADD => "AtomicFloat32AddEXT",
             _ => return number.to_string(),
         };
