@@ -562,7 +562,7 @@ fn a_c_program_gets_its_own_numbers() {
     }
     let problem: Problem = Conv::new(2, 3, [9, 10], 5, [3, 3]).padding(1).bias(true).into();
     let options = Options::default().algorithm(Algorithm::Im2colGemm);
-    let settings = Settings { languages: vec![Language::Spirv], header: Some("conv2d".into()) };
+    let settings = Settings { languages: vec![Language::Spirv], header: Some("conv2d".into()), ..Settings::default() };
     let bundle = export(&problem, &Capabilities::gpu(), &options, &settings).unwrap();
     let folder = tempfile::tempdir().unwrap();
     write_folder(folder.path(), &bundle.files, false).unwrap();
