@@ -518,6 +518,7 @@ fn open_one(instance: &ash::Instance, physical: vk::PhysicalDevice, manifest: &M
                 float16 = float16.shader_float16(true);
                 storage16 = storage16.storage_buffer16_bit_access(true);
             }
+            Feature::CooperativeMatrices => return Err("cooperative matrices are an experiment".into()),
         }
     }
     let queues = [vk::DeviceQueueCreateInfo::default().queue_family_index(family).queue_priorities(&[1.0])];

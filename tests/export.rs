@@ -126,6 +126,15 @@ fn cooperative_matrices_are_refused() {
     let options = Options::default().algorithm(Algorithm::CooperativeGemm);
     let error = export(&problem, &caps, &options, &default_settings()).expect_err("it is an experiment");
     assert!(error.to_string().contains("cooperative matrices are an experiment"), "{error}");
+
+    let experimental = Settings { experimental: true, ..default_settings() };
+    let bundle = export(&problem, &caps, &options, &experimental).expect("those who ask get it");
+    let features = &bundle.manifest.requirements.features;
+    assert!(features.contains(&Feature::CooperativeMatrices), "{features:?}");
+    assert_eq!(bundle.manifest.requirements.subgroup_size, Some(32));
+    for shader in &bundle.manifest.shaders {
+        assert!(shader.files.keys().all(|&language| language == Language::Spirv), "{:?}", shader.files);
+    }
 }
 
 #[test]
@@ -553,7 +562,7 @@ fn a_c_program_gets_its_own_numbers() {
     }
     let problem: Problem = Conv::new(2, 3, [9, 10], 5, [3, 3]).padding(1).bias(true).into();
     let options = Options::default().algorithm(Algorithm::Im2colGemm);
-    let settings = Settings { languages: vec![Language::Spirv], header: Some("conv2d".into()) };
+    let settings = Settings { languages: vec![Language::Spirv], header: Some("conv2d".into()), ..Settings::default() };
     let bundle = export(&problem, &Capabilities::gpu(), &options, &settings).unwrap();
     let folder = tempfile::tempdir().unwrap();
     write_folder(folder.path(), &bundle.files, false).unwrap();

@@ -122,6 +122,8 @@ pub enum Feature {
     F32Atomics,
     /// 16-bit floating point, and storage buffers of it.
     F16,
+    /// Cooperative matrices of a subgroup: an experiment, see [`Settings::experimental`](super::Settings::experimental).
+    CooperativeMatrices,
 }
 
 /// A tensor of the problem.

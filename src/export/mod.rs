@@ -108,6 +108,9 @@ pub struct Settings {
     pub languages: Vec<Language>,
     /// The name of a C header to write as well: a C identifier, which what it declares begins with.
     pub header: Option<String>,
+    /// Also kernels that multiply cooperative matrices, in SPIR-V alone: what wgpu calls experimental, for those who look at
+    /// the code. Manifests say so by [`Feature::CooperativeMatrices`].
+    pub experimental: bool,
 }
 
 /// An export: a manifest and the files that go with it.
@@ -124,7 +127,7 @@ pub struct Bundle {
 /// all languages, a few hundred KB, and nothing of the tensors.
 ///
 /// Fails as [`Geometry::new`] and [`choose`] do, and with [`Error::Unsupported`] where a language that was asked for cannot
-/// express a kernel and where a kernel multiplies cooperative matrices; [`Error::Invalid`] is a header's name that is no
+/// express a kernel and where a kernel multiplies cooperative matrices, unless [`Settings::experimental`] allows them; [`Error::Invalid`] is a header's name that is no
 /// identifier in small letters.
 pub fn export(
     problem: &Problem,
@@ -140,6 +143,7 @@ pub fn export(
         placement,
         capabilities,
         languages: &settings.languages,
+        experimental: settings.experimental,
         shaders: Vec::new(),
         known: BTreeMap::new(),
         blocks: BTreeMap::new(),
@@ -159,6 +163,7 @@ struct Writer<'a> {
     placement: Placement<'a>,
     capabilities: &'a Capabilities,
     languages: &'a [Language],
+    experimental: bool,
     shaders: Vec<Shader>,
     /// Place of the shader of a variant's label, with buffers shared or not.
     known: BTreeMap<(String, bool), usize>,
@@ -209,7 +214,7 @@ impl Writer<'_> {
             return Ok(place);
         }
         let kernel = variant.kernel;
-        if kernel.is_cooperative() {
+        if kernel.is_cooperative() && !self.experimental {
             return Err(Error::Unsupported {
                 what: format!("export of {}", kernel.stem),
                 reason: "cooperative matrices are an experiment of one backend: take another algorithm".into(),
@@ -227,7 +232,7 @@ impl Writer<'_> {
                     self.files.insert(written.file.path.clone(), written.bytes);
                     files.insert(language, written.file);
                 }
-                Err(reason) if self.languages.is_empty() => {
+                Err(reason) if self.languages.is_empty() || kernel.is_cooperative() => {
                     unavailable.insert(language, reason);
                 }
                 Err(reason) => {
@@ -324,7 +329,7 @@ impl Writer<'_> {
         };
         let features: BTreeSet<Feature> =
             manifest.shaders.iter().flat_map(|shader| shader.features.iter().copied()).collect();
-        if features.contains(&Feature::Subgroups) {
+        if features.contains(&Feature::Subgroups) || features.contains(&Feature::CooperativeMatrices) {
             manifest.requirements.subgroup_size = self.capabilities.subgroup_size;
         }
         manifest.requirements.features = features.into_iter().collect();

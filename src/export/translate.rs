@@ -79,6 +79,9 @@ impl Parsed {
         if has(&|capability| capability == spirv_name::FLOAT16) {
             features.push(Feature::F16);
         }
+        if has(&|capability| capability == spirv_name::COOPERATIVE_MATRIX) {
+            features.push(Feature::CooperativeMatrices);
+        }
         features
     }
 
@@ -144,6 +147,9 @@ impl Parsed {
 
     /// The module in a language; `Err` says why it cannot be had.
     pub fn write(&self, language: Language, stem: &str) -> std::result::Result<Written, String> {
+        if language != Language::Spirv && self.features().contains(&Feature::CooperativeMatrices) {
+            return Err("cooperative matrices are exported in SPIR-V alone".into());
+        }
         let path = format!("{stem}.{}", language.extension());
         let bindings = self.bindings();
         let slots = bindings.iter().zip(0..).map(|(binding, number)| slot(language, binding.access, number)).collect();
@@ -399,6 +405,7 @@ const SUBGROUP_CAPABILITIES: std::ops::RangeInclusive<u32> = 61..=68;
 
 mod spirv_name {
     pub const FLOAT16: u32 = 9;
+    pub const COOPERATIVE_MATRIX: u32 = 6022;
     pub const ATOMIC_FLOAT32_ADD: u32 = 6033;
 
     /// Name of a capability that naga writes.
@@ -420,7 +427,7 @@ mod spirv_name {
             4434 => "UniformAndStorageBuffer16BitAccess",
             4436 => "StorageInputOutput16",
             5345 => "VulkanMemoryModel",
-            6022 => "CooperativeMatrixKHR",
+            COOPERATIVE_MATRIX => "CooperativeMatrixKHR",
             ATOMIC_FLOAT32_ADD => "AtomicFloat32AddEXT",
             _ => return number.to_string(),
         };

@@ -74,6 +74,9 @@ pub struct ExportArgs {
     /// Shaders that check bounds and bound their loops
     #[arg(long)]
     checks: bool,
+    /// Also kernels with cooperative matrices, in SPIR-V alone
+    #[arg(long)]
+    experimental: bool,
     /// Print what was written in JSON
     #[arg(long)]
     json: bool,
@@ -255,7 +258,7 @@ impl Outcome {
         let mut served = false;
         for options in ways {
             let header = args.header.map(|Header::C| job.header_name(args.algorithm, options.algorithm));
-            let settings = Settings { languages: args.languages.clone(), header };
+            let settings = Settings { languages: args.languages.clone(), header, experimental: args.experimental };
             match export(&job.problem, capabilities, &options, &settings) {
                 Ok(bundle) => {
                     self.keep(args, job, &bundle);

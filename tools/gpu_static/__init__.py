@@ -1,0 +1,1 @@
+"""What GPU compilers make of compute shaders, on a machine without a GPU: see docs/gpu-compilers.md."""
