@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::machine::Machine;
+
 /// The two classes of machine that want differently built kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -46,6 +48,9 @@ pub struct Capabilities {
     /// After how many iterations, of all its loops together, the driver ends an invocation's loops without an error.
     /// Mesa's llvmpipe does so (`LP_MAX_TGSI_LOOP_ITERATIONS`); what needs more is refused there.
     pub max_loop_iterations: Option<u32>,
+    /// What the models of a GPU's costs know of it. The presets here have that of a big GPU.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub machine: Machine,
 }
 
 impl Capabilities {
@@ -65,6 +70,7 @@ impl Capabilities {
             subgroup_size: None,
             cooperative_side: None,
             max_loop_iterations: None,
+            machine: Machine { multiprocessors: 132, resident: 512, sums: 64, fmas_per_byte: 7 },
         }
     }
 

@@ -86,9 +86,6 @@ mod rasteriser {
 mod gpu {
     use super::*;
 
-    /// Operations in the time that one byte of memory takes: of an accelerator, which has the most memory for its
-    /// arithmetic. Where memory is slower, what saves bytes gains more than this says.
-    const BYTE: f64 = 14.0;
     /// Blocks of Winograd's tiles that fill a device.
     const FULL: f64 = 128.0;
 
@@ -99,13 +96,14 @@ mod gpu {
     pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let columns = w.batch * w.output_len();
-        let most = caps.max_invocations_per_workgroup;
+        // Operations in the time that one byte of memory takes.
+        let byte = 2.0 * f64::from(caps.machine.fmas_per_byte);
         let packing = if options.pack_weights { 0.0 } else { 2.0 * packing_time(w.c_out * c_in * taps) };
         // Of weights and a stored matrix, by the better of two kernels.
         let stored = |length: usize| {
             let product = matrix_products(w.groups, c_out, columns, length);
             let by_vec4s = product.cut(caps, options.tile, false).map_or(f64::MAX, |cut| 2.0 * cut.time + packing);
-            by_vec4s.min(2.0 * implicit_gemm_cut(w, most).time)
+            by_vec4s.min(2.0 * implicit_gemm_cut(w, caps).time)
         };
         match algorithm {
             Algorithm::WinogradF2Fused => {
@@ -122,17 +120,18 @@ mod gpu {
                 // Read once and written once, the input and the output and what lies between.
                 let moved = 2 * points * n_tiles * (w.c_in + w.c_out)
                     + w.batch * (w.c_in * w.input_len() + w.c_out * w.output_len());
-                Some(packing + 2.0 * 2.0 * DISPATCH + 4.0 * moved as f64 * BYTE + 2.0 * product.time)
+                Some(packing + 2.0 * 2.0 * DISPATCH + 4.0 * moved as f64 * byte + 2.0 * product.time)
             }
             Algorithm::ImplicitGemm => {
-                Some(2.0 * tile_shape(w.groups, c_out, columns, most).time(w.groups, c_out, columns, c_in * taps))
+                let shape = tile_shape(w.groups, c_out, columns, caps);
+                Some(2.0 * shape.time(w.groups, c_out, columns, c_in * taps, caps.machine))
             }
-            Algorithm::SplitKGemm => Some(2.0 * implicit_gemm_cut(w, most).time),
+            Algorithm::SplitKGemm => Some(2.0 * implicit_gemm_cut(w, caps).time),
             Algorithm::PackedGemm => Some(packing + 2.0 * packed_gemm_cut(w, caps, options.tile)?.time),
             Algorithm::PointwiseGemm => Some(stored(c_in)),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;
-                Some(4.0 * moved as f64 * BYTE + stored(c_in * taps))
+                Some(4.0 * moved as f64 * byte + stored(c_in * taps))
             }
             _ => None,
         }

@@ -14,6 +14,7 @@ mod geometry;
 pub mod gpu;
 #[cfg(feature = "lab")]
 pub mod lab;
+mod machine;
 mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;
@@ -34,6 +35,7 @@ pub use geometry::{
     SeparableFactors, Window, convolution_matrix, deform_cost, factor_separable, offset_channels, overlap_counts,
     receptive_field, receptive_interval, separable_cost,
 };
+pub use machine::Machine;
 pub use problem::{
     Activation, Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue,
     Gradient, Im2col, LocallyConnected2d, PaddingMode, PerAxis, Pool, PoolMode, Problem, ShuffleOrder, SpaceToDepth,

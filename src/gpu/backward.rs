@@ -256,7 +256,7 @@ impl Lowering<'_> {
             return self.direct_grad_weight(layer, slots, beta);
         }
         if gathers || algorithm == Algorithm::ImplicitGemm {
-            let cut = conv_implicit_grad_weight::cut(w, self.caps.max_invocations_per_workgroup);
+            let cut = conv_implicit_grad_weight::cut(w, self.caps);
             return self.in_slices(w, slots[2], beta, cut.count, |to, beta| {
                 let slots = [slots[0], slots[1], to];
                 conv_implicit_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, &cut)

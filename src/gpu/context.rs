@@ -9,6 +9,7 @@ use super::catalog::{Constant, Element, MOST_BINDINGS, Variant};
 use super::steps::UNUSED_BYTES;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::tensor::Access;
 
 /// A device prepared for plans. Cheap to clone; clones share the pipeline cache.
@@ -134,6 +135,7 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         subgroup_size: subgroups.then_some(info.subgroup_min_size),
         cooperative_side: None,
         max_loop_iterations: llvmpipe.then_some(LLVMPIPE_LOOP_ITERATIONS),
+        machine: Machine::of_adapter(info.vendor, &info.name, info.device_type == wgpu::DeviceType::IntegratedGpu),
     }
 }
 

@@ -5,6 +5,7 @@ use super::lower::is_pointwise;
 use super::params::WindowParams;
 use super::program::{ConvTask, Dispatch, GemmTask, Operand, Params, Slot, padding_code};
 use super::tiles::{BYTE, DEPTH, DISPATCH, TileShape, shapes, tile_shape};
+use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
 
@@ -52,16 +53,16 @@ pub(crate) struct Cut {
 }
 
 /// Tiles and slices that take the least time together.
-pub(crate) fn cut(w: &Window, max_invocations: u32) -> Cut {
-    cut_of(w.groups, [w.c_out_per_group(), columns(w), products(w)], max_invocations)
+pub(crate) fn cut(w: &Window, caps: &Capabilities) -> Cut {
+    cut_of(w.groups, [w.c_out_per_group(), columns(w), products(w)], caps)
 }
 
 /// Time of a product of weights and a matrix by these tiles, all of a batch as one.
-pub(super) fn time_of_product(task: &GemmTask, max_invocations: u32) -> f64 {
-    cut_of(task.groups, [task.m, task.batch * task.n, task.k], max_invocations).time
+pub(super) fn time_of_product(task: &GemmTask, caps: &Capabilities) -> f64 {
+    cut_of(task.groups, [task.m, task.batch * task.n, task.k], caps).time
 }
 
-fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], max_invocations: u32) -> Cut {
+fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilities) -> Cut {
     let least = length.div_ceil(LONGEST_SLICE);
     let most = (length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least));
     let of = |shape: TileShape, count: usize| {
@@ -69,11 +70,12 @@ fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], max_invocations: u
         let count = length.div_ceil(each);
         // Written once, read once.
         let partial = DISPATCH + (2 * 4 * count * groups * rows * columns) as f64 * BYTE;
-        let time = shape.time(groups * count, rows, columns, each) + if count > 1 { partial } else { 0.0 };
+        let time =
+            shape.time(groups * count, rows, columns, each, caps.machine) + if count > 1 { partial } else { 0.0 };
         Cut { shape, each, count, time }
     };
-    let cuts = shapes(max_invocations).flat_map(|shape| (least..=most).map(move |count| of(shape, count)));
-    let one = of(tile_shape(groups, rows, columns, max_invocations), least);
+    let cuts = shapes(caps).flat_map(|shape| (least..=most).map(move |count| of(shape, count)));
+    let one = of(tile_shape(groups, rows, columns, caps), least);
     // Whole sums need no workspace: slices should be clearly faster.
     const CLEARLY: f64 = 0.9;
     let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };
@@ -81,9 +83,9 @@ fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], max_invocations: u
     best.unwrap_or(one)
 }
 
-pub(super) fn dispatch(task: &ConvTask, max_invocations: u32) -> Dispatch {
+pub(super) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
     let w = &task.window;
-    of_shape(task, tile_shape(w.groups, w.c_out_per_group(), columns(w), max_invocations), None)
+    of_shape(task, tile_shape(w.groups, w.c_out_per_group(), columns(w), caps), None)
 }
 
 /// Stores the sums of each slice as so many more images, without the epilogue.

@@ -4,6 +4,7 @@ use super::catalog::kernel;
 use super::params::WindowParams;
 use super::program::{Dispatch, Params, Slot, padding_code};
 use super::tiles::{DEPTH, TileShape, tile_shape};
+use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::problem::PaddingMode;
 
@@ -31,12 +32,12 @@ pub(super) struct Cut {
     pub count: usize,
 }
 
-pub(super) fn cut(w: &Window, max_invocations: u32) -> Cut {
+pub(super) fn cut(w: &Window, caps: &Capabilities) -> Cut {
     let (rows, columns) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
     let positions = w.batch * w.output_len();
     let most = positions.div_ceil(SHORTEST_SLICE);
     // The longest cut gives most tiles.
-    let shape = tile_shape(w.groups * most, rows, columns, max_invocations);
+    let shape = tile_shape(w.groups * most, rows, columns, caps);
     let tiles = shape.tiles(w.groups, rows, columns) as usize;
     let wanted = (ENOUGH_INVOCATIONS / shape.invocations() as usize / tiles).clamp(1, most);
     let each = positions.div_ceil(wanted).next_multiple_of(DEPTH as usize);

@@ -3,6 +3,7 @@
 use super::catalog::kernel;
 use super::program::{Dispatch, GemmTask};
 use super::tiles::tile_shape;
+use crate::capabilities::Capabilities;
 
 kernel!(
     "gemm_tiled", Gemm,
@@ -13,9 +14,9 @@ kernel!(
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
 );
 
-pub(super) fn dispatch(task: &GemmTask, max_invocations: u32) -> Dispatch {
+pub(super) fn dispatch(task: &GemmTask, caps: &Capabilities) -> Dispatch {
     let count = task.batch * task.groups;
-    let shape = tile_shape(count, task.m, task.n, max_invocations);
+    let shape = tile_shape(count, task.m, task.n, caps);
     let constants = shape.constants([task.slices.is_some().into()]);
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), shape.tiles(count, task.m, task.n))
 }

@@ -333,7 +333,7 @@ impl Lowering<'_> {
         self.program.dispatches.push(match self.caps.class {
             KernelClass::Gpu => match self.vec4_cut(task, true) {
                 Some(cut) => gemm_vec4::dispatch(task, &cut),
-                None => gemm_tiled::dispatch(task, self.caps.max_invocations_per_workgroup),
+                None => gemm_tiled::dispatch(task, self.caps),
             },
             KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
             KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
@@ -367,7 +367,7 @@ impl Lowering<'_> {
             Algorithm::WinogradF2 => return self.winograd(task, 2),
             Algorithm::WinogradF2Fused => return self.winograd_in_one_pass(task),
             Algorithm::WinogradF4 => return self.winograd(task, 4),
-            Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup),
+            Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps),
             Algorithm::PackedGemm => return self.packed_gemm(task, false),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
             Algorithm::CooperativeGemm => {
@@ -385,7 +385,7 @@ impl Lowering<'_> {
 
     /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.
     fn split_k_conv(&mut self, task: &ConvTask) -> Applies {
-        let cut = conv_implicit_gemm::cut(&task.window, self.caps.max_invocations_per_workgroup);
+        let cut = conv_implicit_gemm::cut(&task.window, self.caps);
         if cut.count == 1 {
             return Err("the output is large enough, or the sums are too short to be cut".into());
         }
@@ -413,11 +413,10 @@ impl Lowering<'_> {
 
     /// One product over all images, its sums cut where that fills the device.
     fn cut_product(&mut self, task: &ConvTask) -> Applies {
-        let most = self.caps.max_invocations_per_workgroup;
-        match conv_implicit_gemm::cut(&task.window, most) {
+        match conv_implicit_gemm::cut(&task.window, self.caps) {
             cut if cut.count > 1 => self.cut_conv(task, &cut),
             _ => {
-                self.push(conv_implicit_gemm::dispatch(task, most));
+                self.push(conv_implicit_gemm::dispatch(task, self.caps));
                 Ok(())
             }
         }
@@ -483,7 +482,7 @@ impl Lowering<'_> {
             }
             Algorithm::ImplicitGemm => {
                 conv_transpose_phases::applies(task)?;
-                conv_transpose_implicit_gemm::dispatch(task, self.caps.max_invocations_per_workgroup)
+                conv_transpose_implicit_gemm::dispatch(task, self.caps)
             }
             Algorithm::PackedGemm => {
                 let Some(turned) = turned(task) else {

@@ -119,7 +119,7 @@ impl Lowering<'_> {
         let Some(cut) = self.vec4_cut(&over(stand_in), false) else { return Ok(false) };
         let weights = task.groups * task.m * task.k;
         let packed = if self.options.pack_weights { 0.0 } else { packing_time(weights) };
-        let plain = conv_implicit_gemm::time_of_product(task, self.caps.max_invocations_per_workgroup);
+        let plain = conv_implicit_gemm::time_of_product(task, self.caps);
         if (self.options.tile.is_none() && cut.time + packed >= plain) || !self.has_room_for([packing.shape()]) {
             return Ok(false);
         }

@@ -3,6 +3,7 @@
 use super::catalog::Constant;
 use super::tiles::{BYTE, DISPATCH};
 use crate::capabilities::Capabilities;
+use crate::machine::Machine;
 use crate::tile::Tile;
 
 /// Products of so many rows, columns and panels, which a kernel of the part panel_tile computes.
@@ -30,12 +31,9 @@ pub(crate) struct Cut {
     pub time: f64,
 }
 
-/// Multiprocessors of a big GPU, as in `tiles.rs`.
-const MULTIPROCESSORS: f64 = 132.0;
-/// Invocations with 8 x 8 sums that a multiprocessor holds: 128 registers each of 64 K; of those that stage panels of 16 in small
-/// workgroups, and hold six vec4s of the next one, fewer.
-const RESIDENT: f64 = 512.0;
-const RESIDENT_DEEP: f64 = 384.0;
+/// Share of the invocations with 8 x 8 sums that fit a multiprocessor which do so where they stage panels of 16 in small workgroups,
+/// and hold six vec4s of the next one.
+const DEEP: f64 = 0.75;
 /// Invocations that reach half of its speed.
 const HALF_SPEED: f64 = 96.0;
 /// Multiply-adds in the time that staging takes an invocation for one element of a row or column, in panels of 8 and of 16, and for a
@@ -70,28 +68,33 @@ impl Products {
         tile.invocations() <= caps.max_invocations_per_workgroup && bytes <= caps.max_workgroup_bytes
     }
 
-    fn time(&self, tile: Tile, slices: usize, panels: usize) -> f64 {
+    fn time(&self, tile: Tile, slices: usize, panels: usize, machine: Machine) -> f64 {
+        let multiprocessors = f64::from(machine.multiprocessors.max(1));
+        let most = f64::from(machine.resident);
         let [rows, columns] = tile.block().map(f64::from);
         let invocations = f64::from(tile.invocations());
         let [sum_rows, sum_columns] = tile.sums().map(f64::from);
         let sums = sum_rows * sum_columns;
         let deep = tile.panel() > 8;
-        let resident = if deep && tile.invocations() < 256 { RESIDENT_DEEP } else { RESIDENT } * 64.0 / sums;
-        let each = (self.tiles(tile) as f64 * slices as f64 / MULTIPROCESSORS).ceil();
+        let resident = if deep && tile.invocations() < 256 { DEEP * most } else { most } * 64.0 / sums;
+        let each = (self.tiles(tile) as f64 * slices as f64 / multiprocessors).ceil();
         let speed = |invocations: f64| invocations / (invocations + HALF_SPEED);
         let at_once = each.min((resident / invocations).floor().max(1.0)) * invocations;
         let staged = if deep { STAGING_DEEP } else { STAGING } * (rows + columns) / invocations;
         // Sums of few registers load more of the staged panels for a multiply-add.
         let loaded = LOADED * (sum_rows + sum_columns) / 4.0;
         let length = (panels * tile.panel() as usize) as f64 + TILE;
-        each * invocations * length * (sums + staged + loaded) / speed(at_once) * speed(RESIDENT) * MULTIPROCESSORS
+        each * invocations * length * (sums + staged + loaded) / speed(at_once) * speed(most) * multiprocessors
     }
 
     /// Tile and slices of the least time; whole sums where `whole`. `None` where no tile fits the device.
     pub fn cut(&self, caps: &Capabilities, forced: Option<Tile>, whole: bool) -> Option<Cut> {
         let tiles: Vec<Tile> = match forced {
             Some(tile) => vec![tile],
-            None => Tile::ALL.to_vec(),
+            // Sums that do not fit registers are spilled.
+            None => {
+                Tile::ALL.into_iter().filter(|tile| tile.sums().iter().product::<u32>() <= caps.machine.sums).collect()
+            }
         };
         let of = |tile: Tile, count: usize| {
             let in_all = self.panels(tile);
@@ -99,7 +102,7 @@ impl Products {
             let count = in_all.div_ceil(panels).max(1);
             // Written once, read once.
             let partial = DISPATCH + (2 * 4 * count * self.count * self.rows * self.columns) as f64 * PARTIAL * BYTE;
-            let time = self.time(tile, count, panels) + if count > 1 { partial } else { 0.0 };
+            let time = self.time(tile, count, panels, caps.machine) + if count > 1 { partial } else { 0.0 };
             Cut { tile, panels, count, time }
         };
         let least = if whole { 1 } else { self.length.div_ceil(LONGEST_SLICE).max(1) };
