@@ -4,6 +4,7 @@ mod bench;
 mod cases;
 mod deform;
 mod diff;
+mod experiments;
 mod export;
 mod hostile;
 mod operations;

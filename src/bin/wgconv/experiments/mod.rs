@@ -28,7 +28,7 @@ Examples:
   wgconv experiments --tiny                          one image, one short sample: whether everything runs
 
 Both ways are verified against the f64 reference and timed by turns in one process on one device. `B/A` is the speed of B in \
-units of A's, the median of A over that of B: above 1, B is faster. A verdict needs quartiles that do not meet. The file of \
+units of A's, the median of A over that of B: above 1, B is faster. A verdict needs quartiles that do not meet, and two rounds. The file of \
 --out is written after every experiment. docs/benchmarking.md describes lists and records.")]
 pub struct ExperimentsArgs {
     /// The list; the built-in one unless given
@@ -123,15 +123,16 @@ struct Side {
 enum Verdict {
     BFaster,
     AFaster,
-    /// The quartiles meet.
+    /// The quartiles meet, or the variants took turns but once.
     Undecided,
     /// One of them has no time.
     NotMeasured,
 }
 
 impl Verdict {
-    fn of(a: Option<Summary>, b: Option<Summary>) -> Verdict {
+    fn of(a: Option<Summary>, b: Option<Summary>, rounds: usize) -> Verdict {
         match (a, b) {
+            (Some(_), Some(_)) if rounds < 2 => Verdict::Undecided,
             (Some(a), Some(b)) if b.upper_quartile < a.lower_quartile => Verdict::BFaster,
             (Some(a), Some(b)) if a.upper_quartile < b.lower_quartile => Verdict::AFaster,
             (Some(_), Some(_)) => Verdict::Undecided,
@@ -260,7 +261,7 @@ fn measure(
         problem: experiment.problem.clone(),
         ratio: a.row.median_ms().zip(b.row.median_ms()).map(|(a, b)| a / b),
         round_ratios,
-        verdict: Verdict::of(a.row.summary_ms, b.row.summary_ms),
+        verdict: Verdict::of(a.row.summary_ms, b.row.summary_ms, settings.rounds),
         a,
         b,
         seconds: start.elapsed().as_secs_f64(),
@@ -321,9 +322,10 @@ mod tests {
     fn a_verdict_needs_quartiles_that_do_not_meet() {
         let of = |samples: &[f64]| Summary::of(samples);
         let (fast, slow, wide) = (of(&[1.0, 1.1, 1.2]), of(&[2.0, 2.1, 2.2]), of(&[1.0, 1.6, 2.2]));
-        assert_eq!(Verdict::of(slow, fast), Verdict::BFaster);
-        assert_eq!(Verdict::of(fast, slow), Verdict::AFaster);
-        assert_eq!(Verdict::of(wide, slow), Verdict::Undecided);
-        assert_eq!(Verdict::of(None, slow), Verdict::NotMeasured);
+        assert_eq!(Verdict::of(slow, fast, 3), Verdict::BFaster);
+        assert_eq!(Verdict::of(fast, slow, 3), Verdict::AFaster);
+        assert_eq!(Verdict::of(wide, slow, 3), Verdict::Undecided);
+        assert_eq!(Verdict::of(slow, fast, 1), Verdict::Undecided);
+        assert_eq!(Verdict::of(None, slow, 3), Verdict::NotMeasured);
     }
 }
