@@ -1,15 +1,18 @@
-// c[batch,group][i,j] = epilogue(sum_k a[batch,group][i,k] * b[batch,group][k,j])
+// c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
 // The tiles are those of the part panel_tile, over stored matrices that the part vec4_matrices reads by vec4s. The result may lie in
 // any strides. FLAT says that its positions lie evenly spaced, `w` apart.
 // Dispatch: parts * groups * ceil(m / BLOCK_ROWS) * ceil(columns / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, MERGED, SPLIT_K, WHOLE_K, FLAT.
+// Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, SPLIT_K, WHOLE_K, FLAT.
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
+
+// All of a batch have the same a.
+const MERGED: bool = true;
 
 // Four rows of a column.
 fn write_column(tile: Tile, n: u32, row: u32, column: u32, values: vec4<f32>) {

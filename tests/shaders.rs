@@ -11,7 +11,7 @@ use wgconv::gpu::catalog::{Variant, kernels};
 use wgconv::gpu::{iterations, lower_in_parts, params};
 use wgconv::{
     Access, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Layout, Options,
-    PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, Storage, TensorName,
+    PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, Storage, TensorName, Tile,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -74,6 +74,16 @@ fn problems() -> Vec<Problem> {
     problems
 }
 
+/// What the tiles of matrix products on GPUs multiply: convolutions over packed weights, stored columns, Winograd's points.
+fn tiled() -> Vec<Problem> {
+    let conv = |c_in, input, kernel: [usize; 2]| Conv::new(2, c_in, input, 72, kernel).padding(kernel[0] / 2);
+    vec![
+        conv(32, [12, 12], [3, 3]).bias(true).into(),
+        conv(13, [7, 7], [3, 3]).into(),
+        conv(1024, [4, 4], [1, 1]).residual(true).into(),
+    ]
+}
+
 /// Every variant of those problems and of their gradients, under every algorithm and class.
 fn variants() -> BTreeMap<String, Variant> {
     let mut problems = problems();
@@ -82,6 +92,20 @@ fn variants() -> BTreeMap<String, Variant> {
     // What is added to must be read first.
     problems.push(Gradient::all(Conv::new(1, 2, [5], 2, [2])).beta(0.5).into());
     let mut variants = BTreeMap::new();
+    for problem in &tiled() {
+        let geometry = Geometry::new(problem).expect("valid");
+        let caps = Capabilities { max_workgroup_bytes: 32 << 10, ..Capabilities::gpu() };
+        for (tile, algorithm) in
+            Tile::ALL.into_iter().flat_map(|tile| Algorithm::of(problem).iter().map(move |a| (tile, *a)))
+        {
+            let Ok(lowered) = lower_in_parts(&geometry, algorithm, &caps, &common::relaxed().tile(tile)) else {
+                continue;
+            };
+            variants.extend(
+                lowered.whole.dispatches.into_iter().map(|dispatch| (dispatch.variant.label(), dispatch.variant)),
+            );
+        }
+    }
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in Algorithm::of(problem) {

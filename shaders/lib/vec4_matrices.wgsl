@@ -3,7 +3,8 @@
 // MERGED says that all of a batch have the same a, and counts the columns through them; else each is a product of its own. SPLIT_K,
 // with MERGED, cuts the sums into slices of `slice` products, a multiple of BLOCK_K; part s holds those of slice s. WHOLE_K says
 // that k is a multiple of BLOCK_K.
-// Wants the bindings a and b of vec4s, MERGED, SPLIT_K and WHOLE_K in the prelude.
+// Wants the bindings a and b of vec4s, SPLIT_K and WHOLE_K in the prelude, MERGED there or in the kernel, and of the kernel
+// `write_rows`, which stores four rows of a vec4 of columns.
 
 // Vec4s of a row of b.
 fn n_column_quads() -> u32 {

@@ -15,15 +15,28 @@ kernel!(
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
     constants: [
-        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "MERGED", "SPLIT_K",
-        "WHOLE_K", "FLAT"
+        "ROW_THREADS", "COLUMN_THREADS", "ROW_VEC4S", "COLUMN_VEC4S", "BLOCK_K", "SPLIT_K", "WHOLE_K", "FLAT"
     ],
-    precondition: "rows of a and columns of b can be read by vec4s; invocations and workgroup memory as the tile wants",
+    precondition: "rows of a and columns of b can be read by vec4s, all of a batch have one a; invocations and workgroup memory as \
+                   the tile wants",
 );
 
-/// Whether both matrices can be read by vec4s.
+/// Whether both matrices can be read by vec4s. Where each of a batch has an a of its own the result is stored by vec4s, too.
 pub(super) fn applies(task: &GemmTask) -> bool {
-    task.slices.is_none() && task.a_has_quads() && task.b_has_quads()
+    task.slices.is_none() && task.a_has_quads() && task.b_has_quads() && (is_merged(task) || stores_rows(task))
+}
+
+/// Whether rows of the result can be stored by vec4s. The last one of a row may fill it up in a workspace, not in a tensor.
+fn stores_rows(task: &GemmTask) -> bool {
+    let width = |slot: Slot| match slot.operand {
+        Operand::Tensor(_) => task.n,
+        _ => task.n.next_multiple_of(4),
+    };
+    let rows = |slot: Slot| {
+        let view = View { d: 0, h: 0, w: 1, ..slot.view };
+        slot.view.flat_stride(task.output_size) == Some(1) && Slot { view, ..slot }.has_quads(width(slot))
+    };
+    rows(task.output) && (task.residual.operand == Operand::Unused || rows(task.residual))
 }
 
 /// Whether all of a batch have the same a: then they are one product.
@@ -72,23 +85,13 @@ fn of_tile(task: &GemmTask, cut: &Cut, split: bool) -> Dispatch {
         }
         _ => false,
     };
-    // The last vec4 of a row may fill it up in a workspace, not in a tensor.
-    let width = |slot: Slot| match slot.operand {
-        Operand::Tensor(_) => task.n,
-        _ => task.n.next_multiple_of(4),
-    };
-    let rows = |slot: Slot| {
-        let view = View { d: 0, h: 0, w: 1, ..slot.view };
-        slot.view.flat_stride(task.output_size) == Some(1) && Slot { view, ..slot }.has_quads(width(slot))
-    };
-    let by_rows = rows(task.output) && (absent || rows(task.residual));
     let whole = task.k.is_multiple_of(cut.tile.panel() as usize);
     let tiles = products(task).tiles(cut.tile) * cut.count as u64;
-    let own: [Constant; 3] = [is_merged(task).into(), split.into(), whole.into()];
+    let [split, whole]: [Constant; 2] = [split.into(), whole.into()];
     let params = Params::Gemm(Box::new(params));
-    if by_rows {
-        return Dispatch::new(&gemm_vec4_rows::KERNEL, constants(cut.tile, own), params, task.operands(), tiles);
+    if stores_rows(task) {
+        let own = constants(cut.tile, [is_merged(task).into(), split, whole]);
+        return Dispatch::new(&gemm_vec4_rows::KERNEL, own, params, task.operands(), tiles);
     }
-    let [merged, split, whole] = own;
-    Dispatch::new(&KERNEL, constants(cut.tile, [merged, split, whole, flat.into()]), params, task.operands(), tiles)
+    Dispatch::new(&KERNEL, constants(cut.tile, [split, whole, flat.into()]), params, task.operands(), tiles)
 }
