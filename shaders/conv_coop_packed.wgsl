@@ -217,21 +217,21 @@ fn main(
             panel = panel_after(panel);
             rows += n_rows * QUADS;
         }
-        let from = columns + panel_offset(panel);
+        let places = columns + panel_offset(panel);
         row_0 = weight[rows.x];
         row_1 = weight[rows.y];
         row_2 = weight[rows.z];
         row_3 = weight[rows.w];
-        column_0 = input[from.x];
-        column_1 = input[from.y];
-        column_2 = input[from.z];
-        column_3 = input[from.w];
+        column_0 = input[places.x];
+        column_1 = input[places.y];
+        column_2 = input[places.z];
+        column_3 = input[places.w];
         if COLUMN_LOADS > 4u {
-            let from_more = more_columns + panel_offset(panel);
-            column_4 = input[from_more.x];
-            column_5 = input[from_more.y];
-            column_6 = input[from_more.z];
-            column_7 = input[from_more.w];
+            let more_places = more_columns + panel_offset(panel);
+            column_4 = input[more_places.x];
+            column_5 = input[more_places.y];
+            column_6 = input[more_places.z];
+            column_7 = input[more_places.w];
         }
 
         for (var k = 0u; k < QUADS; k += SIDE / 4u) {

@@ -7,7 +7,7 @@ use crate::capabilities::{Capabilities, KernelClass};
 use crate::cost;
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
-use crate::gpu::{broadcast_step, lower};
+use crate::gpu::{broadcast_step, lower, packs_cooperative};
 use crate::problem::{Gradient, PaddingMode, Problem};
 use crate::tensor::{Layout, Storage, TensorName, TensorSpec};
 use crate::tile::Tile;
@@ -469,6 +469,10 @@ pub(crate) fn preferences(
                         (Algorithm::SplitKGemm, "few outputs and long sums: slices fill the device"),
                         (Algorithm::PackedGemm, "enough channels to pack the weights and to sum tap by tap"),
                     ];
+                    if window.is_some_and(|w| packs_cooperative(w, capabilities)) {
+                        let reason = "half accuracy and matrix units: products of f16 outweigh packing both factors";
+                        tiles.push((Algorithm::CooperativeGemmF16, reason));
+                    }
                     tiles.extend(WINOGRAD);
                     tiles.push((Algorithm::WinogradF2Fused, "3x3: 16 products instead of 36, without workspace"));
                     order.extend(by_cost(tiles, window, capabilities, options));

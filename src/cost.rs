@@ -8,7 +8,8 @@ use crate::gpu::lanes::{LANES, LOAD, LaneProduct, STEP, WRITE};
 use crate::gpu::panels::Products;
 use crate::gpu::tiles::{DISPATCH, tile_shape};
 use crate::gpu::{
-    implicit_gemm_cut, lane_product, pack_rows, packed_gemm_cut, packing_time, wide_cycles, winograd_tiles,
+    implicit_gemm_cut, lane_product, pack_rows, packed_cooperative, packed_gemm_cut, packing_time, wide_cycles,
+    winograd_tiles,
 };
 
 /// The cost of a forward convolution; `None` for algorithms that the model does not know, and where it was not fitted.
@@ -96,6 +97,9 @@ mod gpu {
     /// implicit GEMM (docs/performance.md).
     const TRANSFORMED: f64 = 5.2;
 
+    /// Of a multiply-add of cooperative matrices over packed factors: reasoned, not yet measured.
+    const COOPERATIVE: f64 = 0.25;
+
     pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Option<f64> {
         let (c_in, c_out, taps) = (w.c_in_per_group(), w.c_out_per_group(), w.kernel_len());
         let columns = w.batch * w.output_len();
@@ -129,6 +133,13 @@ mod gpu {
             }
             Algorithm::SplitKGemm => Some(2.0 * implicit_gemm_cut(w, most).time),
             Algorithm::PackedGemm => Some(packing + 2.0 * packed_gemm_cut(w, caps, options.tile)?.time),
+            Algorithm::CooperativeGemmF16 => {
+                let (products, halves) = packed_cooperative(w, caps)?;
+                // The input is read twice, to find its peaks; halves are written and read.
+                let moved = 8 * w.batch * w.c_in * w.input_len() + 4 * halves;
+                let packing = 2.0 * 2.0 * DISPATCH + moved as f64 * BYTE + packing;
+                Some(packing + 2.0 * products * COOPERATIVE)
+            }
             Algorithm::PointwiseGemm => Some(stored(c_in)),
             Algorithm::Im2colGemm => {
                 let moved = 2 * w.groups * c_in * taps * columns;

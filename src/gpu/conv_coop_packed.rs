@@ -108,6 +108,19 @@ pub(crate) fn applies(w: &Window, caps: &Capabilities) -> bool {
         && shape(w, caps).is_some()
 }
 
+/// Multiply-adds with what tiles and blocks are filled up with, no fewer tiles than fill a device, and the f16 of the packed
+/// input; `None` where factors are not packed.
+pub(crate) fn work(w: &Window, caps: &Capabilities) -> Option<(f64, usize)> {
+    if !applies(w, caps) {
+        return None;
+    }
+    let shape = shape(w, caps)?;
+    let [rows, columns] = shape.block().map(f64::from);
+    let tiles = shape.tiles(w).max(ENOUGH) as f64;
+    let products = w.c_in_per_group().next_multiple_of(BLOCK) * w.kernel_len();
+    Some((tiles * rows * columns * products as f64, 2 * packed_shapes(w)[0].iter().product::<usize>()))
+}
+
 /// Of f32, as the workspace counts, that the packed input and the packed weights take.
 pub(crate) fn packed_shapes(w: &Window) -> [[usize; 4]; 2] {
     let blocks = w.groups * w.c_in_per_group().div_ceil(BLOCK);

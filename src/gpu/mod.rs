@@ -110,6 +110,7 @@ pub use context::{
     Context, capabilities_of, capabilities_with_adapter, experimental_features, optional_features, required_features,
     required_limits,
 };
+pub(crate) use conv_coop_packed::{applies as packs_cooperative, work as packed_cooperative};
 pub(crate) use conv_implicit_gemm::cut as implicit_gemm_cut;
 pub(crate) use conv_packed_gemm::cut as packed_gemm_cut;
 pub(crate) use conv_subgroup::product as lane_product;
