@@ -35,6 +35,9 @@ pub enum Algorithm {
     CooperativeGemm,
     /// Likewise, each factor rounded to one f16.
     CooperativeGemmF16,
+    /// Likewise, both factors packed as f16 beforehand. It has not run on a device yet: it is taken by name, or by the tuner, which
+    /// compares results.
+    CooperativePackedF16,
     /// A 1x1 convolution is a matrix product; no workspace but for weights that are packed.
     PointwiseGemm,
     /// Winograd's minimal filtering F(2x2, 3x3): 16 products instead of 36 for four outputs.
@@ -64,7 +67,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Algorithm; 21] = [
+    pub const ALL: [Algorithm; 22] = [
         Algorithm::Direct,
         Algorithm::RegisterTiled,
         Algorithm::Depthwise,
@@ -74,6 +77,7 @@ impl Algorithm {
         Algorithm::PackedGemm,
         Algorithm::CooperativeGemm,
         Algorithm::CooperativeGemmF16,
+        Algorithm::CooperativePackedF16,
         Algorithm::PointwiseGemm,
         Algorithm::WinogradF2,
         Algorithm::WinogradF2Fused,
@@ -100,6 +104,7 @@ impl Algorithm {
             Algorithm::PackedGemm => "packed-gemm",
             Algorithm::CooperativeGemm => "cooperative-gemm",
             Algorithm::CooperativeGemmF16 => "cooperative-gemm-f16",
+            Algorithm::CooperativePackedF16 => "cooperative-packed-f16",
             Algorithm::PointwiseGemm => "pointwise-gemm",
             Algorithm::WinogradF2 => "winograd-f2",
             Algorithm::WinogradF2Fused => "winograd-f2-fused",
@@ -125,7 +130,7 @@ impl Algorithm {
         match self {
             Algorithm::WinogradF2 | Algorithm::WinogradF2Fused | Algorithm::CooperativeGemm => Accuracy::Standard,
             Algorithm::WinogradF4 => Accuracy::Relaxed,
-            Algorithm::CooperativeGemmF16 => Accuracy::Half,
+            Algorithm::CooperativeGemmF16 | Algorithm::CooperativePackedF16 => Accuracy::Half,
             _ => Accuracy::Strict,
         }
     }
@@ -153,6 +158,7 @@ impl Algorithm {
                 Algorithm::WinogradF4,
                 Algorithm::CooperativeGemm,
                 Algorithm::CooperativeGemmF16,
+                Algorithm::CooperativePackedF16,
             ],
             Problem::ConvTranspose(_) => &[
                 Algorithm::Direct,

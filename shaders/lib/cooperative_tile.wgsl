@@ -14,8 +14,8 @@
 // Barriers and cooperative operations are in uniform control flow: tiles, panels and matrices are counted by uniforms
 // and constants.
 //
-// Wants SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, SPLIT, PADDING_MODE and FLIP_KERNEL in the prelude, and of the
-// kernel SIDE and the types MatrixA, MatrixB and MatrixC.
+// Wants the parts padding and halves, SUBGROUPS_M, SUBGROUPS_N, SUBGROUP_SIZE, SPLIT, PADDING_MODE and FLIP_KERNEL in the
+// prelude, and of the kernel SIDE and the types MatrixA, MatrixB and MatrixC.
 
 const BLOCK_M: u32 = SUBGROUPS_M * 2u * SIDE;
 const BLOCK_N: u32 = SUBGROUPS_N * 4u * SIDE;
@@ -122,33 +122,6 @@ fn pixel_at(column: Column, panel: Panel) -> Pixel {
     let exists = column.exists && d != OUTSIDE && h != OUTSIDE && w != OUTSIDE;
     let offset = u32(d) * params.input.d + u32(h) * params.input.h + u32(w) * params.input.w;
     return Pixel(column.plane + select(0u, offset, exists), exists);
-}
-
-// Bits of the largest finite magnitude, which order as the magnitudes do.
-fn peak(quad: vec4<f32>) -> u32 {
-    let bits = bitcast<vec4<u32>>(quad) & vec4<u32>(0x7fffffffu);
-    let finite = select(bits, vec4<u32>(), bits >= vec4<u32>(0x7f800000u));
-    return max(max(finite.x, finite.y), max(finite.z, finite.w));
-}
-
-// The exponent of the power of two that brings a peak to 2^14..2^15, or as near as an f32 can.
-fn scale_of(peak: u32) -> i32 {
-    return min(141 - i32(max(peak >> 23u, 1u)), 126);
-}
-
-fn power_of_two(exponent: i32) -> f32 {
-    return bitcast<f32>(u32(exponent + 127) << 23u);
-}
-
-// The normal f16 of least magnitude.
-const SMALLEST: f32 = 0.00006103515625;
-
-// Rounded to 11 bits, which f16 has; the device's own conversion may round or truncate. What is not finite stays so.
-fn high_part(quad: vec4<f32>) -> vec4<f32> {
-    let bits = bitcast<vec4<u32>>(quad);
-    let rounded = bitcast<vec4<f32>>((bits + vec4<u32>(0x1000u)) & vec4<u32>(0xffffe000u));
-    let kept = select(rounded, quad, (bits & vec4<u32>(0x7f800000u)) == vec4<u32>(0x7f800000u));
-    return select(kept, vec4<f32>(), abs(kept) < vec4<f32>(SMALLEST));
 }
 
 // What is missing, 2^11 times.

@@ -51,6 +51,7 @@ parts! {
     CELLS = "cells";
     OUTER = "outer";
     COOPERATIVE_TILE = "cooperative_tile";
+    HALVES = "halves";
     WRITE_COLUMN = "write_column";
     IMPLICIT_TILE = "implicit_tile";
     PANEL_TILE = "panel_tile";
@@ -167,7 +168,7 @@ impl Kernel {
 
     /// Whether it multiplies cooperative matrices, which only Vulkan has.
     pub fn is_cooperative(&self) -> bool {
-        self.parts.contains(&part::COOPERATIVE_TILE)
+        self.source.contains("coop_mat")
     }
 
     /// Whether it reads or writes a binding through the prelude's functions alone, so that any [`Element`] will do.
@@ -344,6 +345,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv2d_winograd::KERNEL,
         &conv_coop_gemm::KERNEL,
         &conv_coop_gemm_8x8::KERNEL,
+        &conv_coop_packed::KERNEL,
         &conv_direct::KERNEL,
         &conv_grad_weight::KERNEL,
         &conv_grad_weight_subgroup::KERNEL,
@@ -361,6 +363,9 @@ pub fn kernels() -> Vec<&'static Kernel> {
         &conv_transpose_implicit_gemm::KERNEL,
         &conv_transpose_phases::KERNEL,
         &conv_transpose_subgroup::KERNEL,
+        &coop_pack_input::KERNEL,
+        &coop_pack_weight::KERNEL,
+        &coop_peaks::KERNEL,
         &deform_conv2d_cell_lists::KERNEL,
         &deform_conv2d_cell_order::KERNEL,
         &deform_conv2d_cell_scan::KERNEL,

@@ -7,7 +7,7 @@ use crate::capabilities::Capabilities;
 
 kernel!(
     "conv_coop_gemm", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, COOPERATIVE_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, HALVES, COOPERATIVE_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["SUBGROUPS_M", "SUBGROUPS_N", "SUBGROUP_SIZE", "SPLIT", "PADDING_MODE", "FLIP_KERNEL"],

@@ -4,7 +4,7 @@ use super::catalog::kernel;
 
 kernel!(
     "conv_coop_gemm_8x8", Window,
-    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, COOPERATIVE_TILE],
+    parts: [VIEW, WINDOW_PARAMS, GRID, PADDING, ACTIVATION, WRITE_OUTPUT, HALVES, COOPERATIVE_TILE],
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["SUBGROUPS_M", "SUBGROUPS_N", "SUBGROUP_SIZE", "SPLIT", "PADDING_MODE", "FLIP_KERNEL"],

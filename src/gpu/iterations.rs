@@ -21,6 +21,8 @@ const RUN: u64 = 64;
 /// As in `shaders/deform_conv2d_implicit_gemm.wgsl`, and in `shaders/lib/cooperative_tile.wgsl`.
 const CHANNELS: u64 = 16;
 const PANEL: u64 = 8;
+/// Of the packed factors of `shaders/conv_coop_packed.wgsl`.
+const BLOCK: u64 = super::conv_coop_packed::BLOCK as u64;
 /// As in `shaders/sum_slices.wgsl`.
 const SLICES: u64 = 16;
 /// Products of a panel of `shaders/lib/implicit_tile.wgsl`.
@@ -143,6 +145,15 @@ fn window(dispatch: &Dispatch, params: &WindowParams) -> Option<u64> {
             let elements = (side * side).div_ceil(dispatch.constant("SUBGROUP_SIZE")?);
             nest(&[c_in.div_ceil(CHANNELS) * taps, CHANNELS / side]) + nest(&[8, elements])
         }
+        "conv_coop_packed" => {
+            let matrices = 2 * dispatch.constant("COLUMN_MATRICES")?;
+            nest(&[c_in.div_ceil(BLOCK) * taps, 2]) + nest(&[matrices, 8])
+        }
+        "coop_pack_input" => nest(&[2]),
+        "coop_pack_weight" => {
+            nest(&[(c_in * taps).div_ceil(lanes)]) + nest(&[(c_in.div_ceil(BLOCK) * taps * BLOCK / 4).div_ceil(lanes)])
+        }
+        "coop_peaks" => nest(&[u64::from(params.count).div_ceil(4 * lanes)]),
         "conv_transpose_implicit_gemm" => nest(&[(c_in * taps).div_ceil(TILE_DEPTH)]) + kd + kh + kw + 3 + masks,
         "conv_implicit_grad_weight" => nest(&[u64::from(params.count).div_ceil(TILE_DEPTH)]),
         "conv2d_depthwise" => nest(&[kw, kh]),

@@ -370,17 +370,19 @@ impl Lowering<'_> {
             Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps),
             Algorithm::PackedGemm => return self.packed_gemm(task, false),
             Algorithm::SplitKGemm => return self.split_k_conv(task),
-            Algorithm::CooperativeGemm => {
-                // What is stored as f16 is one part already.
-                let narrow = |operand: Operand| matches!(operand, Operand::Tensor(_));
-                let narrow = [task.input.operand, task.weight].into_iter().all(narrow);
-                conv_coop_gemm::dispatch(task, self.caps, self.options.storage == Storage::F32 || !narrow)?
-            }
+            Algorithm::CooperativeGemm => conv_coop_gemm::dispatch(task, self.caps, !self.has_halves(task))?,
+            Algorithm::CooperativePackedF16 => return self.cooperative_packed(task),
             Algorithm::CooperativeGemmF16 => conv_coop_gemm::dispatch(task, self.caps, false)?,
             _ => conv_direct::dispatch(task),
         };
         self.program.dispatches.push(dispatch);
         Ok(())
+    }
+
+    /// Whether the factors are stored as f16: one part already, and nothing to scale.
+    pub fn has_halves(&self, task: &ConvTask) -> bool {
+        let stored = |operand: Operand| matches!(operand, Operand::Tensor(_));
+        self.options.storage == Storage::F16 && [task.input.operand, task.weight].into_iter().all(stored)
     }
 
     /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.

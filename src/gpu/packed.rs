@@ -1,12 +1,16 @@
 //! Lowering over packed weights: four rows to a vec4, where lanes load weights for each other and in the tiles of GPUs.
 
+use super::conv_coop_packed::{self, Frame, Packed};
 use super::conv_subgroup_wide::{self, Part};
 use super::lower::{Applies, Lowering};
 use super::pack_rows::{self, Packing};
 use super::panels::Cut;
 use super::program::{ConvTask, GemmTask, Operand, Slot, WORKSPACE_ALIGNMENT};
 use super::tiles::{BYTE, DISPATCH};
-use super::{conv_implicit_gemm, conv_packed_gemm, conv_sum_slices, gemm_subgroup, gemm_vec4, pack_phases};
+use super::{
+    conv_implicit_gemm, conv_packed_gemm, conv_sum_slices, coop_pack_input, coop_pack_weight, coop_peaks,
+    gemm_subgroup, gemm_vec4, pack_phases,
+};
 use crate::capabilities::KernelClass;
 
 impl Lowering<'_> {
@@ -90,6 +94,30 @@ impl Lowering<'_> {
         let partial = self.partial_images(&task, cut.count)?;
         self.push(conv_packed_gemm::partial(&task, &cut, partial));
         self.push(conv_sum_slices::dispatch(&task, cut.count, partial));
+        Ok(())
+    }
+
+    /// A convolution by cooperative matrices over factors that are packed as f16, scaled where they are not stored so.
+    pub(super) fn cooperative_packed(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        conv_coop_packed::applies(w, self.caps)?;
+        if !self.has_room_for(conv_coop_packed::packed_shapes(w)) {
+            return Err("there is no room for packed factors".into());
+        }
+        let [input, weight] = conv_coop_packed::packed_shapes(w);
+        let (mut peaks, mut exponents) = (None, None);
+        if !self.has_halves(task) {
+            peaks = Some(self.reserve(&[w.batch, coop_peaks::parts(task)])?);
+            exponents = Some([self.reserve_packed(&[w.c_out])?, self.reserve(&[w.batch])?]);
+        }
+        let packed = Packed { input: self.reserve(&input)?, weight: self.reserve_packed(&weight)?, exponents };
+        self.push_packing(coop_pack_weight::dispatch(task, packed.weight, exponents.map(|[rows, _]| rows)));
+        if let Some(peaks) = peaks {
+            self.push(coop_peaks::dispatch(task, peaks));
+        }
+        let scale = peaks.zip(exponents).map(|(peaks, [_, images])| [peaks, images]);
+        self.push(coop_pack_input::dispatch(task, &Frame::new(w), packed.input, scale));
+        self.push(conv_coop_packed::dispatch(task, &packed, self.caps)?);
         Ok(())
     }
 

@@ -39,10 +39,12 @@ pub(super) fn conv(p: &Conv, inputs: &Inputs, algorithm: Option<Algorithm>) -> R
     };
     let mut sums: Vec<Sum> = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
     match algorithm {
-        Some(Algorithm::WinogradF2) => winograd::widen(p, 2, inputs, &mut sums)?,
+        Some(Algorithm::WinogradF2 | Algorithm::WinogradF2Fused) => winograd::widen(p, 2, inputs, &mut sums)?,
         Some(Algorithm::WinogradF4) => winograd::widen(p, 4, inputs, &mut sums)?,
         Some(Algorithm::CooperativeGemm) => cooperative::widen(p, true, inputs, &mut sums)?,
-        Some(Algorithm::CooperativeGemmF16) => cooperative::widen(p, false, inputs, &mut sums)?,
+        Some(Algorithm::CooperativeGemmF16 | Algorithm::CooperativePackedF16) => {
+            cooperative::widen(p, false, inputs, &mut sums)?
+        }
         _ => {}
     }
     let shape = activations(p.batch, p.c_out, &out[3 - p.input.rank()..]);

@@ -38,7 +38,8 @@ const ROUNDINGS: usize = 2 * PANEL + 1 + 1 + 4;
 ///   both low parts is left out;
 /// - by φ(A|b| + B|a|) + φ²AB for what is dropped, φ of the largest one;
 /// - what f16 holds anyway has no such parts;
-/// - the sum by γ of its roundings: two for each panel, as matrices of 8 are added twice, and [`ROUNDINGS`].
+/// - the sum by γ of its roundings: two for each panel, as matrices of 8 are added twice, and [`ROUNDINGS`]; where the sum may
+///   stay in the unit, as that of factors of one part does, two for each product instead.
 pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) -> Result<()> {
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
     let out = window.map(|axis| axis.windows());
@@ -80,7 +81,8 @@ pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) ->
             + n_products as f64 * floor * floor * largest_w * largest_x;
         let of_products = of_product * sum.magnitude;
         // The sum is bounded by a rounding for every product already.
-        let roundings = ROUNDINGS + (2 * panels).saturating_sub(sum.terms);
+        let additions = if split { 2 * panels } else { 2 * n_products };
+        let roundings = ROUNDINGS + additions.saturating_sub(sum.terms);
         sum.slack += of_products + dropped + gamma(roundings) * (sum.magnitude + of_products + dropped);
     });
     Ok(())
