@@ -348,7 +348,7 @@ fn constant(value: catalog::Constant) -> Constant {
 /// What an algorithm's accuracy class promises of it, in a sentence.
 fn bound(algorithm: Algorithm) -> &'static str {
     match algorithm {
-        Algorithm::WinogradF2 => {
+        Algorithm::WinogradF2 | Algorithm::WinogradF2Fused => {
             "Winograd F(2x2, 3x3): |computed - exact| <= g(C + 32) |A|^T (sum |G||g||G|^T * |B|^T|d||B|) |A| over the \
              C input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale no more than a plain \
              sum"
