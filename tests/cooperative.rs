@@ -212,6 +212,7 @@ fn emulated_matrices_agree_with_the_oracle() {
     let large: Problem = conv(1, 256, [2, 3], 128 * 65, [1, 1]).groups(128).into();
     let split = Algorithm::CooperativeGemm;
     let single = Algorithm::CooperativeGemmF16;
+    let packed = Algorithm::CooperativePackedF16;
     // Several blocks of channels, images and parts of them; axes of one tap, whose image has its steps alone; every tile.
     let blocks: Problem = conv(3, 70, [6, 7], 75, [3, 3]).padding([[1, 2], [0, 1]]).stride([2, 1]).into();
     let steps: Problem = conv(2, 40, [9, 13], 33, [1, 3]).stride([2, 3]).dilation([1, 2]).groups(1).into();
@@ -225,12 +226,13 @@ fn emulated_matrices_agree_with_the_oracle() {
         (&grouped, 16, 64, split),
         (&grouped, 16, 32, single),
         (&dilated, 16, 32, single),
-        (&plain, 16, 32, single),
-        (&blocks, 16, 32, single),
-        (&steps, 16, 32, single),
-        (&groups, 16, 32, single),
-        (&tall, 16, 32, single),
-        (&wide, 16, 32, single),
+        (&dilated, 16, 32, packed),
+        (&plain, 16, 32, packed),
+        (&blocks, 16, 32, packed),
+        (&steps, 16, 32, packed),
+        (&groups, 16, 32, packed),
+        (&tall, 16, 32, packed),
+        (&wide, 16, 32, packed),
         (&large, 16, 32, split),
     ];
     let mut labels = BTreeSet::new();
@@ -257,9 +259,9 @@ fn emulated_matrices_agree_with_the_oracle() {
         }
         labels.insert(label);
     }
-    let packed =
+    let shapes =
         ["4,SUBGROUPS_N=2,COLUMN_MATRICES=4", "2,SUBGROUPS_N=2,COLUMN_MATRICES=4", "2,SUBGROUPS_N=2,COLUMN_MATRICES=2"];
-    let packed = packed.map(|shape| format!("conv_coop_packed(SUBGROUPS_M={shape}"));
+    let packed = shapes.map(|shape| format!("conv_coop_packed(SUBGROUPS_M={shape}"));
     let staged = ["conv_coop_gemm(SUBGROUPS_M=2", "conv_coop_gemm(SUBGROUPS_M=4", "conv_coop_gemm_8x8("];
     for tile in packed.iter().map(String::as_str).chain(staged) {
         assert!(labels.iter().any(|label| label.starts_with(tile)), "{tile} in {labels:?}");

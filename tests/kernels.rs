@@ -247,13 +247,18 @@ fn winograd_spreads_nan_and_infinity_over_a_tile_and_no_further() {
     }
 }
 
+fn multiplies_matrices(algorithm: Algorithm) -> bool {
+    use Algorithm::{CooperativeGemm, CooperativeGemmF16, CooperativePackedF16};
+    matches!(algorithm, CooperativeGemm | CooperativeGemmF16 | CooperativePackedF16)
+}
+
 #[test]
 fn cooperative_matrices_take_any_magnitude() {
     let gpu = open();
     let problem: Problem = Conv::new(2, 19, [9, 11], 37, [3, 2]).padding(1).bias(true).into();
     for context in contexts(&gpu) {
         for algorithm in applicable(&problem, context.capabilities(), &relaxed()) {
-            if !matches!(algorithm, Algorithm::CooperativeGemm | Algorithm::CooperativeGemmF16) {
+            if !multiplies_matrices(algorithm) {
                 continue;
             }
             // Far below and beyond what f16 holds, the exponents of both factors together beyond f32, and panels that mix them.
@@ -298,7 +303,7 @@ fn cooperative_matrices_keep_nan_and_infinity_to_their_own_outputs() {
     let want = reference::run(&problem, &inputs).expect("valid");
     for context in contexts(&gpu) {
         for algorithm in applicable(&problem, context.capabilities(), &relaxed()) {
-            if !matches!(algorithm, Algorithm::CooperativeGemm | Algorithm::CooperativeGemmF16) {
+            if !multiplies_matrices(algorithm) {
                 continue;
             }
             let run = run_guarded(&gpu, &context, &problem, &relaxed().algorithm(algorithm), &inputs);

@@ -147,7 +147,12 @@ fn settings(geometry: &Geometry) -> Vec<(Capabilities, Options)> {
         cooperative[0],
     ];
     let halves = halves.map(|caps| (caps, common::relaxed().storage(Storage::F16)));
-    plain.chain(halves).map(|(caps, options)| (Capabilities { f32_atomics: true, ..caps }, options)).collect()
+    let apart = [(cooperative[0], apart(geometry))];
+    plain
+        .chain(halves)
+        .chain(apart)
+        .map(|(caps, options)| (Capabilities { f32_atomics: true, ..caps }, options))
+        .collect()
 }
 
 /// With a gradient whose channels lie together, where there is one.
@@ -167,12 +172,21 @@ fn channels_last(geometry: &Geometry) -> Options {
 
 /// With an output whose rows lie apart, where it has rows.
 fn cropped(geometry: &Geometry) -> Options {
-    let spec = geometry.tensor(TensorName::Output).filter(|spec| spec.shape.len() == 4);
+    with_gaps(geometry, TensorName::Output)
+}
+
+fn with_gaps(geometry: &Geometry, tensor: TensorName) -> Options {
+    let spec = geometry.tensor(tensor).filter(|spec| spec.shape.len() == 4);
     let layout = spec.map(|spec| {
         let [_, c, h, w] = spec.shape[..] else { unreachable!("four axes") };
         Layout { offset: 0, strides: vec![c * h * (w + 1), h * (w + 1), w + 1, 1] }
     });
-    layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(TensorName::Output, layout))
+    layout.map_or_else(common::relaxed, |layout| common::relaxed().layout(tensor, layout))
+}
+
+/// With an input whose rows lie apart, likewise.
+fn apart(geometry: &Geometry) -> Options {
+    with_gaps(geometry, TensorName::Input)
 }
 
 /// All gradients at once, each alone, and each pair.
