@@ -96,7 +96,7 @@ fn shape(w: &Window, caps: &Capabilities) -> Option<Shape> {
     let fitting = || SHAPES.into_iter().filter(|shape| shape.fits(caps));
     // Rows beyond the last are not worth larger tiles.
     let wastes = |shape: &Shape| shape.block()[0] > 64 && (w.c_out_per_group() - 1) % 128 < 64;
-    fitting().find(|shape| !wastes(shape) && shape.tiles(w) >= ENOUGH).or_else(|| fitting().last())
+    fitting().find(|shape| !wastes(shape) && shape.tiles(w) >= ENOUGH).or_else(|| fitting().next_back())
 }
 
 /// What keeps a device or a window from packed factors.
