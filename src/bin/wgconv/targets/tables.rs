@@ -155,6 +155,7 @@ impl Targets {
             for (family, accuracy, algorithm) in [
                 ("cooperative, split factors", Accuracy::Standard, Algorithm::CooperativeGemm),
                 ("cooperative, f16 factors", Accuracy::Half, Algorithm::CooperativeGemmF16),
+                ("cooperative, packed f16", Accuracy::Half, Algorithm::CooperativePackedF16),
             ] {
                 let matrices = self.time(&problem, packed(accuracy).algorithm(algorithm));
                 let measure = Measure::Faster(matrices, sums);
