@@ -12,7 +12,7 @@ use wgconv_peers::record::{LOOSE, OURS, Row, SCHEMA, Settings, Status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wgconv-peers");
 
-const SETTINGS: Settings =
+static SETTINGS: Settings =
     Settings { rounds: 2, batches: 2, min_ms: 1.0, threads: 1, timeout_s: 2.0, loose: LOOSE, ours: Vec::new() };
 
 /// The f64 reference under our name.

@@ -223,7 +223,7 @@ mod tests {
             ("b", json!({"algorithm": "phases"}), "experiments[0].b.algorithm = \"phases\": conv2d has direct"),
             ("b", json!({"algorithm": "winograd-f4"}), "it needs accuracy = relaxed"),
             ("b", json!({"storage": "f64"}), "experiments[0].b.storage = \"f64\": it must be as in f32, f16"),
-            ("b", json!({"tile": "3x3"}), "experiments[0].b.tile = \"3x3\": it must be as in 16x16-8x8-k8"),
+            ("b", json!({"tile": "3x3"}), "experiments[0].b.tile = \"3x3\": it must be as in 16x16-8x8-k"),
             ("b", json!({"pack_weights": 1}), "experiments[0].b.pack_weights = 1: it must be true or false"),
             ("b", json!({"workspace_limit": -1}), "it must be a whole number"),
         ] {

@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_verdict_needs_quartiles_that_do_not_meet() {
         let of = |samples: &[f64]| Summary::of(samples);
-        let (fast, slow, wide) = (of(&[1.0, 1.1, 1.2]), of(&[2.0, 2.1, 2.2]), of(&[1.0, 1.6, 2.2]));
+        let (fast, slow, wide) = (of(&[1.0, 1.1, 1.2]), of(&[2.0, 2.1, 2.2]), of(&[1.0, 2.1, 3.0]));
         assert_eq!(Verdict::of(slow, fast, 3), Verdict::BFaster);
         assert_eq!(Verdict::of(fast, slow, 3), Verdict::AFaster);
         assert_eq!(Verdict::of(wide, slow, 3), Verdict::Undecided);
