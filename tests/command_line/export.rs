@@ -27,12 +27,12 @@ fn one_export_is_a_folder_with_a_manifest() {
     // No adapter is asked for anything.
     let ran = sandbox.run_with(&format!("{CONV} --algorithm im2col-gemm --header c --out conv"), &NO_ADAPTERS);
     ran.expect(0);
-    assert_eq!(ran.stdout.trim(), "conv: conv2d by im2col-gemm, 2 shaders, 2 steps");
+    assert_eq!(ran.stdout.trim(), "conv: conv2d by im2col-gemm, 3 shaders, 3 steps");
     let manifest = manifest(&sandbox, "conv/manifest.json");
     assert_eq!(manifest["schema"], "wgconv-export/1");
     assert_eq!((&manifest["operation"], &manifest["algorithm"]), (&json!("conv2d"), &json!("im2col-gemm")));
     let mut files = vec!["conv2d.h", "manifest.json"];
-    for shader in ["conv_implicit_gemm", "im2col"] {
+    for shader in ["gemm_vec4", "im2col", "pack_rows"] {
         for extension in ["comp", "es.comp", "hlsl", "metal", "spv", "wgsl"] {
             files.push(Box::leak(format!("{shader}.{extension}").into_boxed_str()));
         }

@@ -93,8 +93,7 @@ fn explain_counts_a_convolution() {
         json!({"kernel": 3, "effective_kernel": 3, "receptive_field": 3, "start": -1, "jump": 2.0})
     );
     assert_eq!(told["deformable"]["offset_channels"], 18);
-    // 26 small tiles would leave most of a GPU idle.
-    assert_eq!(told["devices"][0]["chosen"]["algorithm"], "split-k-gemm");
+    assert_eq!(told["devices"][0]["chosen"]["algorithm"], "packed-gemm");
     let algorithms = told["devices"][0]["algorithms"].as_array().unwrap();
     assert!(algorithms.iter().any(|a| a["applies"] == false && a["why"].as_str().unwrap().contains("it needs")));
     let text = sandbox.ok(&format!("{line} --device cpu")).stdout;
