@@ -697,7 +697,7 @@ fn panel_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         (Conv::new(1, 8, [4, 5, 6], 14, [2, 3, 3]).padding(1).stride(2).into(), packed, stem),
         (conv(5, 19, [7, 7], 22, [1, 1]).bias(true).into(), packed, stem),
         // Few outputs and long sums: slices.
-        (conv(1, 96, [5, 5], 24, [3, 3]).padding(1).bias(true).into(), packed, "conv_sum_slices"),
+        (conv(1, 320, [5, 5], 24, [3, 3]).padding(1).bias(true).into(), packed, "conv_sum_slices"),
         (
             conv(2, 24, [8, 8], 36, [1, 1]).bias(true).residual(true).activation(Activation::Relu).into(),
             pointwise,
@@ -705,7 +705,7 @@ fn panel_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         ),
         (conv(1, 21, [6, 10], 17, [1, 1]).groups(1).into(), pointwise, rows),
         (conv(3, 32, [4, 6], 40, [1, 1]).groups(2).into(), pointwise, rows),
-        (conv(1, 1024, [4, 4], 24, [1, 1]).bias(true).into(), pointwise, "conv_sum_slices"),
+        (conv(1, 3072, [4, 4], 24, [1, 1]).bias(true).into(), pointwise, "conv_sum_slices"),
         (conv(2, 12, [7, 7], 26, [3, 3]).padding(1).into(), Algorithm::Im2colGemm, columns),
         (conv(2, 12, [8, 6], 26, [3, 3]).padding(1).into(), Algorithm::Im2colGemm, rows),
         (conv(1, 20, [9, 13], 28, [3, 3]).padding(1).bias(true).into(), Algorithm::WinogradF2, rows),
@@ -716,7 +716,8 @@ fn panel_problems() -> Vec<(Problem, Algorithm, &'static str)> {
 #[test]
 fn panels_of_every_tile_are_exact() {
     let gpu = open();
-    let own = Capabilities { class: KernelClass::Gpu, ..*gpu.capabilities() };
+    let machine = Capabilities::gpu().machine;
+    let own = Capabilities { class: KernelClass::Gpu, machine, ..*gpu.capabilities() };
     let context = Context::with_capabilities(gpu.device(), own);
     let more = ["16x8-8x8-k16", "8x8-8x8-k16", "16x8-8x4-k16", "16x8-4x4-k16", "8x8-8x4-k16"];
     let more = more.map(|name| Tile::parse(name).expect("a tile"));
