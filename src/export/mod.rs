@@ -358,6 +358,15 @@ fn bound(algorithm: Algorithm) -> &'static str {
              C input channels of a group, g(n) = n u / (1 - n u), u = 2^-24; on data of one scale a few times a plain \
              sum's"
         }
+        Algorithm::CooperativeGemm => {
+            "|computed - exact| <= (g(max(K, 2P) + 40) + 8 u) sum |a||b| + 2^-39 (A sum |b| + B sum |a|) over the K \
+             products of an output in P panels, A and B the largest magnitudes of input and weight, g(n) = n u / (1 - n u), \
+             u = 2^-24"
+        }
+        Algorithm::CooperativeGemmF16 | Algorithm::CooperativePackedF16 => {
+            "|computed - exact| <= (g(2 K + 40) + 2^-10) sum |a||b| + 2^-28 (A sum |b| + B sum |a|) over the K products of \
+             an output, A and B the largest magnitudes of input and weight, g(n) = n u / (1 - n u), u = 2^-24"
+        }
         _ => {
             debug_assert_eq!(algorithm.accuracy(), Accuracy::Strict, "{algorithm} has a bound of its own");
             "|computed - exact| <= g(K + 2) sum |a||b| over the K products of an output, g(n) = n u / (1 - n u), \
