@@ -2,7 +2,7 @@
 
 use super::catalog::{Element, kernel};
 use super::params::WindowParams;
-use super::program::{ConvTask, Dispatch, Operand, Params, Slot};
+use super::program::{ConvTask, Dispatch, Params, Slot, flat_strides};
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
 
@@ -136,15 +136,10 @@ pub(super) fn dispatch(task: &ConvTask, packed: &Packed, caps: &Capabilities) ->
     let axes = |values: [usize; 3]| values.map(|n| n as u32);
     let mut params =
         WindowParams { input_size: axes(frame.pixels), stride: axes(frame.stride), ..task.window_params() };
-    // Their positions as one axis, where they lie so.
-    let absent = task.residual.operand == Operand::Unused;
-    let flat = match [task.output, task.residual].map(|slot| slot.view.flat_stride(w.output)) {
-        [Some(output), residual] if absent || residual.is_some() => {
-            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
-            true
-        }
-        _ => false,
-    };
+    let flat = flat_strides(task.output, task.residual, w.output);
+    if let Some(strides) = flat {
+        [params.output.w, params.residual.w] = strides;
+    }
     let [rows, images] = packed.exponents.unwrap_or([Slot::UNUSED; 2]);
     let [subgroups_m, subgroups_n] = shape.subgroups;
     let mut dispatch = Dispatch::new(
@@ -154,7 +149,7 @@ pub(super) fn dispatch(task: &ConvTask, packed: &Packed, caps: &Capabilities) ->
             subgroups_n.into(),
             shape.column_matrices.into(),
             packed.exponents.is_some().into(),
-            flat.into(),
+            flat.is_some().into(),
         ],
         Params::Window(Box::new(params)),
         vec![

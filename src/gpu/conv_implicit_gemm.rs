@@ -3,8 +3,8 @@
 use super::catalog::kernel;
 use super::lower::is_pointwise;
 use super::params::WindowParams;
-use super::program::{ConvTask, Dispatch, GemmTask, Operand, Params, Slot, padding_code};
-use super::tiles::{BYTE, DEPTH, DISPATCH, TileShape, shapes, tile_shape};
+use super::program::{ConvTask, Dispatch, GemmTask, Params, Slot, flat_strides, padding_code};
+use super::tiles::{BYTE, DEPTH, DISPATCH, TileShape, shapes, slices, tile_shape};
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
@@ -20,12 +20,6 @@ kernel!(
 
 /// Taps that a mask has bits for.
 const MASK_BITS: usize = 32;
-
-/// The shortest and the longest slice of a sum, and most slices: a partial result should be worth its memory, and some drivers
-/// end long loops.
-const SHORTEST_SLICE: usize = 128;
-const LONGEST_SLICE: usize = 1 << 14;
-const MOST_SLICES: usize = 16;
 
 /// Columns of the product.
 fn columns(w: &Window) -> usize {
@@ -63,8 +57,7 @@ pub(super) fn time_of_product(task: &GemmTask, caps: &Capabilities) -> f64 {
 }
 
 fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilities) -> Cut {
-    let least = length.div_ceil(LONGEST_SLICE);
-    let most = (length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least));
+    let counts = slices(length);
     let of = |shape: TileShape, count: usize| {
         let each = length.div_ceil(count).next_multiple_of(DEPTH as usize);
         let count = length.div_ceil(each);
@@ -74,8 +67,8 @@ fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilitie
             shape.time(groups * count, rows, columns, each, caps.machine) + if count > 1 { partial } else { 0.0 };
         Cut { shape, each, count, time }
     };
-    let cuts = shapes(caps).flat_map(|shape| (least..=most).map(move |count| of(shape, count)));
-    let one = of(tile_shape(groups, rows, columns, caps), least);
+    let cuts = shapes(caps).flat_map(|shape| counts.clone().map(move |count| of(shape, count)));
+    let one = of(tile_shape(groups, rows, columns, caps), *counts.start());
     // Whole sums need no workspace: slices should be clearly faster.
     const CLEARLY: f64 = 0.9;
     let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };
@@ -100,16 +93,11 @@ fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -
     let (each, count) = slices.unwrap_or((0, 1));
     let mode = padding_code(task.padding_mode);
     let mut params = WindowParams { count: each as u32, ..task.window_params() };
-    // Their positions as one axis, where they lie so.
-    let absent = task.residual.operand == Operand::Unused;
-    let flat = match [task.output, task.residual].map(|slot| slot.view.flat_stride(w.output)) {
-        [Some(output), residual] if absent || residual.is_some() => {
-            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
-            true
-        }
-        _ => false,
-    };
-    let input = task.input.view.flat_stride(w.input).filter(|_| flat && is_pointwise(w));
+    let flat = flat_strides(task.output, task.residual, w.output);
+    if let Some(strides) = flat {
+        [params.output.w, params.residual.w] = strides;
+    }
+    let input = task.input.view.flat_stride(w.input).filter(|_| flat.is_some() && is_pointwise(w));
     params.input.w = input.unwrap_or(params.input.w);
     let masked = input.is_some() || is_masked(w.kernel_len(), task.padding_mode);
     Dispatch::new(
@@ -118,7 +106,7 @@ fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -
             mode,
             masked.into(),
             input.is_some().into(),
-            flat.into(),
+            flat.is_some().into(),
             task.flip_kernel.into(),
             slices.is_some().into(),
         ]),

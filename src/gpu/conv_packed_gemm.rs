@@ -4,7 +4,7 @@ use super::catalog::kernel;
 use super::pack_rows::Packing;
 use super::panels::{Cut, Products, constants};
 use super::params::WindowParams;
-use super::program::{ConvTask, Dispatch, Operand, Params, Slot, padding_code};
+use super::program::{ConvTask, Dispatch, Params, Slot, flat_strides, padding_code};
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::problem::Epilogue;
@@ -74,19 +74,14 @@ pub(super) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
 fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
     let w = &task.window;
     let mut params = WindowParams { count: cut.panels as u32, ..task.window_params() };
-    // Their positions as one axis, where they lie so.
-    let absent = task.residual.operand == Operand::Unused;
-    let flat = match [task.output, task.residual].map(|slot| slot.view.flat_stride(w.output)) {
-        [Some(output), residual] if absent || residual.is_some() => {
-            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
-            true
-        }
-        _ => false,
-    };
+    let flat = flat_strides(task.output, task.residual, w.output);
+    if let Some(strides) = flat {
+        [params.output.w, params.residual.w] = strides;
+    }
     let whole = w.c_in_per_group().is_multiple_of(cut.tile.panel() as usize);
     Dispatch::new(
         &KERNEL,
-        constants(cut.tile, [padding_code(task.padding_mode), whole.into(), flat.into(), split.into()]),
+        constants(cut.tile, [padding_code(task.padding_mode), whole.into(), flat.is_some().into(), split.into()]),
         Params::Window(Box::new(params)),
         task.operands(),
         products(w).tiles(cut.tile) * cut.count as u64,

@@ -4,7 +4,7 @@ use super::catalog::{Constant, kernel};
 use super::gemm_vec4_rows;
 use super::panels::{Cut, Products, constants};
 use super::params::View;
-use super::program::{Dispatch, GemmTask, Operand, Params, Slot};
+use super::program::{Dispatch, GemmTask, Operand, Params, Slot, flat_strides};
 use crate::capabilities::Capabilities;
 use crate::problem::Epilogue;
 use crate::tile::Tile;
@@ -76,15 +76,10 @@ pub(super) fn partial(task: &GemmTask, cut: &Cut, output: Slot) -> Dispatch {
 fn of_tile(task: &GemmTask, cut: &Cut, split: bool) -> Dispatch {
     let mut params = task.gemm_params();
     params.slice = cut.panels as u32 * cut.tile.panel();
-    let absent = task.residual.operand == Operand::Unused;
-    let strides = [task.output, task.residual].map(|slot| slot.view.flat_stride(task.output_size));
-    let flat = match strides {
-        [Some(output), residual] if absent || residual.is_some() => {
-            (params.output.w, params.residual.w) = (output, residual.unwrap_or(0));
-            true
-        }
-        _ => false,
-    };
+    let flat = flat_strides(task.output, task.residual, task.output_size);
+    if let Some(strides) = flat {
+        [params.output.w, params.residual.w] = strides;
+    }
     let whole = task.k.is_multiple_of(cut.tile.panel() as usize);
     let tiles = products(task).tiles(cut.tile) * cut.count as u64;
     let [split, whole]: [Constant; 2] = [split.into(), whole.into()];
@@ -93,5 +88,5 @@ fn of_tile(task: &GemmTask, cut: &Cut, split: bool) -> Dispatch {
         let own = constants(cut.tile, [is_merged(task).into(), split, whole]);
         return Dispatch::new(&gemm_vec4_rows::KERNEL, own, params, task.operands(), tiles);
     }
-    Dispatch::new(&KERNEL, constants(cut.tile, [split, whole, flat.into()]), params, task.operands(), tiles)
+    Dispatch::new(&KERNEL, constants(cut.tile, [split, whole, flat.is_some().into()]), params, task.operands(), tiles)
 }

@@ -1,7 +1,7 @@
 //! Which tile of `shaders/lib/panel_tile.wgsl` a matrix product gets, and how its sums are cut.
 
 use super::catalog::Constant;
-use super::tiles::{BYTE, DISPATCH};
+use super::tiles::{BYTE, DISPATCH, slices};
 use crate::capabilities::Capabilities;
 use crate::machine::Machine;
 use crate::tile::Tile;
@@ -45,11 +45,6 @@ const LOADED: f64 = 2.0;
 const TILE: f64 = 20.0;
 /// Partial results cost more than a byte read once and written once does.
 const PARTIAL: f64 = 1.5;
-/// The shortest slice in products, the longest, and most slices: a partial result should be worth its memory, and some drivers end
-/// long loops.
-const SHORTEST_SLICE: usize = 128;
-const LONGEST_SLICE: usize = 1 << 14;
-const MOST_SLICES: usize = 16;
 
 impl Products {
     /// Panels of a sum.
@@ -105,12 +100,11 @@ impl Products {
             let time = self.time(tile, count, panels, caps.machine) + if count > 1 { partial } else { 0.0 };
             Cut { tile, panels, count, time }
         };
-        let least = if whole { 1 } else { self.length.div_ceil(LONGEST_SLICE).max(1) };
-        let most = if whole { 1 } else { (self.length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least)) };
+        let counts = if whole { 1..=1 } else { slices(self.length) };
         let fitting = || tiles.iter().copied().filter(|&tile| self.fits(tile, caps));
         let best = |cuts: &mut dyn Iterator<Item = Cut>| cuts.min_by(|a, b| a.time.total_cmp(&b.time));
-        let one = best(&mut fitting().map(|tile| of(tile, least)))?;
-        let cut = best(&mut fitting().flat_map(|tile| (least..=most).map(move |count| of(tile, count))))?;
+        let one = best(&mut fitting().map(|tile| of(tile, *counts.start())))?;
+        let cut = best(&mut fitting().flat_map(|tile| counts.clone().map(move |count| of(tile, count))))?;
         // Whole sums need no workspace: slices should be clearly faster.
         const CLEARLY: f64 = 0.9;
         let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };

@@ -72,6 +72,16 @@ impl Slot {
     }
 }
 
+/// The strides of the positions of an output and of its residual taken as one axis, where both lie so; zero for a residual that is
+/// absent.
+pub(crate) fn flat_strides(output: Slot, residual: Slot, size: [usize; 3]) -> Option<[u32; 2]> {
+    let output = output.view.flat_stride(size)?;
+    match residual.view.flat_stride(size) {
+        Some(residual) => Some([output, residual]),
+        None => (residual.operand == Operand::Unused).then_some([output, 0]),
+    }
+}
+
 /// Uniform contents of a dispatch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Params {

@@ -1,5 +1,7 @@
 //! Shapes of the tiles of `shaders/lib/implicit_tile.wgsl`, and which one a matrix product gets.
 
+use std::ops::RangeInclusive;
+
 use super::catalog::Constant;
 use crate::capabilities::Capabilities;
 use crate::machine::Machine;
@@ -26,6 +28,18 @@ const HALF_SPEED: f64 = 96.0;
 /// Multiply-adds in the time that staging takes an invocation for one element of a row or column: fitted on an H200,
 /// docs/performance.md.
 const STAGING: f64 = 45.0;
+/// The shortest and the longest slice of a sum, and most slices: a partial result should be worth its memory, and some drivers
+/// end long loops.
+const SHORTEST_SLICE: usize = 128;
+const LONGEST_SLICE: usize = 1 << 14;
+const MOST_SLICES: usize = 16;
+
+/// Fewest and most slices that sums of so many products are worth being cut into.
+pub(crate) fn slices(length: usize) -> RangeInclusive<usize> {
+    let least = length.div_ceil(LONGEST_SLICE);
+    least..=(length / SHORTEST_SLICE).clamp(least, MOST_SLICES.max(least))
+}
+
 /// How much longer sums take that do not fit registers.
 const SPILLED: f64 = 2.0;
 /// Multiply-adds of the whole device in the time that a byte of a partial result takes, there and back.
