@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{applicable, open};
-use wgconv::gpu::{Context, Gpu, Plan};
+use wgconv::gpu::{Gpu, Plan};
 use wgconv::tune::{Outcome, SCHEMA, TuneSettings, Tuned, Tuner, sample_inputs, shader_hash};
 use wgconv::{
     Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Error, ErrorKind, Geometry, Gradient,
@@ -179,7 +179,7 @@ fn an_entry_is_of_one_problem_with_one_set_of_options_on_one_device() {
     assert!(!hit(Conv::new(1, 8, [2, 2], 8, [3, 3]).into(), &options));
     let own = *gpu.capabilities();
     let class = if own.class == KernelClass::Cpu { KernelClass::Gpu } else { KernelClass::Cpu };
-    let other = Context::with_capabilities(gpu.device(), Capabilities { class, ..own });
+    let other = gpu.context().view(Capabilities { class, ..own });
     assert_eq!(tuner.lookup(&other, &problem, &options), None, "another class of kernels");
 
     // A driver that was updated, another adapter, changed kernels, another release.

@@ -12,15 +12,15 @@ use crate::error::Result;
 use crate::machine::Machine;
 use crate::tensor::Access;
 
-/// A device prepared for plans. Cheap to clone; clones share the pipeline cache.
+/// A device prepared for plans. Cheap to clone; clones and [views](Context::view) share the pipelines.
 #[derive(Clone)]
 pub struct Context {
     shared: Arc<Shared>,
+    capabilities: Arc<Capabilities>,
 }
 
 struct Shared {
     device: wgpu::Device,
-    capabilities: Capabilities,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Slot>>>,
     /// The driver's, where the application keeps one.
     cache: Option<wgpu::PipelineCache>,
@@ -101,7 +101,7 @@ pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Lim
     }
 }
 
-/// Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; measured with 22.3 (`tests/driver_limits.rs`).
+/// Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; measured with 22.3 (`tests/device/driver_limits.rs`).
 const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
 
 /// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
@@ -163,6 +163,13 @@ impl Context {
         Context::new_with(device, capabilities, Some(cache))
     }
 
+    /// The same device with another view of it, as of [`Context::with_capabilities`]. What it compiles, this context and
+    /// its other views need not compile again. Creates nothing on the device.
+    #[must_use]
+    pub fn view(&self, capabilities: Capabilities) -> Self {
+        Context { shared: self.shared.clone(), capabilities: Arc::new(capabilities) }
+    }
+
     fn new_with(device: &wgpu::Device, capabilities: Capabilities, cache: Option<wgpu::PipelineCache>) -> Self {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
@@ -174,8 +181,8 @@ impl Context {
             })
         };
         Context {
+            capabilities: Arc::new(capabilities),
             shared: Arc::new(Shared {
-                capabilities,
                 pipelines: Mutex::default(),
                 cache,
                 unused_read: unused("wgconv absent input"),
@@ -192,7 +199,7 @@ impl Context {
 
     /// What plans are made for.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.shared.capabilities
+        &self.capabilities
     }
 
     pub(super) fn unused(&self, access: Access) -> &wgpu::Buffer {
@@ -242,7 +249,8 @@ impl Context {
         lock(&self.shared.pipelines).clear();
     }
 
-    /// Number of pipelines that were compiled so far: plans of the same kernel variants share them.
+    /// Number of pipelines that this context and its views have compiled so far: plans of the same kernel variants share
+    /// them.
     pub fn pipeline_count(&self) -> usize {
         lock(&self.shared.pipelines).values().filter(|slot| lock(slot).is_some()).count()
     }

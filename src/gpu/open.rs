@@ -214,7 +214,7 @@ impl Gpu {
     /// The same device seen through other capabilities: another kernel class, tighter limits.
     #[must_use]
     pub fn with_capabilities(self, capabilities: Capabilities) -> Gpu {
-        let context = Context::with_capabilities(self.context.device(), capabilities);
+        let context = self.context.view(capabilities);
         Gpu { context, ..self }
     }
 

@@ -4,21 +4,103 @@
 pub mod strategy;
 mod zoo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use half::f16;
-use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
+use wgconv::gpu::{Bindings, Context, Gpu, Lowered, Plan, Select, lower_in_parts};
 use wgconv::{
     Access, Accuracy, Algorithm, Capabilities, ElementType, Geometry, Inputs, KernelClass, Layout, Options, Problem,
     TensorName, TensorSpec, candidates,
 };
-pub use zoo::{epilogues, zoo};
+pub use zoo::epilogues;
+
+/// Awkward problems of every operation, by name; every second time from the last one to the first, so that tests which run
+/// side by side seldom compile the same kernels.
+pub fn zoo() -> Vec<(&'static str, Problem)> {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let mut problems = zoo::zoo();
+    if CALLS.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+        problems.reverse();
+    }
+    problems
+}
+
+/// What was computed of one problem: classes of kernels share most of them, and what is launched alike is judged once.
+#[derive(Default)]
+pub struct Judged(Vec<Lowered>);
+
+impl Judged {
+    /// Whether the context launches what none before it did.
+    pub fn is_new(&mut self, context: &Context, problem: &Problem, options: &Options, algorithm: Algorithm) -> bool {
+        let geometry = Geometry::new(problem).expect("zoo problems are valid");
+        let options = options.clone().algorithm(algorithm);
+        let lowered = lower_in_parts(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
+        let is_new = !self.0.contains(&lowered);
+        if is_new {
+            self.0.push(lowered);
+        }
+        is_new
+    }
+}
+
+/// The kernels, with what they read and write, that problems led to so far: for what is the same in all variants of a
+/// kernel, so that one problem or two are enough for each.
+#[derive(Default)]
+pub struct Reached(BTreeSet<String>);
+
+impl Reached {
+    /// Whether a problem leads to one more.
+    pub fn grows(&mut self, context: &Context, problem: &Problem, options: &Options) -> bool {
+        let before = self.0.len();
+        let geometry = Geometry::new(problem).expect("zoo problems are valid");
+        for algorithm in applicable(problem, context.capabilities(), options) {
+            let options = options.clone().algorithm(algorithm);
+            let lowered = lower_in_parts(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
+            let variants = lowered.whole.dispatches.iter().map(|dispatch| &dispatch.variant);
+            self.0.extend(variants.map(|variant| format!("{} {:?}", variant.kernel.stem, variant.elements)));
+        }
+        self.0.len() > before
+    }
+}
+
+/// A device that a test has to itself for as long as it runs. The next one takes it over with all the pipelines that were
+/// compiled on it: in software that is what most time goes into.
+pub struct Device(Option<Gpu>);
+
+static IDLE: Mutex<Vec<Gpu>> = Mutex::new(Vec::new());
+
+fn idle() -> MutexGuard<'static, Vec<Gpu>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Deref for Device {
+    type Target = Gpu;
+
+    fn deref(&self) -> &Gpu {
+        self.0.as_ref().expect("a device is there until it is dropped")
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // What a test left that failed may be what makes the next one fail.
+        if !std::thread::panicking() {
+            idle().extend(self.0.take());
+        }
+    }
+}
 
 /// The adapter under test: `WGCONV_ADAPTER`, else the best. A machine without one fails.
-pub fn open() -> Gpu {
+pub fn open() -> Device {
+    if let Some(gpu) = idle().pop() {
+        return Device(Some(gpu));
+    }
     // SAFETY: a test acknowledges that wgpu's experimental features may have bugs, and would like to know.
     let gpu = unsafe { Gpu::open_experimental(&Select::Auto) };
-    gpu.expect("the tests need an adapter; scripts/test installs a software one")
+    Device(Some(gpu.expect("the tests need an adapter; scripts/test installs a software one")))
 }
 
 /// The device's own capabilities under each kernel class, with its subgroups and without, so that every family is judged
@@ -84,9 +166,9 @@ pub fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
     (f64::from(got) - want).abs() <= tolerance
 }
 
-/// One context for each kernel class.
+/// One context for each kernel class, of the same pipelines.
 pub fn contexts(gpu: &Gpu) -> Vec<Context> {
-    classes(gpu).into_iter().map(|caps| Context::with_capabilities(gpu.device(), caps)).collect()
+    classes(gpu).into_iter().map(|caps| gpu.context().view(caps)).collect()
 }
 
 /// The layouts that every activation must be readable and writable in.

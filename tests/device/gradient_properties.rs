@@ -2,11 +2,7 @@
 //! identity for every operation, a gradient of its own for every tap and group, the kinks of bilinear sampling, and
 //! typed refusals.
 
-#![cfg(feature = "reference")]
-
-mod common;
-
-use common::{Run, agrees, applicable, contexts, integers, open, random, run_guarded, zoo};
+use crate::common::{Run, agrees, applicable, contexts, integers, open, random, run_guarded, zoo};
 use wgconv::gpu::Gpu;
 use wgconv::reference;
 use wgconv::{

@@ -1,8 +1,6 @@
 //! Identities that hold between operations, executed on the GPU with small integers, so that they hold exactly.
 
-mod common;
-
-use common::{integers, open};
+use crate::common::{integers, open};
 use wgconv::gpu::Gpu;
 use wgconv::{
     Conv, ConvTranspose, DeformConv2d, DepthwiseSeparable2d, Geometry, Im2col, Inputs, LocallyConnected2d, Options,

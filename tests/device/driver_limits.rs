@@ -1,10 +1,6 @@
 //! Sums and windows around the number of iterations after which llvmpipe ends every loop: they are right or refused.
 
-#![cfg(feature = "reference")]
-
-mod common;
-
-use common::{agrees, classes, open, random};
+use crate::common::{agrees, classes, open, random};
 use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::Outcome;
 use wgconv::{
@@ -145,7 +141,7 @@ fn no_loop_is_cut_short() {
     let mut refused = 0;
     for capabilities in classes(&gpu).into_iter().filter(|caps| caps.subgroup_size == subgroup_size) {
         let class = capabilities.class;
-        let context = Context::with_capabilities(gpu.device(), capabilities);
+        let context = gpu.context().view(capabilities);
         for problem in long_sums() {
             let n_refused = judge(&gpu, &context, &problem);
             refused += if class == KernelClass::Gpu { n_refused } else { 0 };

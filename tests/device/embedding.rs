@@ -1,24 +1,20 @@
 //! The embedder's side: the caller's device, sub-allocated buffers, typed errors when binding, and an encode that creates
 //! nothing.
 
-#![cfg(feature = "reference")]
-
-mod common;
-
-#[path = "../examples/embed.rs"]
+#[path = "../../examples/embed.rs"]
 #[allow(dead_code, reason = "its main is the example's")]
 mod embed;
 
-#[path = "../examples/render_loop.rs"]
+#[path = "../../examples/render_loop.rs"]
 #[allow(dead_code, reason = "its main is the example's")]
 mod render_loop;
 
 #[cfg(any(target_os = "linux", target_os = "windows"))]
-#[path = "../examples/foreign_vulkan.rs"]
+#[path = "../../examples/foreign_vulkan.rs"]
 #[allow(dead_code, reason = "its main is the example's")]
 mod foreign_vulkan;
 
-use common::{integers, open, random, zoo};
+use crate::common::{Reached, integers, open, random, zoo};
 use wgconv::gpu::{Bindings, Bound, Context, Gpu, Plan};
 use wgconv::reference;
 use wgconv::{
@@ -153,7 +149,12 @@ fn buffer(gpu: &Gpu, size: u64, more: wgpu::BufferUsages) -> wgpu::Buffer {
 fn every_operation_runs_inside_one_arena_buffer() {
     let gpu = open();
     let alignment = u64::from(gpu.capabilities().storage_alignment);
+    let mut reached = Reached::default();
     for (name, problem) in zoo() {
+        // Sharing a buffer changes how the text of a kernel declares its bindings, whatever its constants.
+        if !reached.grows(gpu.context(), &problem, &Options::default()) {
+            continue;
+        }
         let geometry = Geometry::new(&problem).expect("valid");
         let inputs = random(&problem, 21);
         let want = reference::run(&problem, &inputs).expect("valid");

@@ -1,10 +1,6 @@
 //! What algorithms err by on data of one scale, as multiples of a plain sum's error, on the device and in every class.
 
-#![cfg(feature = "reference")]
-
-mod common;
-
-use common::{applicable, contexts, inputs, open, relaxed};
+use crate::common::{applicable, contexts, inputs, open, relaxed};
 use wgconv::gpu::Plan;
 use wgconv::{Accuracy, Conv, Problem, reference};
 

@@ -1,16 +1,16 @@
-//! Ten thousand random problems through geometry, choose and lowering; whatever is accepted and small enough to compute,
-//! the oracle and every applicable kernel agree on, forward and backward.
-
-#![cfg(feature = "reference")]
-
-mod common;
+//! Random problems through geometry, choose and lowering; whatever is accepted and small enough to compute, the oracle and
+//! every applicable kernel agree on, forward and backward.
+//!
+//! `WGCONV_RANDOM_PROBLEMS` is their number, ten thousand by default; `WGCONV_RANDOM_SEED` repeats a run, which prints its
+//! own; `WGCONV_RANDOM_PIPELINES` is how many kernels are compiled before geometry and choice alone are judged.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use common::{classes, open, random, relaxed};
+use crate::common::{classes, open, random, relaxed};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use wgconv::gpu::{Context, Gpu, Outputs, Plan};
 use wgconv::reference::Outcome;
 use wgconv::{
@@ -22,19 +22,33 @@ use wgconv::{
 const MOST_BYTES: u64 = 1 << 18;
 const MOST_MACS: u64 = 1 << 20;
 /// A software rasteriser compiles some of them for seconds: from here on geometry and choice alone are judged.
-const MOST_PIPELINES: usize = 400;
+const MOST_PIPELINES: usize = 800;
+
+/// A number from the environment.
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    let number = text.parse().unwrap_or_else(|_| panic!("{name} = {text:?}: it must be a whole number"));
+    Some(number)
+}
 
 #[test]
-fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
+fn geometry_choose_oracle_and_kernels_agree() {
+    let n_problems = variable("WGCONV_RANDOM_PROBLEMS").unwrap_or(10_000_u32);
+    let seed = variable("WGCONV_RANDOM_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let most_pipelines = variable("WGCONV_RANDOM_PIPELINES").unwrap_or(MOST_PIPELINES);
+    println!("WGCONV_RANDOM_PROBLEMS={n_problems} WGCONV_RANDOM_SEED={seed}");
     let gpu = open();
     // What the device would use itself, of each class: ten thousand problems compile many pipelines.
     let subgroup_size = gpu.capabilities().subgroup_size;
     let own = classes(&gpu).into_iter().filter(|caps| caps.subgroup_size == subgroup_size);
-    let contexts: Vec<Context> = own.map(|caps| Context::with_capabilities(gpu.device(), caps)).collect();
+    let contexts: Vec<Context> = own.map(|caps| gpu.context().view(caps)).collect();
     let tally = RefCell::new(BTreeMap::<String, usize>::new());
     let count = |what: String| *tally.borrow_mut().entry(what).or_default() += 1;
-    let config = Config { cases: 10_000, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&common::strategy::problem(), |problem| {
+    let config = Config { cases: n_problems, failure_persistence: None, ..Config::default() };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let result = runner.run(&crate::common::strategy::problem(), |problem| {
         let Ok(geometry) = Geometry::new(&problem) else {
             count("refused".into());
             return Ok(());
@@ -49,7 +63,7 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
                 count("beyond the size that is computed".into());
                 continue;
             }
-            if context.pipeline_count() >= MOST_PIPELINES {
+            if context.pipeline_count() >= most_pipelines {
                 count("beyond the pipelines that are compiled".into());
                 continue;
             }
@@ -89,13 +103,15 @@ fn geometry_choose_oracle_and_kernels_agree_on_ten_thousand_problems() {
         Ok(())
     });
     if let Err(error) = result {
-        panic!("{error}");
+        panic!("{error}\nWGCONV_RANDOM_SEED={seed} repeats it");
     }
     let tally = tally.into_inner();
     println!("{tally:#?}");
     let computed: Vec<&String> = tally.keys().filter(|key| key.contains(" by ")).collect();
-    assert!(computed.len() >= 20, "too few operations were computed: {tally:#?}");
-    assert!(tally["accepted"] > 2_000, "{tally:#?}");
+    // Fewer problems than usual meet fewer operations.
+    let enough = n_problems >= 10_000;
+    assert!(!enough || computed.len() >= 20, "too few operations were computed: {tally:#?}");
+    assert!(tally["accepted"] > n_problems as usize / 5, "{tally:#?}");
 }
 
 /// Every algorithm that takes the problem, the chosen one among them; `None` where limits of the device refuse them all.

@@ -1,13 +1,9 @@
 //! The tiles of cooperative matrices on any device with f16: the kernels as they are, their matrices emulated by the
-//! invocations of a subgroup of any size. What real ones compute, `tests/kernels.rs` judges where a device has them.
-
-#![cfg(feature = "reference")]
-
-mod common;
+//! invocations of a subgroup of any size. What real ones compute, `kernels.rs` judges where a device has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{agrees, integers, open, random};
+use crate::common::{agrees, integers, open, random};
 use wgconv::gpu::program::{Dispatch, Operand, Program};
 use wgconv::gpu::{Gpu, lower_in_parts};
 use wgconv::reference;
