@@ -85,6 +85,14 @@ pub enum Error {
         /// What is wrong with it, or what the system says.
         reason: String,
     },
+    /// There is not enough memory.
+    #[error("out of memory: {what} needs {bytes} bytes more than there are")]
+    Memory {
+        /// What was to be held.
+        what: String,
+        /// How many bytes were asked for.
+        bytes: u64,
+    },
     /// No adapter, no device, a lost device, or a failed readback.
     #[error("{0}")]
     Device(String),
@@ -107,6 +115,16 @@ impl Error {
         Error::Invalid { field: field.into(), value: value.to_string(), rule: rule.into() }
     }
 
+    /// What the system says of a file: [`Error::File`], or [`Error::Device`] where the machine has no room left.
+    #[cfg(any(feature = "export", feature = "tune"))]
+    pub(crate) fn of_file(path: String, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge | OutOfMemory => Error::Device(format!("{path}: {error}")),
+            _ => Error::File { path, reason: error.to_string() },
+        }
+    }
+
     /// The class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -116,7 +134,7 @@ impl Error {
             | Error::Binding { .. }
             | Error::File { .. } => ErrorKind::Invalid,
             Error::Algorithm { .. } | Error::Unsupported { .. } | Error::Limit { .. } => ErrorKind::Unsupported,
-            Error::Device(_) => ErrorKind::Device,
+            Error::Memory { .. } | Error::Device(_) => ErrorKind::Device,
         }
     }
 }

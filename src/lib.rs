@@ -15,6 +15,8 @@ pub mod gpu;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod machine;
+#[doc(hidden)]
+pub mod memory;
 mod problem;
 #[cfg(feature = "reference")]
 pub mod reference;

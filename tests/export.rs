@@ -20,7 +20,8 @@ use std::sync::OnceLock;
 use common::{classes, layouts, open, random, relaxed, zoo};
 use raw_vulkan::{Vulkan, compare, load};
 use wgconv::export::{
-    BindingAccess, Bundle, Feature, Language, MANIFEST, Manifest, Range, SCHEMA, Settings, Shader, export, write_folder,
+    BindingAccess, Bundle, Feature, INDEX, INDEX_SCHEMA, Language, MANIFEST, Manifest, Range, SCHEMA, Settings, Shader,
+    export, write_folder,
 };
 use wgconv::gpu::catalog::{Element, Kernel, kernels};
 use wgconv::gpu::{Plan, lower_in_parts};
@@ -593,8 +594,14 @@ fn a_c_program_gets_its_own_numbers() {
 #[test]
 fn folders_appear_whole_or_not_at_all() {
     let sandbox = tempfile::tempdir().unwrap();
-    let files = |text: &str| BTreeMap::from([(MANIFEST.to_string(), text.as_bytes().to_vec())]);
-    let nested = BTreeMap::from([("a/b.txt".to_string(), b"b".to_vec()), (MANIFEST.to_string(), b"2".to_vec())]);
+    let note = |text: &str| serde_json::json!({"schema": SCHEMA, "shaders": [], "note": text}).to_string();
+    let files = |text: &str| BTreeMap::from([(MANIFEST.to_string(), note(text).into_bytes())]);
+    let index = serde_json::json!({"schema": INDEX_SCHEMA, "exports": [{"folder": "a", "files": ["b.txt"]}]});
+    let nested = BTreeMap::from([
+        ("a/b.txt".to_string(), b"b".to_vec()),
+        (MANIFEST.to_string(), note("2").into_bytes()),
+        (INDEX.to_string(), index.to_string().into_bytes()),
+    ]);
     let target = sandbox.path().join("deep/export");
     write_folder(&target, &files("1"), false).unwrap();
     let refused = |result: wgconv::Result<()>, words: &str| {
@@ -602,12 +609,16 @@ fn folders_appear_whole_or_not_at_all() {
         assert!(matches!(error, Error::File { .. }) && error.to_string().contains(words), "{error}");
     };
     refused(write_folder(&target, &nested, false), "it exists and is not empty");
-    assert_eq!(fs::read_to_string(target.join(MANIFEST)).unwrap(), "1");
+    assert_eq!(fs::read_to_string(target.join(MANIFEST)).unwrap(), note("1"));
     write_folder(&target, &nested, true).unwrap();
-    assert_eq!(fs::read_to_string(target.join(MANIFEST)).unwrap(), "2");
+    assert_eq!(fs::read_to_string(target.join(MANIFEST)).unwrap(), note("2"));
     assert_eq!(fs::read_to_string(target.join("a/b.txt")).unwrap(), "b");
     write_folder(&target, &files("3"), true).unwrap();
     assert!(!target.join("a").exists());
+    // A file that no list names is somebody's.
+    fs::write(target.join("notes.txt"), "mine").unwrap();
+    refused(write_folder(&target, &nested, true), "notes.txt");
+    assert_eq!(fs::read_to_string(target.join(MANIFEST)).unwrap(), note("3"));
     // Nobody's folder is replaced, and no file.
     let other = sandbox.path().join("other");
     fs::create_dir(&other).unwrap();

@@ -53,6 +53,9 @@ pub struct Manifest {
     pub blocks: Vec<Block>,
     /// The shaders.
     pub shaders: Vec<Shader>,
+    /// Path of the C header, relative to the manifest, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// Run before the first run of `steps`, and again when the weights have changed.
     pub packing: Vec<Step>,
     /// Run in this order; each reads what those before it wrote.

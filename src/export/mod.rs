@@ -34,7 +34,7 @@ use crate::gpu::steps::{Memory, Placement, Run, Span, runs};
 use crate::gpu::{Lowered, iterations, lower_in_parts};
 use crate::problem::Problem;
 use crate::tensor::{ElementType, Storage, buffer_bytes};
-pub use folder::{INDEX, write_folder};
+pub use folder::{INDEX, INDEX_SCHEMA, expect_folder, write_folder};
 pub use manifest::{
     Binding, BindingAccess, Block, Choices, Constant, Exactness, Feature, Field, File, MANIFEST, Manifest, Range,
     Requirements, SCHEMA, Shader, Slot, Step, Tensor, TensorElement,
@@ -150,12 +150,15 @@ pub fn export(
         files: BTreeMap::new(),
     };
     let (packing, steps) = writer.steps(&lowered)?;
-    let manifest = writer.manifest(&lowered, choice, packing, steps);
+    let mut manifest = writer.manifest(&lowered, choice, packing, steps);
     let mut files = writer.files;
-    files.insert(MANIFEST.into(), manifest.to_json()?.into_bytes());
     if let Some(name) = &settings.header {
-        files.insert(format!("{name}.h"), header::header(name, &manifest)?.into_bytes());
+        let text = header::header(name, &manifest)?;
+        let path = format!("{name}.h");
+        files.insert(path.clone(), text.into_bytes());
+        manifest.header = Some(path);
     }
+    files.insert(MANIFEST.into(), manifest.to_json()?.into_bytes());
     Ok(Bundle { manifest, files })
 }
 
@@ -324,6 +327,7 @@ impl Writer<'_> {
             unused_bytes,
             blocks: std::mem::take(&mut self.blocks).into_values().collect(),
             shaders: std::mem::take(&mut self.shaders),
+            header: None,
             packing,
             steps,
         };

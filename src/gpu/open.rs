@@ -16,6 +16,7 @@ use super::signal;
 use crate::capabilities::Capabilities;
 use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::problem::Problem;
 use crate::tensor::{Access, ElementType, Inputs, Storage, TensorName, buffer_bytes};
 
@@ -60,14 +61,35 @@ const ADAPTER_VARIABLE: &str = "WGCONV_ADAPTER";
 /// Environment variable that, set to 1, stands for [`Gpu::open_experimental`]: for tools.
 const EXPERIMENTAL_VARIABLE: &str = "WGCONV_EXPERIMENTAL";
 
+/// wgpu's environment variable with the names of backends, separated by commas.
+const BACKENDS_VARIABLE: &str = "WGPU_BACKEND";
+
+/// An environment variable as text; one that is empty counts as not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.trim().is_empty())
+}
+
+/// The backends that a list names, as wgpu spells them. wgpu itself skips what it does not know.
+fn backends_named(list: &str) -> Result<wgpu::Backends> {
+    let one = |name: &str| match wgpu::Backends::from_comma_list(name) {
+        none if none.is_empty() => {
+            let rule = "it must be vulkan, metal, dx12, gl or webgpu, or some of them separated by commas";
+            Err(Error::invalid(BACKENDS_VARIABLE, format!("{:?}", name.trim()), rule))
+        }
+        backend => Ok(backend),
+    };
+    list.split(',').map(one).collect()
+}
+
 /// Adapters of some backends; the environment variable `WGPU_BACKEND` overrides the choice. A browser shows one.
-async fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+async fn enumerate(backends: wgpu::Backends) -> Result<Vec<wgpu::Adapter>> {
+    let backends = variable(BACKENDS_VARIABLE).map_or(Ok(backends), |list| backends_named(&list))?;
     // wgpu panics without any.
     if wgpu::Instance::enabled_backend_features().is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-    let instance = wgpu::Instance::new(descriptor.with_env());
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle().with_env();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..descriptor });
     #[cfg(not(target_arch = "wasm32"))]
     let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     #[cfg(target_arch = "wasm32")]
@@ -79,7 +101,7 @@ async fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     adapters
         .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
-    adapters
+    Ok(adapters)
 }
 
 /// Smaller is better.
@@ -106,10 +128,18 @@ const NO_ADAPTER: &str = if cfg!(target_arch = "wasm32") {
 };
 
 impl Gpu {
-    /// Every adapter of every backend that runs compute shaders, the most capable first.
+    /// Every adapter of every backend that runs compute shaders, the most capable first. None where
+    /// [`Gpu::find_adapters`] fails.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-        pollster::block_on(enumerate(wgpu::Backends::all())).iter().map(wgpu::Adapter::get_info).collect()
+        Gpu::find_adapters().unwrap_or_default().iter().map(wgpu::Adapter::get_info).collect()
+    }
+
+    /// The same adapters, as wgpu has them; [`Error::Invalid`] where the environment variable `WGPU_BACKEND`, which limits
+    /// them to some backends, names what is no backend.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn find_adapters() -> Result<Vec<wgpu::Adapter>> {
+        pollster::block_on(enumerate(wgpu::Backends::all()))
     }
 
     /// Opens an adapter, with a timestamp clock where it has one. With the environment variable `WGCONV_EXPERIMENTAL=1`
@@ -144,25 +174,33 @@ impl Gpu {
     }
 
     async fn open_with(select: &Select, experimental: wgpu::ExperimentalFeatures) -> Result<Gpu> {
-        let select = match (select, std::env::var(ADAPTER_VARIABLE)) {
-            (Select::Auto, Ok(wanted)) if !wanted.is_empty() => {
-                wanted.parse().map_or(Select::Name(wanted), Select::Index)
+        let (select, asked_by) = match (select, variable(ADAPTER_VARIABLE)) {
+            (Select::Auto, Some(wanted)) => {
+                (wanted.parse().map_or(Select::Name(wanted), Select::Index), " as WGCONV_ADAPTER asks for")
             }
-            _ => select.clone(),
+            // It would be a part of every name.
+            (Select::Name(name), _) if name.trim().is_empty() => {
+                return Err(Error::invalid("adapter", format!("{name:?}"), "it must be a number or a part of a name"));
+            }
+            _ => (select.clone(), ""),
         };
         // GL is asked only when nothing better is there: it ranks last anyway, and starting it takes time.
         let mut adapters = match select {
-            Select::Auto => enumerate(wgpu::Backends::PRIMARY).await,
-            _ => enumerate(wgpu::Backends::all()).await,
+            Select::Auto => enumerate(wgpu::Backends::PRIMARY).await?,
+            _ => enumerate(wgpu::Backends::all()).await?,
         };
         if adapters.is_empty() {
-            adapters = enumerate(wgpu::Backends::all()).await;
+            adapters = enumerate(wgpu::Backends::all()).await?;
         }
         if adapters.is_empty() {
-            return Err(Error::Device(NO_ADAPTER.into()));
+            return Err(Error::Device(match variable(BACKENDS_VARIABLE) {
+                Some(list) => format!("{NO_ADAPTER}; {BACKENDS_VARIABLE} = {list} leaves out all other backends"),
+                None => NO_ADAPTER.into(),
+            }));
         }
         let names: Vec<String> = adapters.iter().map(|a| describe(&a.get_info())).collect();
-        let missing = |wanted: String| Error::Device(format!("no adapter {wanted}; there are: {}", names.join("; ")));
+        let missing =
+            |wanted: String| Error::Device(format!("no adapter {wanted}{asked_by}; there are: {}", names.join("; ")));
         let index = match &select {
             Select::Auto => 0,
             Select::Index(index) if *index < adapters.len() => *index,
@@ -296,16 +334,18 @@ impl Gpu {
                     return Err(Error::Shape { tensor: spec.name, got: vec![data.len()], want: spec.shape.clone() });
                 }
                 let strided = (!layout.is_contiguous(&spec.shape)).then(|| {
-                    let mut strided = vec![f32::NAN; span];
+                    let mut strided = memory::filled(spec.name.as_str(), span, f32::NAN)?;
                     layout.scatter(&spec.shape, data, &mut strided);
-                    strided
+                    Ok::<_, Error>(strided)
                 });
+                let strided = strided.transpose()?;
                 let data = strided.as_deref().unwrap_or(data);
                 match storage {
                     Storage::F32 => self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(data)),
                     Storage::F16 => {
-                        let mut halves: Vec<f16> = data.iter().copied().map(f16::from_f32).collect();
-                        halves.resize(halves.len().next_multiple_of(2), f16::NAN);
+                        let len = data.len().next_multiple_of(2);
+                        let mut halves = memory::filled(spec.name.as_str(), len, f16::NAN)?;
+                        halves.iter_mut().zip(data).for_each(|(half, &value)| *half = f16::from_f32(value));
                         self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&halves));
                     }
                 }
@@ -416,7 +456,9 @@ impl Gpu {
         mapped.await.ok_or_else(|| device_error("the device was lost"))?.map_err(device_error)?;
         self.complaint()?;
         let words = staging.get_mapped_range(..).map_err(device_error)?;
-        Ok(bytemuck::pod_collect_to_vec(&words))
+        let mut read = memory::filled("what is read back", words.len() / size_of::<u32>(), 0)?;
+        bytemuck::cast_slice_mut(&mut read).copy_from_slice(&words);
+        Ok(read)
     }
 
     /// Waits for the device, and says what it complained of meanwhile.
@@ -491,4 +533,21 @@ fn bind(
         bindings = bindings.packed(packed);
     }
     plan.bind(&bindings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_named_as_wgpu_names_them() {
+        assert_eq!(backends_named("vulkan").unwrap(), wgpu::Backends::VULKAN);
+        assert_eq!(backends_named(" GL, dx12").unwrap(), wgpu::Backends::GL | wgpu::Backends::DX12);
+        for (list, value) in
+            [("nonsense", "nonsense"), ("vulkan,nonsense", "nonsense"), ("vulkan,", ""), ("vk;gl", "vk;gl")]
+        {
+            let error = backends_named(list).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("WGPU_BACKEND = {value:?}: it must be vulkan, ")), "{error}");
+        }
+    }
 }

@@ -77,7 +77,7 @@ impl Plan {
     }
 
     /// Plans of several problems, each as [`Plan::new`] makes it and in their order. Pipelines are compiled on as many
-    /// threads as the machine runs at once, where there are threads: a network is ready sooner. Blocks until all are made.
+    /// threads as the machine runs at once, where the system starts them: a network is ready sooner. Blocks until all are made.
     ///
     /// ```no_run
     /// use wgconv::gpu::{Gpu, Plan, Select};
@@ -182,7 +182,9 @@ fn on_threads<R: Sync>(requests: &[R], make: impl Fn(&R) -> Result<Plan> + Sync)
         mine.collect::<Vec<_>>()
     };
     let mut plans: Vec<(usize, Result<Plan>)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // Where the system starts no more threads, those that there are do all the work.
+        let start = || std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).map_while(|_| start()).collect();
         let mut plans = work();
         for other in others {
             plans.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

@@ -1,10 +1,8 @@
 //! Convolution.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
-use super::{Inputs, Outcome, activations, cooperative, tensor, winograd};
+use super::{Inputs, Outcome, activations, cooperative, parallel, tensor, winograd};
 use crate::choose::Algorithm;
 use crate::error::Result;
 use crate::problem::Conv;
@@ -37,7 +35,7 @@ pub(super) fn conv(p: &Conv, inputs: &Inputs, algorithm: Option<Algorithm>) -> R
         }
         sum
     };
-    let mut sums: Vec<Sum> = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
+    let mut sums: Vec<Sum> = parallel::map(p.batch * p.c_out * out_len, one)?;
     match algorithm {
         Some(Algorithm::WinogradF2 | Algorithm::WinogradF2Fused) => winograd::widen(p, 2, inputs, &mut sums)?,
         Some(Algorithm::WinogradF4) => winograd::widen(p, 4, inputs, &mut sums)?,

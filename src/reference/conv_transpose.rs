@@ -1,11 +1,10 @@
 //! Transposed convolution, as the scatter that defines it.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, finish};
 use super::window::{axes, flatten, indices, kernel_tap};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, parallel, tensor};
 use crate::error::Result;
+use crate::memory;
 use crate::problem::ConvTranspose;
 use crate::tensor::TensorName;
 
@@ -29,8 +28,8 @@ pub(super) fn conv_transpose(p: &ConvTranspose, inputs: &Inputs) -> Result<Outco
         }
         Some(flatten(at, out))
     };
-    let mut sums = vec![Sum::default(); p.batch * p.c_out * out_len];
-    sums.par_chunks_mut(out_len).enumerate().for_each(|(plane_ix, plane)| {
+    let mut sums = memory::filled(parallel::WHAT, p.batch * p.c_out * out_len, Sum::default())?;
+    parallel::chunks(&mut sums, out_len, |plane_ix, plane| {
         let (n, co) = (plane_ix / p.c_out, plane_ix % p.c_out);
         let (group, co_in_group) = (co / c_out_group, co % c_out_group);
         for (i_flat, i) in indices(input).enumerate() {

@@ -1,11 +1,10 @@
 //! What products of factors in f16 may err by: their roundings, and what scaling loses.
 
 use half::f16;
-use rayon::prelude::*;
 
 use super::sum::{Sum, U, gamma};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
-use super::{Inputs, activations, tensor};
+use super::{Inputs, activations, parallel, tensor};
 use crate::error::Result;
 use crate::problem::Conv;
 use crate::tensor::TensorName;
@@ -64,7 +63,7 @@ pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) ->
     let n_products = c_in_group * taps;
     let panels = c_in_group.div_ceil(PANEL) * taps;
 
-    sums.par_iter_mut().enumerate().for_each(|(i, sum)| {
+    let widen_one = |i: usize, sum: &mut Sum| {
         let (n, co, o) = (i / out_len / p.c_out, i / out_len % p.c_out, unflatten(i % out_len, out));
         let first_channel = co / c_out_group * c_in_group;
         let (mut inputs, mut weights) = (0.0, 0.0);
@@ -84,6 +83,9 @@ pub(super) fn widen(p: &Conv, split: bool, inputs: &Inputs, sums: &mut [Sum]) ->
         let additions = if split { 2 * panels } else { 2 * n_products };
         let roundings = ROUNDINGS + additions.saturating_sub(sum.terms);
         sum.slack += of_products + dropped + gamma(roundings) * (sum.magnitude + of_products + dropped);
+    };
+    parallel::chunks(sums, 64, |share, sums| {
+        sums.iter_mut().enumerate().for_each(|(i, sum)| widen_one(64 * share + i, sum));
     });
     Ok(())
 }

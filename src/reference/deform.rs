@@ -1,10 +1,8 @@
 //! Deformable convolution.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, U, finish};
 use super::window::{axes, unflatten};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, parallel, tensor};
 use crate::error::Result;
 use crate::problem::DeformConv2d;
 use crate::tensor::TensorName;
@@ -131,7 +129,7 @@ pub(super) fn deform_conv2d(p: &DeformConv2d, inputs: &Inputs) -> Result<Outcome
             slack: factor.abs() * (9.0 * U * sample.magnitude + moved),
         })
     };
-    let samples: Vec<Option<Sample>> = (0..p.batch * p.c_in * taps * out_len).into_par_iter().map(modulated).collect();
+    let samples = parallel::map(p.batch * p.c_in * taps * out_len, modulated)?;
 
     let one = |i: usize| {
         let (n, co, position) = (i / out_len / p.c_out, i / out_len % p.c_out, i % out_len);
@@ -150,7 +148,7 @@ pub(super) fn deform_conv2d(p: &DeformConv2d, inputs: &Inputs) -> Result<Outcome
         }
         sum
     };
-    let sums = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
+    let sums = parallel::map(p.batch * p.c_out * out_len, one)?;
     let shape = activations(p.batch, p.c_out, &out[1..]);
     finish(shape, sums, &p.epilogue, &[p.c_out], |i| i / out_len % p.c_out, inputs)
 }

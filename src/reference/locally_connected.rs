@@ -1,10 +1,8 @@
 //! Locally connected (unshared) convolution.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, parallel, tensor};
 use crate::error::Result;
 use crate::problem::{LocallyConnected2d, PaddingMode};
 use crate::tensor::TensorName;
@@ -33,7 +31,7 @@ pub(super) fn locally_connected2d(p: &LocallyConnected2d, inputs: &Inputs) -> Re
         }
         sum
     };
-    let sums = (0..p.batch * p.c_out * out_len).into_par_iter().map(one).collect();
+    let sums = parallel::map(p.batch * p.c_out * out_len, one)?;
     let shape = activations(p.batch, p.c_out, &out[1..]);
     let bias_shape = [&[p.c_out], &out[1..]].concat();
     finish(shape, sums, &p.epilogue, &bias_shape, |i| i % (p.c_out * out_len), inputs)

@@ -1,5 +1,7 @@
 //! CPU oracles in f64, written from the mathematics: plain loops, no code shared with the shaders or with what
-//! prepares them beyond the problem types. Extents are found by counting window positions.
+//! prepares them beyond the problem types. Extents are found by counting window positions. Large problems are shared by
+//! threads, as many as the machine runs at once or the system lets start; where memory does not suffice, the answer is
+//! [`Error::Memory`].
 
 mod conv;
 mod conv_transpose;
@@ -7,6 +9,7 @@ mod cooperative;
 mod deform;
 mod gradient;
 mod locally_connected;
+mod parallel;
 mod pool;
 mod rearrange;
 mod separable;
@@ -23,6 +26,7 @@ pub use crate::tensor::Inputs;
 use crate::choose::Algorithm;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
+use crate::memory;
 use crate::problem::Problem;
 use crate::tensor::{Storage, TensorName};
 
@@ -82,10 +86,10 @@ impl Outcome {
     }
 
     /// Elements that are copies of inputs.
-    fn copied(shape: Vec<usize>, output: Vec<f64>) -> Self {
-        let magnitude: Vec<f64> = output.iter().map(|x| x.abs()).collect();
-        let bounds = vec![0.0; output.len()];
-        Outcome { shape, output, magnitude, terms: 1, indices: None, bounds }
+    fn copied(shape: Vec<usize>, output: Vec<f64>) -> Result<Self> {
+        let magnitude = memory::collect(parallel::WHAT, output.iter().map(|x| x.abs()))?;
+        let bounds = memory::filled(parallel::WHAT, output.len(), 0.0)?;
+        Ok(Outcome { shape, output, magnitude, terms: 1, indices: None, bounds })
     }
 }
 

@@ -1,11 +1,10 @@
 //! Pooling.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, TINY, U, gamma, outcome};
 use super::window::{Axis, axes, element, indices, unflatten};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, parallel, tensor};
 use crate::error::Result;
+use crate::memory;
 use crate::problem::{Activation, PaddingMode, Pool, PoolMode};
 use crate::tensor::TensorName;
 
@@ -57,24 +56,25 @@ impl<'a> Windows<'a> {
         })
     }
 
-    fn outputs(&self) -> rayon::range::Iter<usize> {
-        (0..self.shape.iter().product()).into_par_iter()
+    /// One value for each output.
+    fn map<T: Default + Send>(&self, one: impl Fn(usize) -> T + Sync) -> Result<Vec<T>> {
+        parallel::map(self.shape.iter().product(), one)
     }
 }
 
 pub(super) fn pool(p: &Pool, inputs: &Inputs) -> Result<Outcome> {
     let windows = Windows::new(p, inputs)?;
-    Ok(match p.mode {
+    match p.mode {
         PoolMode::Max { pad_value, indices } => max(windows, pad_value, indices),
         PoolMode::Average { count_include_pad, divisor_override } => {
             average(windows, count_include_pad, divisor_override)
         }
         PoolMode::Lp { p } => lp(windows, p.into()),
-    })
+    }
 }
 
 /// The first maximum in scan order; the first NaN, if there is one.
-fn max(windows: Windows, pad_value: Option<f32>, with_indices: bool) -> Outcome {
+fn max(windows: Windows, pad_value: Option<f32>, with_indices: bool) -> Result<Outcome> {
     let one = |i: usize| {
         let mut best: Option<(f64, u32)> = None;
         for tap in windows.taps(i) {
@@ -90,12 +90,14 @@ fn max(windows: Windows, pad_value: Option<f32>, with_indices: bool) -> Outcome 
         // Cannot be empty: geometry refuses a window without an element where the padding does not compete.
         best.unwrap_or((f64::NEG_INFINITY, u32::MAX))
     };
-    let (output, indices) = windows.outputs().map(one).unzip();
-    let outcome = Outcome::copied(windows.shape, output);
-    Outcome { indices: with_indices.then_some(indices), ..outcome }
+    let winners = windows.map(one)?;
+    let output = memory::collect(parallel::WHAT, winners.iter().map(|&(value, _)| value))?;
+    let indices = || memory::collect(parallel::WHAT, winners.iter().map(|&(_, index)| index));
+    let indices = with_indices.then(indices).transpose()?;
+    Ok(Outcome { indices, ..Outcome::copied(windows.shape, output)? })
 }
 
-fn average(windows: Windows, count_include_pad: bool, divisor_override: Option<usize>) -> Outcome {
+fn average(windows: Windows, count_include_pad: bool, divisor_override: Option<usize>) -> Result<Outcome> {
     let one = |i: usize| {
         let mut sum = Sum::default();
         windows.elements(i).for_each(|x| sum.add(x));
@@ -106,19 +108,19 @@ fn average(windows: Windows, count_include_pad: bool, divisor_override: Option<u
         sum.slack = 6.0 * U * sum.value.abs() + TINY;
         sum
     };
-    let sums: Vec<Sum> = windows.outputs().map(one).collect();
+    let sums = windows.map(one)?;
     outcome(windows.shape, &sums, Activation::Identity)
 }
 
 /// `(Σ |x|^p)^(1/p)`. The magnitude is that of the sum under the root.
-fn lp(windows: Windows, p: f64) -> Outcome {
+fn lp(windows: Windows, p: f64) -> Result<Outcome> {
     let power = |x: f64| x.abs().powf(p);
     let sum_of_powers = |i: usize| {
         let mut sum = Sum::default();
         windows.elements(i).for_each(|x| sum.add(power(x)));
         sum
     };
-    let sums: Vec<Sum> = windows.outputs().map(sum_of_powers).collect();
+    let sums = windows.map(sum_of_powers)?;
     let terms = sums.iter().map(|sum| sum.terms).max().unwrap_or(0);
     let bound = |i: usize| {
         let total = sums[i].value;
@@ -130,10 +132,10 @@ fn lp(windows: Windows, p: f64) -> Outcome {
         let moved = (root(total + absolute) - root(total)).max(root(total) - root(total - absolute));
         moved + pow_error(total, 1.0 / p) * root(total) + TINY
     };
-    let bounds = windows.outputs().map(bound).collect();
-    let output = sums.iter().map(|sum| sum.value.powf(1.0 / p)).collect();
-    let magnitude = sums.iter().map(|sum| sum.magnitude).collect();
-    Outcome { shape: windows.shape, output, magnitude, terms, indices: None, bounds }
+    let bounds = windows.map(bound)?;
+    let output = memory::collect(parallel::WHAT, sums.iter().map(|sum| sum.value.powf(1.0 / p)))?;
+    let magnitude = memory::collect(parallel::WHAT, sums.iter().map(|sum| sum.magnitude))?;
+    Ok(Outcome { shape: windows.shape, output, magnitude, terms, indices: None, bounds })
 }
 
 /// Relative error that WGSL allows `pow(x, p) = exp2(p·log2(x))`: log2 to 3 ulp or 2^-21, exp2(t) to 3 + 2|t| ulp.

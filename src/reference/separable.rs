@@ -1,10 +1,8 @@
 //! Separable convolutions, as the single sums that they factor.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, unflatten};
-use super::{Inputs, Outcome, activations, tensor};
+use super::{Inputs, Outcome, activations, parallel, tensor};
 use crate::error::Result;
 use crate::problem::{DepthwiseSeparable2d, SpatialSeparable2d};
 use crate::tensor::TensorName;
@@ -30,7 +28,7 @@ pub(super) fn spatial_separable2d(p: &SpatialSeparable2d, inputs: &Inputs) -> Re
         }
         sum
     };
-    let sums = (0..p.batch * p.channels * out_len).into_par_iter().map(one).collect();
+    let sums = parallel::map(p.batch * p.channels * out_len, one)?;
     let shape = activations(p.batch, p.channels, &out[1..]);
     finish(shape, sums, &p.epilogue, &[p.channels], |i| i / out_len % p.channels, inputs)
 }
@@ -57,7 +55,7 @@ pub(super) fn depthwise_separable2d(p: &DepthwiseSeparable2d, inputs: &Inputs) -
         }
         sum
     };
-    let stage: Vec<Sum> = (0..p.batch * middle * out_len).into_par_iter().map(depthwise).collect();
+    let stage = parallel::map(p.batch * middle * out_len, depthwise)?;
 
     let pointwise = |i: usize| {
         let (n, co, position) = (i / out_len / p.c_out, i / out_len % p.c_out, i % out_len);
@@ -73,7 +71,7 @@ pub(super) fn depthwise_separable2d(p: &DepthwiseSeparable2d, inputs: &Inputs) -
         sum.terms = sum.terms.max(middle);
         sum
     };
-    let sums = (0..p.batch * p.c_out * out_len).into_par_iter().map(pointwise).collect();
+    let sums = parallel::map(p.batch * p.c_out * out_len, pointwise)?;
     let shape = activations(p.batch, p.c_out, &out[1..]);
     finish(shape, sums, &p.epilogue, &[p.c_out], |i| i / out_len % p.c_out, inputs)
 }

@@ -1,7 +1,8 @@
 //! Sums with what is needed to bound the error of any other way to form them.
 
-use super::{Inputs, Outcome, tensor};
+use super::{Inputs, Outcome, parallel, tensor};
 use crate::error::Result;
+use crate::memory;
 use crate::problem::{Activation, Epilogue};
 use crate::tensor::TensorName;
 
@@ -76,24 +77,24 @@ pub(crate) fn finish(
         let residual = tensor(inputs, TensorName::Residual, &shape)?;
         sums.iter_mut().zip(residual).for_each(|(sum, &r)| sum.add(r.into()));
     }
-    Ok(outcome(shape, &sums, epilogue.activation))
+    outcome(shape, &sums, epilogue.activation)
 }
 
 /// Values and bounds of finished sums.
-pub(crate) fn outcome(shape: Vec<usize>, sums: &[Sum], activation: Activation) -> Outcome {
+pub(crate) fn outcome(shape: Vec<usize>, sums: &[Sum], activation: Activation) -> Result<Outcome> {
     let terms = sums.iter().map(|sum| sum.terms).max().unwrap_or(0);
     let bound = |sum: &Sum| {
         let linear = gamma(terms + 2) * sum.magnitude + terms as f64 * TINY + sum.slack;
         lipschitz(activation) * linear + activation_error(activation, sum.value)
     };
-    Outcome {
+    Ok(Outcome {
         shape,
-        output: sums.iter().map(|sum| activate(activation, sum.value)).collect(),
-        magnitude: sums.iter().map(|sum| sum.magnitude).collect(),
+        output: memory::collect(parallel::WHAT, sums.iter().map(|sum| activate(activation, sum.value)))?,
+        magnitude: memory::collect(parallel::WHAT, sums.iter().map(|sum| sum.magnitude))?,
         terms,
         indices: None,
-        bounds: sums.iter().map(bound).collect(),
-    }
+        bounds: memory::collect(parallel::WHAT, sums.iter().map(bound))?,
+    })
 }
 
 /// The activation functions in f64. NaN stays NaN.

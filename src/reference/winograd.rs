@@ -1,10 +1,8 @@
 //! What Winograd's algorithm may err by: its own sums of magnitudes.
 
-use rayon::prelude::*;
-
 use super::sum::{Sum, gamma};
 use super::window::{axes, flatten, kernel_tap, unflatten};
-use super::{Inputs, activations, tensor};
+use super::{Inputs, activations, parallel, tensor};
 use crate::error::Result;
 use crate::problem::Conv;
 use crate::tensor::TensorName;
@@ -92,7 +90,7 @@ pub(super) fn widen(p: &Conv, m: usize, inputs: &Inputs, sums: &mut [Sum]) -> Re
         let magnitudes: Vec<f64> = (0..9).map(|j| f64::from(tap(j)).abs()).collect();
         transform(transforms.weight, side, &magnitudes, 3)
     };
-    let filters: Vec<Vec<f64>> = (0..p.c_out * c_in_group).into_par_iter().map(filter).collect();
+    let filters = parallel::map(p.c_out * c_in_group, filter)?;
     // Of a plane, where nothing is read behind the declared padding.
     let patch = |i: usize| {
         let (plane, tile) = (i / n_tiles, unflatten(i % n_tiles, tiles));
@@ -113,7 +111,7 @@ pub(super) fn widen(p: &Conv, m: usize, inputs: &Inputs, sums: &mut [Sum]) -> Re
         let magnitudes: Vec<f64> = (0..side * side).map(element).collect();
         transform(transforms.input, side, &magnitudes, side)
     };
-    let patches: Vec<Vec<f64>> = (0..p.batch * p.c_in * n_tiles).into_par_iter().map(patch).collect();
+    let patches = parallel::map(p.batch * p.c_in * n_tiles, patch)?;
 
     let product = |i: usize| {
         let (n, co, tile) = (i / n_tiles / p.c_out, i / n_tiles % p.c_out, i % n_tiles);
@@ -126,7 +124,7 @@ pub(super) fn widen(p: &Conv, m: usize, inputs: &Inputs, sums: &mut [Sum]) -> Re
         }
         transform(transforms.output, m, &products, side)
     };
-    let magnitudes: Vec<Vec<f64>> = (0..p.batch * p.c_out * n_tiles).into_par_iter().map(product).collect();
+    let magnitudes = parallel::map(p.batch * p.c_out * n_tiles, product)?;
     let factor = gamma(c_in_group + ROUNDINGS);
     for (i, sum) in sums.iter_mut().enumerate() {
         let (plane, o) = (i / out_len, unflatten(i % out_len, out));

@@ -111,6 +111,11 @@ pub(super) fn foreign(path: &Path) -> Error {
     file_error(path, "it is no cache of wgconv, and nothing is added to it")
 }
 
+/// What the system says of the file.
+fn system_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::of_file(path.display().to_string(), error)
+}
+
 fn file_error(path: &Path, reason: impl fmt::Display) -> Error {
     Error::File { path: path.display().to_string(), reason: reason.to_string() }
 }
@@ -130,10 +135,10 @@ pub(super) struct Loaded {
 pub(super) fn load(path: &Path) -> Result<Loaded> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Loaded::default()),
-        Err(error) => return Err(file_error(path, error)),
+        Err(error) => return Err(system_error(path, &error)),
         Ok(metadata) => expect_cache(path, &metadata)?,
     }
-    let bytes = fs::read(path).map_err(|error| file_error(path, error))?;
+    let bytes = fs::read(path).map_err(|error| system_error(path, &error))?;
     let (mut entries, mut warnings, mut foreign) = (Vec::new(), Vec::new(), !bytes.trim_ascii().is_empty());
     for (i, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         // Behind a truncated line there may be an empty one, see `append`.
@@ -188,7 +193,7 @@ fn parse(line: &[u8]) -> std::result::Result<Entry, String> {
 
 /// Opens the file for appending; creates it, and its folders.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let fail = |error: std::io::Error| file_error(path, error);
+    let fail = |error: std::io::Error| system_error(path, &error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(fail)?;
     }
@@ -200,7 +205,7 @@ pub(super) fn open(path: &Path) -> Result<File> {
 /// Adds a line by one call of `write` on a file opened for appending: the system puts the lines of several programs one
 /// behind the other.
 pub(super) fn append(path: &Path, entry: &Entry) -> Result<()> {
-    let fail = |error: std::io::Error| file_error(path, error);
+    let fail = |error: std::io::Error| system_error(path, &error);
     let mut file = open(path)?;
     let mut line = serde_json::to_vec(entry).map_err(|error| file_error(path, error))?;
     line.push(b'\n');

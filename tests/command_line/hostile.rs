@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, npy, npy_with_header, small_case};
+use crate::support::{Ran, Sandbox, npy, npy_with_header, small_case};
 
 #[test]
 fn hostile_files_are_refused_by_name() {
@@ -307,4 +307,88 @@ fn links_are_followed_and_devices_are_not_replaced() {
     }
     assert_eq!(sandbox.read("real/y.npy").0, [1, 1, 2, 2]);
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn nothing_is_not_a_name() {
+    let sandbox = Sandbox::new();
+    sandbox.ramp("x.npy", &[1, 1, 4, 4]);
+    small_case(&sandbox, "c", &[-4.0, -4.0]);
+    let pool = ["max-pool2d", "--input", "x.npy", "--kernel-size", "2", "--output", "y.npy"];
+    let lines: [&[&str]; 18] = [
+        &[&pool[..], &["--device", ""]].concat(),
+        &[&pool[..], &["--device", " "]].concat(),
+        &[&pool[..], &["--algorithm", ""]].concat(),
+        &["max-pool2d", "--input", "", "--kernel-size", "2", "--output", "y.npy"],
+        &["max-pool2d", "--input", "x.npy", "--kernel-size", "2", "--output", ""],
+        &["conv2d", "--input", "x.npy", "--filter", "", "--output", "y.npy"],
+        &["run", "", "--out", "out"],
+        &["run", "c", "--out", ""],
+        &["check", "c", "--op", ""],
+        &["check", "c", "--filter", ""],
+        &["check", "c", "--device", ""],
+        &["bench", "--layer", "", "--list"],
+        &["bench", "--suite", "", "--list"],
+        &["bench", "--operation", "", "--list"],
+        &["bench", "--label", "", "--list"],
+        &["experiments", "--only", ""],
+        &["explain", "--layer", "resnet50/conv1", "--device", ""],
+        &["export", "--layer", "resnet50/conv1", "--device", "", "--out", "e"],
+    ];
+    for line in lines {
+        let output = sandbox.command(line).output().unwrap();
+        Ran::new(&line.join(" "), &output).refused(2, "");
+    }
+    assert_eq!(sandbox.files("."), ["c", "x.npy"]);
+}
+
+/// Names that are no text: of files, folders, and in the place of anything else.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_need_not_be_text() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    let odd = |end: &str| OsStr::from_bytes(&[b"x\xff", end.as_bytes()].concat()).to_os_string();
+    sandbox.ramp("x.npy", &[1, 1, 4, 4]);
+    fs::rename(sandbox.path("x.npy"), sandbox.path("").join(odd(".npy"))).unwrap();
+    small_case(&sandbox, "c", &[-4.0, -4.0]);
+    fs::rename(sandbox.path("c"), sandbox.path("").join(odd("c"))).unwrap();
+    let run = |words: &[OsString]| {
+        let output = sandbox.command(&[]).args(words).output().unwrap();
+        Ran::new(&format!("{words:?}"), &output)
+    };
+    let words = |line: &str| -> Vec<OsString> {
+        let word = |word: &str| word.strip_prefix('@').map_or_else(|| word.into(), odd);
+        line.split_whitespace().map(word).collect()
+    };
+    for json in ["", " --json"] {
+        for line in [
+            "max-pool2d --input @.npy --kernel-size 2 --device reference --output @y.npy --indices @i.npy",
+            "run @c --out @out --device reference",
+            "check @c --device reference",
+            "deform field --image @.npy --picture @p.svg",
+            "deform gradcheck @c --device reference --elements 1 --plot @g.svg",
+            "explain --case @c",
+            "export --case @c --languages wgsl --out @e --replace",
+        ] {
+            let ran = run(&words(&format!("{line}{json}")));
+            ran.expect(0);
+            if !json.is_empty() {
+                assert!(ran.json().is_object(), "{line}");
+            }
+        }
+    }
+    let told = run(&words("run @c --out @out --device reference --json")).json();
+    assert_eq!(told["outputs"][0]["file"], "x\u{fffd}out/output.npy");
+    for line in [
+        "@command",
+        "conv2d --filter @f",
+        "conv2d --@option 1",
+        "bench --suite @s.json",
+        "explain @op",
+        "run @absent --out o",
+    ] {
+        run(&words(line)).refused(2, "");
+    }
 }

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use wgconv::gpu::{Gpu, Select};
 
 use wgconv::{
-    Accuracy, Algorithm, Candidate, Capabilities, Geometry, Inputs, KernelClass, Options, Storage, Tile, candidates,
-    reference,
+    Access, Accuracy, Algorithm, Candidate, Capabilities, Geometry, Inputs, KernelClass, Options, Storage, TensorName,
+    TensorSpec, Tile, candidates, memory, reference,
 };
 
 use crate::console::tell;
@@ -23,10 +23,12 @@ pub enum Wanted {
 }
 
 impl FromStr for Wanted {
-    type Err = std::convert::Infallible;
+    type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         Ok(match text.to_lowercase().as_str() {
+            // A part of every name.
+            blank if blank.trim().is_empty() => return Err("it must not be empty".into()),
             "auto" => Wanted::Auto,
             "reference" => Wanted::Reference,
             "all" => Wanted::All,
@@ -105,9 +107,15 @@ pub enum Kernels {
 /// Most outputs that the oracle, which keeps some 70 bytes for each, is asked for.
 const MOST_REFERENCE_OUTPUTS: usize = 1 << 26;
 
-/// The sentence for a machine without adapters.
-pub const NO_ADAPTER: &str =
-    "there is no adapter that runs compute shaders; on Debian install the packages mesa-vulkan-drivers and libvulkan1";
+/// The sentence for a machine without adapters, or without those that the environment allows.
+pub fn no_adapter() -> String {
+    const ADVICE: &str = "there is no adapter that runs compute shaders; on Debian install the packages mesa-vulkan-drivers and \
+                          libvulkan1";
+    match std::env::var_os("WGPU_BACKEND").filter(|list| !list.is_empty()) {
+        Some(list) => format!("{ADVICE}; WGPU_BACKEND = {} leaves out all other backends", list.to_string_lossy()),
+        None => ADVICE.into(),
+    }
+}
 
 pub enum Backend {
     Reference,
@@ -191,8 +199,9 @@ impl Backend {
             Backend::Reference => {
                 let storage = options.storage;
                 let outcome = run_reference(geometry, &storage.round_all(inputs))?;
+                let rounded = outcome.output.iter().map(|&value| storage.round(value as f32));
                 Ok(Computed {
-                    output: outcome.output.iter().map(|&value| storage.round(value as f32)).collect(),
+                    output: memory::collect("the output", rounded)?,
                     indices: outcome.indices,
                     algorithm: "reference".into(),
                 })
@@ -209,15 +218,21 @@ impl Backend {
     }
 }
 
+/// Refuses what the oracle would fill the memory with: a result, or what its gradients start from.
+pub fn expect_reference(geometry: &Geometry) -> Result<()> {
+    let is_kept = |spec: &&TensorSpec| spec.access != Access::Read || spec.name == TensorName::GradOutput;
+    match geometry.tensors().iter().filter(is_kept).find(|spec| spec.len() > MOST_REFERENCE_OUTPUTS) {
+        Some(spec) => Err(Failure::unsupported(format!(
+            "{} shape = {:?}: the reference computes at most {MOST_REFERENCE_OUTPUTS} elements",
+            spec.name, spec.shape
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The oracle, unless it would fill the memory.
 pub fn run_reference(geometry: &Geometry, inputs: &Inputs) -> Result<reference::Outcome> {
-    let outputs: usize = geometry.output_shape().iter().product();
-    if outputs > MOST_REFERENCE_OUTPUTS {
-        return Err(Failure::unsupported(format!(
-            "output shape = {:?}: the reference computes at most {MOST_REFERENCE_OUTPUTS} elements",
-            geometry.output_shape()
-        )));
-    }
+    expect_reference(geometry)?;
     Ok(reference::run(geometry.problem(), inputs)?)
 }
 
@@ -229,8 +244,8 @@ pub fn open_or_fall_back(wanted: &Wanted) -> Result<Backend> {
         Wanted::One(select) => Ok(Backend::Adapter(Box::new(Adapter::open(select)?))),
         Wanted::Auto => match Adapter::open(&Select::Auto) {
             Ok(adapter) => Ok(Backend::Adapter(Box::new(adapter))),
-            Err(_) if Gpu::adapters().is_empty() => {
-                tell!("WARNING: {NO_ADAPTER}. COMPUTING ON THE CPU REFERENCE INSTEAD, which is slow.");
+            Err(_) if Gpu::find_adapters()?.is_empty() => {
+                tell!("WARNING: {}. COMPUTING ON THE CPU REFERENCE INSTEAD, which is slow.", no_adapter());
                 Ok(Backend::Reference)
             }
             Err(failure) => Err(failure),
@@ -244,17 +259,17 @@ pub fn open_all(wanted: &Wanted) -> Result<Vec<Backend>> {
     match wanted {
         Wanted::Reference => Ok(vec![Backend::Reference]),
         Wanted::Auto => match adapter(&Select::Auto) {
-            Err(_) if Gpu::adapters().is_empty() => Err(Failure::device(NO_ADAPTER)),
+            Err(_) if Gpu::find_adapters()?.is_empty() => Err(Failure::device(no_adapter())),
             opened => Ok(vec![opened?]),
         },
         Wanted::One(select) => match adapter(select) {
-            Err(_) if Gpu::adapters().is_empty() => Err(Failure::device(NO_ADAPTER)),
+            Err(_) if Gpu::find_adapters()?.is_empty() => Err(Failure::device(no_adapter())),
             opened => Ok(vec![opened?]),
         },
         Wanted::All => {
-            let count = Gpu::adapters().len();
+            let count = Gpu::find_adapters()?.len();
             if count == 0 {
-                return Err(Failure::device(NO_ADAPTER));
+                return Err(Failure::device(no_adapter()));
             }
             (0..count).map(|index| adapter(&Select::Index(index))).collect()
         }
@@ -273,6 +288,7 @@ mod tests {
         assert_eq!(parse("1"), Wanted::One(Select::Index(1)));
         assert_eq!(parse("-1"), Wanted::One(Select::Name("-1".into())));
         assert_eq!(parse("Radeon"), Wanted::One(Select::Name("Radeon".into())));
+        assert!(["", " "].iter().all(|blank| blank.parse::<Wanted>().is_err()));
     }
 
     #[test]

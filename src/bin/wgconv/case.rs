@@ -16,7 +16,7 @@ use crate::operation::Op;
 use crate::request::Task;
 
 /// The file in a case folder that describes it.
-const CASE_FILE: &str = "case.json";
+pub const CASE_FILE: &str = "case.json";
 /// The input that gradients start from.
 const GRAD_OUTPUT: &str = "grad_output";
 /// The version of the format that is understood.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use wgconv::bench::{Clock, Device, Stopwatch};
 use wgconv::{Accuracy, Algorithm, Geometry, Options, Storage, TensorName, reference};
@@ -48,10 +49,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "CLASS", default_value = "own")]
     kernels: Kernels,
     /// Only this operation
-    #[arg(long, value_name = "OP")]
+    #[arg(long, value_name = "OP", value_parser = NonEmptyStringValueParser::new())]
     op: Option<String>,
     /// Only cases with this in their name
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     filter: Option<String>,
     /// Compile the shaders with wgpu's bounds checks
     #[arg(long)]
@@ -209,7 +210,7 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         saved.sometimes(|| report.summary(false))?;
     }
     bar.finish_and_clear();
-    saved.now(&report.summary(!report.interrupted))?;
+    saved.last(&report.summary(!report.interrupted))?;
     report.finish()
 }
 

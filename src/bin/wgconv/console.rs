@@ -1,6 +1,8 @@
 //! Lines for people: results to stdout, remarks to stderr, progress on terminals only.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,13 +10,81 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Status of a program whose reader went away, as shells report it: 128 + SIGPIPE.
 const READER_GONE: i32 = 141;
 
-/// Writes a line to stdout. Ends the process when nobody reads any more, where `println!` would panic.
+/// Whether stdout carries a file: lines then go to stderr.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Why results could not be written to stdout, where that happened.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Keeps stdout for the bytes of a file.
+pub fn take_stdout() {
+    TAKEN.store(true, Ordering::Relaxed);
+}
+
+/// Why results could not be written to stdout; `None` where all of them were.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
+/// Writes a line to stdout. What follows results that could not be written is dropped: [`lost`] says so at the end.
 pub fn line(text: std::fmt::Arguments<'_>) {
+    if TAKEN.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    } else if lost().is_none() {
+        write(|stdout| writeln!(stdout, "{text}"));
+    }
+}
+
+/// Writes the bytes of a file to stdout.
+pub fn bytes(bytes: &[u8]) {
+    write(|stdout| stdout.write_all(bytes));
+}
+
+/// Ends the process when nobody reads any more, where `println!` would panic.
+fn write(results: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) {
     let mut stdout = io::stdout().lock();
-    if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush())
-        && error.kind() == ErrorKind::BrokenPipe
-    {
-        std::process::exit(READER_GONE);
+    let written = if closed::is_closed() {
+        Err(io::Error::other("it is closed"))
+    } else {
+        results(&mut stdout).and_then(|()| stdout.flush())
+    };
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(READER_GONE),
+        Err(error) => {
+            LOST.get_or_init(|| error.to_string());
+        }
+    }
+}
+
+/// Whether there is a stdout at all. The standard library puts /dev/null in the place of one that is closed, and does so before
+/// `main`: only what runs earlier sees it.
+mod closed {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static CLOSED: AtomicBool = AtomicBool::new(false);
+
+    pub fn is_closed() -> bool {
+        CLOSED.load(Ordering::Relaxed)
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    #[used]
+    #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
+    #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
+    static BEFORE_MAIN: extern "C" fn() = look;
+
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    extern "C" fn look() {
+        unsafe extern "C" {
+            fn fcntl(descriptor: i32, command: i32, ...) -> i32;
+        }
+        const STDOUT: i32 = 1;
+        const F_GETFD: i32 = 1;
+        // SAFETY: it asks for flags, of an open descriptor or a closed one.
+        if unsafe { fcntl(STDOUT, F_GETFD) } == -1 {
+            CLOSED.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -47,7 +117,10 @@ pub fn progress(steps: usize) -> ProgressBar {
     if io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
+        // It ticks on a thread, and panics where none can be started.
+        if std::thread::Builder::new().spawn(|| ()).is_ok() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
     }
     bar
 }

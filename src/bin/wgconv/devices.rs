@@ -5,7 +5,7 @@ use serde_json::json;
 use wgconv::gpu::{Gpu, Select};
 use wgconv::{Capabilities, KernelClass};
 
-use crate::backend::{Adapter, NO_ADAPTER};
+use crate::backend::{Adapter, no_adapter};
 use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
 
@@ -34,7 +34,7 @@ const FEATURES: [(&str, wgpu::Features); 5] = [
 ];
 
 pub fn run(args: &DevicesArgs) -> Result<()> {
-    let adapters = adapters();
+    let adapters = Gpu::find_adapters()?;
     let rows: Vec<Row> = adapters.iter().enumerate().map(|(index, adapter)| Row::of(index, adapter)).collect();
     if args.json {
         let adapters: Vec<_> = rows.iter().map(Row::json).collect();
@@ -44,7 +44,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
         say!("reference  the f64 oracle on the CPU");
     }
     // A script may ask whether there is any.
-    if rows.is_empty() { Err(Failure::device(NO_ADAPTER)) } else { Ok(()) }
+    if rows.is_empty() { Err(Failure::device(no_adapter())) } else { Ok(()) }
 }
 
 /// What the list says of an adapter.
@@ -145,14 +145,6 @@ pub fn class(capabilities: &Capabilities) -> &'static str {
         KernelClass::Gpu => "GPU",
         KernelClass::Cpu => "CPU",
     }
-}
-
-/// The adapters in the library's order, which knows them by what they say of themselves.
-fn adapters() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let mut found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let take = |info| Some(found.swap_remove(found.iter().position(|adapter| adapter.get_info() == info)?));
-    Gpu::adapters().into_iter().filter_map(take).collect()
 }
 
 /// With a unit that leaves two digits at least.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgMatches, Args, ValueEnum};
 use serde_json::{Value, json};
 use wgconv::bench::Pass;
-use wgconv::export::{Bundle, INDEX, Language, Settings, export, write_folder};
+use wgconv::export::{Bundle, INDEX, INDEX_SCHEMA, Language, Settings, expect_folder, export, write_folder};
 use wgconv::{Algorithm, Capabilities, Geometry, Options, Problem, candidates};
 
 use crate::backend::{self, Method, Numbers};
@@ -26,7 +27,7 @@ Examples:
 
 Writes a folder with each shader in each language and a manifest.json that says how to bind and dispatch them; \
 docs/export.md describes it. With several algorithms, passes or layers every export has a folder of its own, and \
-index.json lists them and what was refused. Without --device the algorithm is that of a GPU with the limits that \
+index.json lists them and what was refused. --replace refuses a folder with anything in it that no export of wgconv wrote. Without --device the algorithm is that of a GPU with the limits that \
 WebGPU guarantees, and no adapter is opened. The folder appears whole or not at all; the exit code is 3 where a layer \
 or pass has no export.")]
 pub struct ExportArgs {
@@ -45,7 +46,7 @@ pub struct ExportArgs {
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace an export that is there
+    /// Write over an export that is there: the files that its manifest or index lists go
     #[arg(long)]
     replace: bool,
     /// wgsl, spirv, msl, hlsl, glsl, glsl-es; without it all that a kernel can be written in
@@ -58,7 +59,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DEVICE", default_value = "gpu")]
     device: String,
     /// Other limits than the device's: JSON, or a file with it, of some fields that a manifest has in `capabilities`
-    #[arg(long, value_name = "JSON|FILE")]
+    #[arg(long, value_name = "JSON|FILE", value_parser = NonEmptyStringValueParser::new())]
     capabilities: Option<String>,
     #[command(flatten)]
     numbers: Numbers,
@@ -86,9 +87,6 @@ pub struct ExportArgs {
 enum Header {
     C,
 }
-
-/// Name and version of the format of `index.json`.
-const INDEX_SCHEMA: &str = "wgconv-export-index/1";
 
 fn language(text: &str) -> std::result::Result<Language, String> {
     Language::parse(&text.to_lowercase()).ok_or_else(|| {
@@ -120,6 +118,8 @@ struct Outcome {
 pub fn run(args: &ExportArgs, matches: &ArgMatches) -> Result<()> {
     let capabilities = args.capabilities()?;
     let jobs = args.jobs(matches)?;
+    files::expect_no_dash("--out", &args.out)?;
+    expect_folder(&args.out, args.replace)?;
     let several = args.all.is_some() || args.algorithm == Method::All || jobs.len() > 1;
     let mut outcome = Outcome::default();
     for job in &jobs {
@@ -157,7 +157,7 @@ impl ExportArgs {
     /// The device that it is for.
     fn capabilities(&self) -> Result<Capabilities> {
         let devices = devices(Some(&self.device))?;
-        let (_, device) = devices.first().ok_or_else(|| Failure::device(backend::NO_ADAPTER))?;
+        let (_, device) = devices.first().ok_or_else(|| Failure::device(backend::no_adapter()))?;
         let Some(text) = &self.capabilities else { return Ok(*device) };
         let wrong = |error: serde_json::Error| Failure::invalid(format!("--capabilities: {error}"));
         let given: Value = match text.trim_start().starts_with('{') {

@@ -1,6 +1,6 @@
 //! What a command ends with when it does not succeed: one sentence and an exit code.
 
-use std::fmt;
+use std::{fmt, io};
 
 use wgconv::{Error, ErrorKind};
 
@@ -13,8 +13,10 @@ pub enum Code {
     Invalid = 2,
     /// Valid, but not served here.
     Unsupported = 3,
-    /// No adapter, or trouble with one.
+    /// No adapter, trouble with one, or with the machine: no memory, no room for results.
     Device = 4,
+    /// Ended by Ctrl-C, as shells report it: 128 + SIGINT.
+    Interrupted = 130,
 }
 
 /// A sentence for stderr and the exit code that goes with it.
@@ -39,6 +41,20 @@ impl Failure {
 
     pub fn mismatch(message: impl Into<String>) -> Self {
         Failure { code: Code::Mismatch, message: message.into() }
+    }
+
+    /// Of a file, as the system says it: the machine is at fault where it has no room, whoever named the file elsewhere.
+    pub fn of_file(what: impl fmt::Display, error: &io::Error) -> Self {
+        use io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge | OutOfMemory => Failure::device(format!("{what}: {error}")),
+            _ => Failure::invalid(format!("{what}: {error}")),
+        }
+    }
+
+    /// Of a command that Ctrl-C ended, with what it had by then written or printed.
+    pub fn interrupted() -> Self {
+        Failure { code: Code::Interrupted, message: "ended by Ctrl-C before everything was done".into() }
     }
 
     /// Puts the thing that failed in front: a path, a case.

@@ -2,7 +2,7 @@
 
 use wgconv::{Algorithm, Geometry, Gradient, Inputs, Options, Storage, TensorName, reference};
 
-use crate::backend::{Backend, Method};
+use crate::backend::{Backend, Method, expect_reference};
 use crate::case::Case;
 use crate::failure::{Failure, Result};
 use crate::request::Task;
@@ -48,7 +48,7 @@ impl Backward {
             let rule = format!("grad_output has shape {:?}: the output has {shape:?}", upstream.shape);
             return Err(Failure::invalid(rule));
         }
-        let upstream = upstream.to_f32().map_err(|rule| Failure::invalid(format!("grad_output: {rule}")))?;
+        let upstream = upstream.to_f32().map_err(|error| Failure::from(error).of("grad_output"))?;
         let mut inputs = task.inputs.clone();
         inputs.insert(TensorName::GradOutput, upstream);
         let geometry = Geometry::new(&Gradient::new(problem.clone(), wanted.clone()).into())?;
@@ -86,6 +86,7 @@ impl Backward {
         };
         match device {
             Backend::Reference => {
+                expect_reference(&self.geometry)?;
                 let problem = self.task.checked.geometry.problem();
                 let storage = options.storage;
                 let inputs = storage.round_all(&self.inputs);

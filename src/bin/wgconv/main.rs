@@ -1,5 +1,6 @@
 //! The command line: every operation on files, conformance, adapters, explanations and measurements.
 
+mod allocator;
 mod attributes;
 mod backend;
 mod bench;
@@ -43,7 +44,9 @@ use operation::Op;
     version,
     after_help = "\
 Exit codes: 0 done, 1 a comparison failed, 2 bad arguments or an invalid problem, 3 valid but not supported here, \
-4 device trouble. Results go to stdout, everything else to stderr. RUST_LOG=wgpu=warn shows what wgpu has to say."
+4 trouble with the device or the machine (no memory, no room for results), 130 ended by Ctrl-C. Results go to stdout, \
+everything else to stderr. A file that is named - is stdin where it is read, and stdout where it is written: what would be \
+printed there goes to stderr then. RUST_LOG=wgpu=warn shows what wgpu has to say."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -79,6 +82,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let code = answer();
+    match console::lost() {
+        Some(reason) => refused(&Failure::device(format!("cannot write the results to stdout: {reason}"))),
+        None => code,
+    }
+}
+
+fn answer() -> ExitCode {
     quieten_device_selection();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let matches = match program().try_get_matches() {

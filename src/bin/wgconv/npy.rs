@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use wgconv::{Error, memory};
+
 use crate::failure::{Failure, Result};
 use crate::files;
 
@@ -21,30 +23,34 @@ impl Array {
 
     /// From the bytes of a file.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
-        parse(bytes).map_err(|rule| Failure::invalid(format!("{}: {rule}", path.display())))
+        parse(bytes).map_err(|failure| failure.of(path.display()))
     }
 
     /// Rounded to f32; a finite value beyond its range is an error.
-    pub fn to_f32(&self) -> std::result::Result<Vec<f32>, String> {
-        let narrow = |(i, &value): (usize, &f64)| {
+    pub fn to_f32(&self) -> wgconv::Result<Vec<f32>> {
+        let mut narrow = memory::with_room(WHAT, self.data.len())?;
+        for (i, &value) in self.data.iter().enumerate() {
             let single = value as f32;
             if single.is_infinite() && value.is_finite() {
-                return Err(format!("element {i} = {value:e}: it must fit float32"));
+                return Err(Error::invalid(format!("element {i}"), format!("{value:e}"), "it must fit float32"));
             }
-            Ok(single)
-        };
-        self.data.iter().enumerate().map(narrow).collect()
+            narrow.push(single);
+        }
+        Ok(narrow)
     }
 }
 
+/// What memory is asked for.
+const WHAT: &str = "an array";
+
 /// Bytes of a float32 file.
-pub fn encode_f32(shape: &[usize], data: &[f32]) -> Vec<u8> {
-    encode("<f4", shape, data.iter().flat_map(|value| value.to_le_bytes()))
+pub fn encode_f32(shape: &[usize], data: &[f32]) -> Result<Vec<u8>> {
+    encode("<f4", shape, data.iter().map(|value| value.to_le_bytes()))
 }
 
 /// Bytes of an int64 file.
-pub fn encode_i64(shape: &[usize], data: &[i64]) -> Vec<u8> {
-    encode("<i8", shape, data.iter().flat_map(|value| value.to_le_bytes()))
+pub fn encode_i64(shape: &[usize], data: &[i64]) -> Result<Vec<u8>> {
+    encode("<i8", shape, data.iter().map(|value| value.to_le_bytes()))
 }
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -53,25 +59,38 @@ const ALIGNMENT: usize = 64;
 /// Version 1.0 with its two-byte header length.
 const PREFIX: usize = 10;
 
-fn encode(descr: &str, shape: &[usize], data: impl Iterator<Item = u8>) -> Vec<u8> {
+fn encode<const SIZE: usize>(
+    descr: &str,
+    shape: &[usize],
+    data: impl ExactSizeIterator<Item = [u8; SIZE]>,
+) -> Result<Vec<u8>> {
     let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", extents.trim_end());
     // A newline ends the header.
     let padded = (PREFIX + header.len() + 1).next_multiple_of(ALIGNMENT) - PREFIX;
     header.push_str(&" ".repeat(padded - 1 - header.len()));
     header.push('\n');
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = memory::with_room(WHAT, PREFIX + header.len() + SIZE * data.len())?;
+    bytes.extend(MAGIC);
     bytes.extend([1, 0]);
     // At most a few hundred bytes: a tensor has six axes at most.
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.into_bytes());
-    bytes.extend(data);
-    bytes
+    data.for_each(|item| bytes.extend(item));
+    Ok(bytes)
 }
 
 type Parsed<T> = std::result::Result<T, String>;
 
-fn parse(bytes: &[u8]) -> Parsed<Array> {
+fn parse(bytes: &[u8]) -> Result<Array> {
+    let (header, number, data) = split(bytes).map_err(Failure::invalid)?;
+    let data = memory::collect(WHAT, data.chunks_exact(number.size).map(|item| number.decode(item)))?;
+    let data = if header.fortran_order { from_column_major(&header.shape, &data)? } else { data };
+    Ok(Array { shape: header.shape, data })
+}
+
+/// The header, what the elements are, and their bytes, as many as the header says.
+fn split(bytes: &[u8]) -> Parsed<(Header, Number, &[u8])> {
     if bytes.starts_with(b"PK\x03\x04") {
         return Err("it is a .npz archive: unpack it and give one of its .npy files".into());
     }
@@ -97,13 +116,11 @@ fn parse(bytes: &[u8]) -> Parsed<Array> {
         let (shape, descr) = (&header.shape, &header.descr);
         return Err(format!("its header says {shape:?} of {descr}, which does not fit its {} data bytes", data.len()));
     }
-    let data: Vec<f64> = data.chunks_exact(number.size).map(|item| number.decode(item)).collect();
-    let data = if header.fortran_order { from_column_major(&header.shape, &data) } else { data };
-    Ok(Array { shape: header.shape, data })
+    Ok((header, number, data))
 }
 
 /// Element (i, j, k) lies at `i + n_i·(j + n_j·k)`.
-fn from_column_major(shape: &[usize], data: &[f64]) -> Vec<f64> {
+fn from_column_major(shape: &[usize], data: &[f64]) -> Result<Vec<f64>> {
     let source = |row_major: usize| {
         let (mut rest, mut weight, mut at) = (row_major, data.len(), 0);
         for &extent in shape.iter().rev() {
@@ -113,7 +130,7 @@ fn from_column_major(shape: &[usize], data: &[f64]) -> Vec<f64> {
         }
         at
     };
-    (0..data.len()).map(|i| data[source(i)]).collect()
+    Ok(memory::collect(WHAT, (0..data.len()).map(|i| data[source(i)]))?)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -299,14 +316,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let bytes = encode_f32(&[2, 3], &[1.0, -2.0, 0.5, f32::INFINITY, 1e-40, 7.0]);
+        let bytes = encode_f32(&[2, 3], &[1.0, -2.0, 0.5, f32::INFINITY, 1e-40, 7.0]).unwrap();
         assert_eq!((bytes.len() - 24) % ALIGNMENT, 0);
         let array = parse(&bytes).unwrap();
         assert_eq!(array.shape, [2, 3]);
         assert_eq!(array.to_f32().unwrap(), [1.0, -2.0, 0.5, f32::INFINITY, 1e-40, 7.0]);
-        let array = parse(&encode_i64(&[2], &[-1, 1 << 40])).unwrap();
+        let array = parse(&encode_i64(&[2], &[-1, 1 << 40]).unwrap()).unwrap();
         assert_eq!(array.data, [-1.0, (1_i64 << 40) as f64]);
-        assert_eq!(parse(&encode_f32(&[], &[4.0])).unwrap().shape, [0_usize; 0]);
+        assert_eq!(parse(&encode_f32(&[], &[4.0]).unwrap()).unwrap().shape, [0_usize; 0]);
     }
 
     #[test]
@@ -342,7 +359,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_refused() {
-        let whole = encode_f32(&[2], &[1.0, 2.0]);
+        let whole = encode_f32(&[2], &[1.0, 2.0]).unwrap();
         for length in 0..whole.len() {
             assert!(parse(&whole[..length]).is_err(), "{length} bytes");
         }
@@ -371,7 +388,7 @@ mod tests {
     #[test]
     fn doubles_beyond_single_precision_are_refused() {
         let array = Array { shape: vec![2], data: vec![1.0, -1e300] };
-        assert!(array.to_f32().unwrap_err().contains("element 1 = -1e300"));
+        assert!(array.to_f32().unwrap_err().to_string().contains("element 1 = -1e300"));
         let array = Array { shape: vec![2], data: vec![f64::NAN, f64::NEG_INFINITY] };
         assert!(array.to_f32().unwrap()[0].is_nan());
     }

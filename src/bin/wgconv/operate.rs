@@ -1,21 +1,22 @@
 //! One subcommand per operation: tensors from files, the result to a file.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use image::ImageFormat;
 use serde_json::json;
-use wgconv::{Accuracy, PaddingMode, Storage, TensorName};
+use wgconv::{Accuracy, PaddingMode, Problem, Storage, TensorName};
 
 use crate::attributes::{ATTRIBUTES, Attributes, Form, Padding, PerAxis, json_of};
 use crate::backend::{self, Method, Numbers, Wanted};
-use crate::console::{say, say_json};
+use crate::console::{say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::filters::Filter;
 use crate::npy::{self, Array};
 use crate::operation::{Kind, Op};
-use crate::picture;
+use crate::picture::{self, Encoding, Picture};
 use crate::request::Task;
 use crate::run;
 
@@ -117,8 +118,8 @@ fn command(op: Op) -> Command {
         let mut filter =
             Arg::new("filter").long("filter").value_name("NAME[:N]").value_parser(value_parser!(Filter)).help(
                 "Built-in weights for every channel, with replicate padding that keeps the size: box[:3], \
-                 gaussian[:1.0], sobel-x, sobel-y, sobel, laplacian, sharpen, emboss; the alpha of a picture stays as \
-                 it is",
+                 gaussian[:1.0], sobel-x, sobel-y, sobel, laplacian, sharpen, emboss; the alpha of a picture is not \
+                 filtered: an output pixel takes that of the pixel under the centre of its window",
             );
         let own = op.required()[1..].iter().chain(op.optional()).map(|tensor| tensor.as_str());
         for other in own.chain(["groups", "activation"]) {
@@ -129,7 +130,11 @@ fn command(op: Op) -> Command {
         }
         command = command.arg(filter);
     }
-    let kinds = if op.rank == 2 { "Result: .npy, .png or .jpg" } else { "Result: a .npy file" };
+    let kinds = if op.rank == 2 {
+        "Result: .npy, .png (16 bits a sample where the input picture has them, else 8) or .jpg; - is stdout"
+    } else {
+        "Result: a .npy file; - is stdout"
+    };
     command = command.arg(file_arg(TensorName::Output).help(kinds).required(true));
     if op.has_indices() {
         let help = "Positions of the maxima in the input's planes (int64 .npy; -1 in the padding)";
@@ -138,6 +143,8 @@ fn command(op: Op) -> Command {
     if op.rank == 2 {
         let normalize = Arg::new("normalize").long("normalize").action(ArgAction::SetTrue);
         command = command.arg(normalize.help("Stretch the values of a picture to black and white instead of clamping"));
+        let format = Arg::new("format").long("format").value_name("NAME").value_parser(["npy", "png", "jpg"]);
+        command = command.arg(format.help("What the result is, instead of what its name ends in; stdout gets .npy"));
     }
     command.args(device_args())
 }
@@ -228,7 +235,10 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     let mut attributes = attributes(matches, op.attributes())?;
     let path = |tensor: TensorName| optional::<PathBuf>(matches, tensor.as_str());
     let output_path = path(TensorName::Output).ok_or_else(|| Failure::invalid("output: it is missing"))?;
-    let format = picture::format_of(output_path)?;
+    let format = match optional::<String>(matches, "format").and_then(|name| picture::format_named(name)) {
+        Some(format) => format,
+        None => picture::format_of(output_path)?,
+    };
     let normalize = optional::<bool>(matches, "normalize").copied().unwrap_or(false);
     if normalize && format.is_none() {
         return Err(Failure::invalid("--normalize: the output must be a picture"));
@@ -241,6 +251,10 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     if indices_path == Some(output_path) {
         return Err(Failure::invalid(format!("indices = {}: it is the output's file", output_path.display())));
     }
+    files::expect_targets(
+        [],
+        [("--output", Some(output_path.as_path())), ("--indices", indices_path.map(PathBuf::as_path))],
+    )?;
     let device_wanted = optional::<Wanted>(matches, "device").cloned().unwrap_or(Wanted::Auto);
     let method = optional::<Method>(matches, "algorithm").copied().unwrap_or(Method::Auto);
     let accuracy = optional::<Accuracy>(matches, "accuracy").copied().unwrap_or_default();
@@ -248,48 +262,66 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     let options = run::options(method, Numbers { accuracy, storage, tile: None }, &device_wanted)?;
 
     let mut arrays = BTreeMap::new();
+    let mut picture = None;
     for &tensor in op.required().iter().chain(op.optional()) {
         if let Some(path) = path(tensor) {
-            arrays.insert(tensor, load(op, tensor, path)?);
+            let (array, found) = picture::load(path)?;
+            if found.is_some() && (tensor != TensorName::Input || op.rank != 2 || op.kind == Kind::Col2im) {
+                return Err(Failure::invalid(format!("{tensor} = {}: it must be a .npy file", path.display())));
+            }
+            picture = picture.or(found);
+            arrays.insert(tensor, array);
         }
     }
     let filter = optional::<Filter>(matches, "filter").copied();
     let mut alpha = None;
     if let (Some(filter), Some(input)) = (filter, arrays.get_mut(&TensorName::Input)) {
-        let is_picture =
-            path(TensorName::Input).is_some_and(|path| picture::format_of(path).is_ok_and(|f| f.is_some()));
-        if is_picture {
+        if picture.is_some() {
             alpha = split_alpha(input);
         }
         apply_filter(op, filter, &mut arrays, &mut attributes)?;
     }
     let task = Task::new(op, &attributes, &arrays, indices_path.is_some())?;
+    let geometry = &task.checked.geometry;
+    let computed_shape = task.checked.given_shape(geometry.output_shape());
+    let mut shape = computed_shape.clone();
+    let channel_axis = shape.len().saturating_sub(3);
+    if filter == Some(Filter::Sobel) {
+        shape[channel_axis] /= 2;
+    }
+    shape[channel_axis] += usize::from(alpha.is_some());
+    let encoding = match format {
+        Some(format) => Some(encoding(format, normalize, &shape, picture.as_ref())?),
+        None => None,
+    };
     let device = backend::open_or_fall_back(&device_wanted)?;
-    let computed = device.run(&task.checked.geometry, &options, &task.inputs)?;
+    let computed = device.run(geometry, &options, &task.inputs)?;
 
-    let mut shape = task.checked.given_shape(task.checked.geometry.output_shape());
     let mut output = computed.output;
     if filter == Some(Filter::Sobel) {
-        output = lengths(&mut shape, &output);
+        output = lengths(&computed_shape, &output);
     }
-    if let Some(alpha) = alpha.filter(|alpha| shape[2..] == alpha.shape[2..]) {
-        output.extend(alpha.data.iter().map(|&value| value as f32));
-        shape[1] += 1;
+    if let Some(alpha) = &alpha {
+        output.extend(alpha_of_outputs(alpha, geometry.problem(), &shape));
     }
-    let bytes = match format {
-        None => npy::encode_f32(&shape, &output),
-        Some(format) => picture::encode(&shape, &output, format, normalize)?,
+    let bytes = match &encoding {
+        None => npy::encode_f32(&shape, &output)?,
+        Some(encoding) => picture::encode(&shape, &output, encoding)?,
     };
     let mut written = vec![(output_path.clone(), bytes)];
     if let (Some(path), Some(indices)) = (indices_path, &computed.indices) {
-        written.push((path.clone(), npy::encode_i64(&shape, &run::positions(indices))));
+        written.push((path.clone(), npy::encode_i64(&shape, &run::positions(indices))?));
     }
     files::write_all(&written)?;
+    let left_out = picture.map(|picture| picture.left_out(encoding.as_ref())).unwrap_or_default();
+    if let (Some(path), false) = (path(TensorName::Input), left_out.is_empty()) {
+        tell!("{}: not in {}: {}", path.display(), output_path.display(), left_out.join(", "));
+    }
 
     if matches.get_flag("json") {
         say_json(&json!({
             "op": op.name(), "device": device.description(), "algorithm": computed.algorithm, "shape": shape,
-            "files": written.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+            "files": written.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
         }));
     } else {
         for (path, _) in &written {
@@ -299,15 +331,11 @@ pub fn run(op: Op, matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-fn load(op: Op, tensor: TensorName, path: &Path) -> Result<Array> {
-    let bytes = files::read(path)?;
-    if !picture::is_picture(&bytes) {
-        return Array::parse(path, &bytes);
-    }
-    if tensor != TensorName::Input || op.rank != 2 || op.kind == Kind::Col2im {
-        return Err(Failure::invalid(format!("{tensor} = {}: it must be a .npy file", path.display())));
-    }
-    picture::decode(path, &bytes)
+/// How a result of some shape becomes a picture: as the input is one, where it is.
+fn encoding(format: ImageFormat, normalize: bool, shape: &[usize], input: Option<&Picture>) -> Result<Encoding> {
+    let (channels, ..) = picture::expect_extents(shape, format)?;
+    let plain = Encoding { format, normalize, bits: 8, profile: None };
+    Ok(input.map_or(plain, |input| input.encoding(format, normalize, channels)))
 }
 
 /// Takes the fourth channel off a picture.
@@ -357,10 +385,28 @@ fn apply_filter(
     Ok(())
 }
 
-/// Channel pairs (x, y) to the lengths of those vectors.
-fn lengths(shape: &mut [usize], pairs: &[f32]) -> Vec<f32> {
+/// The alpha of every output position: that of the pixel under the centre of its window, or of the nearest one where the centre
+/// lies outside of the picture.
+fn alpha_of_outputs(alpha: &Array, problem: &Problem, shape: &[usize]) -> Vec<f32> {
+    let pixel = |axis: usize, position: usize| {
+        let (kernel, stride, padding, dilation) = match problem {
+            Problem::Conv(p) => (p.kernel[axis], p.stride[axis], p.padding[axis][0], p.dilation[axis]),
+            Problem::SpatialSeparable2d(p) => (p.kernel[axis], p.stride[axis], p.padding[axis][0], p.dilation[axis]),
+            // No other operation has built-in filters.
+            _ => (1, 1, 0, 1),
+        };
+        // Below 2^31 each: geometry checks them.
+        let twice = 2 * (position * stride) as i64 + ((kernel - 1) * dilation) as i64 - 2 * padding as i64;
+        twice.div_euclid(2).clamp(0, alpha.shape[2 + axis] as i64 - 1) as usize
+    };
+    let columns: Vec<usize> = (0..shape[3]).map(|x| pixel(1, x)).collect();
+    let rows = (0..shape[2]).map(|y| pixel(0, y) * alpha.shape[3]);
+    rows.flat_map(|row| columns.iter().map(move |column| alpha.data[row + column] as f32)).collect()
+}
+
+/// Channel pairs (x, y) of some shape to the lengths of those vectors.
+fn lengths(shape: &[usize], pairs: &[f32]) -> Vec<f32> {
     let axis = shape.len() - 3;
-    shape[axis] /= 2;
     let plane: usize = shape[axis + 1..].iter().product();
     let length = |i: usize| {
         let x = i / plane * 2 * plane + i % plane;

@@ -59,7 +59,10 @@ impl Task {
         let checked = Request { op, attributes, shapes: &shapes, indices }.check()?;
         let single = |(&name, array): (&TensorName, &Array)| match array.to_f32() {
             Ok(data) => Ok((name, data)),
-            Err(rule) => Err(Error::invalid(name.as_str(), "a float64 array", rule)),
+            Err(rule @ Error::Invalid { .. }) => {
+                Err(Error::invalid(name.as_str(), "a float64 array", rule.to_string()))
+            }
+            Err(error) => Err(error),
         };
         Ok(Task { op, checked, inputs: arrays.iter().map(single).collect::<Result<_>>()? })
     }

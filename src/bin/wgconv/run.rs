@@ -1,13 +1,12 @@
 //! `wgconv run`: computes what a case folder asks for.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 use wgconv::{Options, TensorName};
 
 use crate::backend::{self, Method, Numbers, Wanted};
-use crate::case::Case;
+use crate::case::{self, Case};
 use crate::console::{say, say_json};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -22,7 +21,8 @@ Examples:
   wgconv run cases/conv2d_basic --out results --device reference
   wgconv run cases/conv2d_basic --out results --algorithm direct --json
 
-`output` and the gradients are written as float32, `indices` as int64 (-1 where the maximum lies in the padding). An
+`output` and the gradients are written as float32, `indices` as int64 (-1 where the maximum lies in the padding). Files of
+these names that are in DIR are replaced; a case folder is refused. An
 algorithm that is asked for by name is used for the pass that has it, forward or backward or both.")]
 pub struct RunArgs {
     /// Folder with a case.json and the arrays that it names
@@ -45,6 +45,15 @@ pub struct RunArgs {
 
 pub fn run(args: &RunArgs) -> Result<()> {
     let case = Case::load(&args.case)?;
+    files::expect_folder("--out", &args.out)?;
+    if args.out.join(case::CASE_FILE).exists() {
+        let rule = "it is a case folder, and results would take the place of its arrays";
+        return Err(Failure::invalid(format!("--out = {}: {rule}", args.out.display())));
+    }
+    let names = case.forward_outputs().into_iter().map(|name| name.as_str()).chain(case.gradients());
+    for path in names.map(|name| args.out.join(format!("{name}.npy"))).filter(|path| path.exists()) {
+        files::expect_writable(&path)?;
+    }
     let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
     let wanted = case.forward_outputs();
     let options = options(args.algorithm, args.numbers, &args.device)?;
@@ -58,7 +67,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         let options = gradient::forward_options(geometry, backward.as_ref(), args.algorithm, &options);
         let computed = device.run(geometry, &options, &task.inputs)?;
         for output in wanted {
-            if let Some((shape, bytes)) = encode(&task.checked, &computed, output) {
+            if let Some((shape, bytes)) = encode(&task.checked, &computed, output)? {
                 written.push((output.as_str(), shape, args.out.join(format!("{output}.npy")), bytes));
             }
         }
@@ -67,30 +76,31 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(backward) = backward {
         let (gradients, algorithm) = backward.run(&device, &backward.options(args.algorithm, &options))?;
         for Computed { name, shape, values } in gradients {
-            let (path, bytes) = (args.out.join(format!("{name}.npy")), npy::encode_f32(&shape, &values));
+            let (path, bytes) = (args.out.join(format!("{name}.npy")), npy::encode_f32(&shape, &values)?);
             written.push((name, shape, path, bytes));
         }
         algorithms.push(algorithm);
     }
     algorithms.dedup();
     let algorithm = algorithms.join(" and ");
-    fs::create_dir_all(&args.out)
-        .map_err(|error| Failure::invalid(format!("cannot make the folder {}: {error}", args.out.display())))?;
-    let files: Vec<(PathBuf, Vec<u8>)> =
-        written.iter().map(|(_, _, path, bytes)| (path.clone(), bytes.clone())).collect();
+    files::make_folder(&args.out)?;
+    let (told, files): (Vec<_>, Vec<_>) =
+        written.into_iter().map(|(name, shape, path, bytes)| ((name, shape, path.clone()), (path, bytes))).unzip();
     files::write_all(&files)?;
 
     if args.json {
-        let outputs: Vec<_> = written
+        let outputs: Vec<_> = told
             .iter()
-            .map(|(name, shape, path, _)| serde_json::json!({"name": name, "shape": shape, "file": path}))
+            .map(|(name, shape, path)| {
+                serde_json::json!({"name": name, "shape": shape, "file": path.display().to_string()})
+            })
             .collect();
         say_json(&serde_json::json!({
             "case": case.name, "op": task.op.name(), "device": device.description(),
             "algorithm": algorithm, "outputs": outputs,
         }));
     } else {
-        for (_, shape, path, _) in &written {
+        for (_, shape, path) in &told {
             say!("{}: {shape:?} by {} on {}", path.display(), algorithm, device.description());
         }
     }
@@ -110,13 +120,18 @@ pub fn options(method: Method, numbers: Numbers, device: &Wanted) -> Result<Opti
 }
 
 /// Shape and file of one output; `None` where it was not computed.
-fn encode(checked: &Checked, computed: &backend::Computed, output: TensorName) -> Option<(Vec<usize>, Vec<u8>)> {
+fn encode(
+    checked: &Checked,
+    computed: &backend::Computed,
+    output: TensorName,
+) -> Result<Option<(Vec<usize>, Vec<u8>)>> {
     let shape = checked.given_shape(checked.geometry.output_shape());
-    let bytes = match output {
-        TensorName::Indices => npy::encode_i64(&shape, &positions(computed.indices.as_ref()?)),
-        _ => npy::encode_f32(&shape, &computed.output),
+    let bytes = match (output, &computed.indices) {
+        (TensorName::Indices, None) => return Ok(None),
+        (TensorName::Indices, Some(indices)) => npy::encode_i64(&shape, &positions(indices))?,
+        _ => npy::encode_f32(&shape, &computed.output)?,
     };
-    Some((shape, bytes))
+    Ok(Some((shape, bytes)))
 }
 
 /// Positions of maxima as files hold them: -1 in the padding.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgMatches, Args};
 use wgconv::{Capabilities, Geometry, Problem, TensorName};
 
@@ -28,6 +29,7 @@ pub struct SubjectArgs {
     layer: Option<String>,
     /// Take the problem from JSON, or from a file with it
     #[arg(long, value_name = "JSON|FILE", conflicts_with_all = DESCRIPTION)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     problem: Option<String>,
     /// Extents of the input
     #[arg(long, value_name = "N,C,H,W")]
@@ -222,7 +224,7 @@ pub fn devices(name: Option<&str>) -> Result<Vec<(String, Capabilities)>> {
         None => return Ok(vec![gpu(), cpu()]),
         Some("gpu") => return Ok(vec![gpu()]),
         Some("cpu") => return Ok(vec![cpu()]),
-        Some(name) => name.parse().unwrap_or(Wanted::Auto),
+        Some(name) => name.parse().map_err(|rule: String| Failure::invalid(format!("--device = {name:?}: {rule}")))?,
     };
     if matches!(wanted, Wanted::Reference | Wanted::All) {
         let name = name.unwrap_or_default();

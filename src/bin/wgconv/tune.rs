@@ -14,6 +14,7 @@ use crate::backend::{Adapter, Numbers};
 use crate::bench::{self, Layer, Load, Selection, stop_on_interrupt};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
+use crate::files;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,7 +30,7 @@ adapter; what it holds already is not timed again. `ms` are medians; `ratio` is 
 that of the fastest algorithm, 1 where it chooses best. Rows with a single algorithm are not timed. The cache is \
 $XDG_CACHE_HOME/wgconv/tune.jsonl (else ~/.cache/wgconv/tune.jsonl; on Windows in %LOCALAPPDATA%) unless --cache names \
 another. Nothing reads it but this command, `bench --tuned`, and programs that ask the library to. Ctrl-C ends the run; \
-what was timed is in the cache. docs/tuning.md tells more.")]
+what was timed is in the cache, and the exit code is 130. docs/tuning.md tells more.")]
 pub struct TuneArgs {
     #[command(flatten)]
     selection: Selection,
@@ -75,6 +76,7 @@ const MOST_WARNINGS: usize = 5;
 
 /// The tuner of a file, or of the usual one; says which lines were skipped.
 pub fn open(path: Option<&Path>) -> Result<Tuner> {
+    path.map(|path| files::expect_no_dash("the cache", path)).transpose()?;
     let nowhere = || Failure::invalid("--cache: it must name a file where neither XDG_CACHE_HOME nor HOME is set");
     let path = path.map(PathBuf::from).or_else(tune::default_path).ok_or_else(nowhere)?;
     let tuner = Tuner::open(&path)?;
@@ -110,7 +112,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     if load.is_busy() {
         tell!("the machine is busy ({load}): do not trust these times");
     }
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt();
     let options = Options { pack_weights: args.pack_weights, ..args.numbers.options() };
     let settings = TuneSettings {
         rounds: args.rounds.into(),
@@ -145,7 +147,8 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     } else {
         say_rows(&adapters, &rows);
     }
-    verdict(&rows)
+    verdict(&rows)?;
+    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
 }
 
 /// How often the library's choice is near the best, of the rows that have a choice.

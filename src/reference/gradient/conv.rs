@@ -1,13 +1,12 @@
 //! Convolution and transposed convolution.
 
-use rayon::prelude::*;
-
 use super::links::links;
 use crate::error::Result;
+use crate::memory;
 use crate::problem::{Activation, Conv, ConvTranspose, PaddingMode};
 use crate::reference::sum::{Sum, outcome};
 use crate::reference::window::{Axis, axes};
-use crate::reference::{Inputs, Outcome, activations, tensor};
+use crate::reference::{Inputs, Outcome, activations, parallel, tensor};
 use crate::tensor::TensorName;
 
 /// With g the gradient of the output, over the products of `y[n,co,o] = Σ x[n,ci,i] · w[co,ci,k]`:
@@ -18,7 +17,7 @@ pub(super) fn conv(p: &Conv, name: TensorName, inputs: &Inputs, grad: &[Sum]) ->
     let [out_len, in_len, taps] =
         [out, p.input.to_3d(1), p.kernel.to_3d(1)].map(|extents| extents.iter().product::<usize>());
     let (c_in_group, c_out_group) = (p.c_in / p.groups, p.c_out / p.groups);
-    let links = links(&window, out, p.padding_mode, p.flip_kernel);
+    let links = links(&window, out, p.padding_mode, p.flip_kernel)?;
     let input_shape = activations(p.batch, p.c_in, &p.input);
     let weight_shape = activations(p.c_out, c_in_group, &p.kernel);
 
@@ -34,8 +33,8 @@ pub(super) fn conv(p: &Conv, name: TensorName, inputs: &Inputs, grad: &[Sum]) ->
                     plane[link.element].add_scaled(&g[link.window], w[link.tap].into());
                 }
             }
-        });
-        return Ok(outcome(input_shape, &sums, Activation::Identity));
+        })?;
+        return outcome(input_shape, &sums, Activation::Identity);
     }
     let x = tensor(inputs, TensorName::Input, &input_shape)?;
     let sums = by_plane(p.c_out * c_in_group, taps, |kernel_ix, kernel| {
@@ -48,8 +47,8 @@ pub(super) fn conv(p: &Conv, name: TensorName, inputs: &Inputs, grad: &[Sum]) ->
                 kernel[link.tap].add_scaled(&g[link.window], x[link.element].into());
             }
         }
-    });
-    Ok(outcome(weight_shape, &sums, Activation::Identity))
+    })?;
+    outcome(weight_shape, &sums, Activation::Identity)
 }
 
 /// Extents of the output, counted as the positions that are written to.
@@ -66,7 +65,7 @@ pub(super) fn conv_transpose(p: &ConvTranspose, name: TensorName, inputs: &Input
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
     // Every input is a window over the output.
     let over_output = [0, 1, 2].map(|a| Axis { input: out[a], ..window[a] });
-    let links = links(&over_output, p.input.to_3d(1), PaddingMode::Zeros, p.flip_kernel);
+    let links = links(&over_output, p.input.to_3d(1), PaddingMode::Zeros, p.flip_kernel)?;
     let [out_len, in_len, taps] =
         [out, p.input.to_3d(1), p.kernel.to_3d(1)].map(|extents| extents.iter().product::<usize>());
     let (c_in_group, c_out_group) = (p.c_in / p.groups, p.c_out / p.groups);
@@ -85,8 +84,8 @@ pub(super) fn conv_transpose(p: &ConvTranspose, name: TensorName, inputs: &Input
                     plane[link.window].add_scaled(&g[link.element], w[link.tap].into());
                 }
             }
-        });
-        return Ok(outcome(input_shape, &sums, Activation::Identity));
+        })?;
+        return outcome(input_shape, &sums, Activation::Identity);
     }
     let x = tensor(inputs, TensorName::Input, &input_shape)?;
     let sums = by_plane(p.c_in * c_out_group, taps, |kernel_ix, kernel| {
@@ -99,13 +98,13 @@ pub(super) fn conv_transpose(p: &ConvTranspose, name: TensorName, inputs: &Input
                 kernel[link.tap].add_scaled(&g[link.element], x[link.window].into());
             }
         }
-    });
-    Ok(outcome(weight_shape, &sums, Activation::Identity))
+    })?;
+    outcome(weight_shape, &sums, Activation::Identity)
 }
 
 /// `planes` planes of `len` sums, each filled on its own.
-pub(super) fn by_plane(planes: usize, len: usize, fill: impl Fn(usize, &mut [Sum]) + Sync) -> Vec<Sum> {
-    let mut sums = vec![Sum::default(); planes * len];
-    sums.par_chunks_mut(len).enumerate().for_each(|(plane_ix, plane)| fill(plane_ix, plane));
-    sums
+pub(super) fn by_plane(planes: usize, len: usize, fill: impl Fn(usize, &mut [Sum]) + Sync) -> Result<Vec<Sum>> {
+    let mut sums = memory::filled(parallel::WHAT, planes * len, Sum::default())?;
+    parallel::chunks(&mut sums, len, fill);
+    Ok(sums)
 }

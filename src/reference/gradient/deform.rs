@@ -1,14 +1,12 @@
 //! Deformable convolution.
 
-use rayon::prelude::*;
-
 use super::conv::by_plane;
 use crate::error::Result;
 use crate::problem::{Activation, DeformConv2d};
 use crate::reference::deform::{bilinear_corners, coordinate_error, pixel, sample, slope};
 use crate::reference::sum::{Sum, U, outcome};
 use crate::reference::window::{Axis, axes, unflatten};
-use crate::reference::{Inputs, Outcome, activations, tensor};
+use crate::reference::{Inputs, Outcome, activations, parallel, tensor};
 use crate::tensor::TensorName;
 
 /// Over the products of `y[n,co,o] = Σ w[co,ci,k] · m[n,og,k,o] · s[n,ci,k,o]`, where s is the sample of `x[n,ci]`, with
@@ -21,14 +19,14 @@ use crate::tensor::TensorName;
 pub(super) fn deform_conv2d(p: &DeformConv2d, name: TensorName, inputs: &Inputs, grad: &[Sum]) -> Result<Outcome> {
     let layer = Layer::new(p, inputs)?;
     let x = || tensor(inputs, TensorName::Input, &layer.input_shape());
-    let columns = || Ok(layer.columns(tensor(inputs, TensorName::Weight, &layer.weight_shape())?, grad));
+    let columns = || layer.columns(tensor(inputs, TensorName::Weight, &layer.weight_shape())?, grad);
     let (shape, sums) = match name {
-        TensorName::Weight => (layer.weight_shape(), layer.weight(x()?, grad)),
-        TensorName::Mask => (layer.sampling_shape(1), layer.mask_gradient(x()?, &columns()?)),
-        TensorName::Offset => (layer.sampling_shape(2), layer.offset_gradient(x()?, &columns()?)),
-        _ => (layer.input_shape(), layer.input(&columns()?)),
+        TensorName::Weight => (layer.weight_shape(), layer.weight(x()?, grad)?),
+        TensorName::Mask => (layer.sampling_shape(1), layer.mask_gradient(x()?, &columns()?)?),
+        TensorName::Offset => (layer.sampling_shape(2), layer.offset_gradient(x()?, &columns()?)?),
+        _ => (layer.input_shape(), layer.input(&columns()?)?),
     };
-    Ok(outcome(shape, &sums, Activation::Identity))
+    outcome(shape, &sums, Activation::Identity)
 }
 
 /// A deformable layer and where it samples.
@@ -110,7 +108,7 @@ impl<'a> Layer<'a> {
     }
 
     /// `c[n,ci,k,o] = Σ_co g[n,co,o] · w[co,ci,k]`
-    fn columns(&self, w: &[f32], grad: &[Sum]) -> Vec<Sum> {
+    fn columns(&self, w: &[f32], grad: &[Sum]) -> Result<Vec<Sum>> {
         let p = self.p;
         let (c_in_group, c_out_group) = (p.c_in / p.groups, p.c_out / p.groups);
         by_plane(p.batch * p.c_in * self.taps, self.out_len, |i, column| {
@@ -169,7 +167,7 @@ impl<'a> Layer<'a> {
         Some(sum)
     }
 
-    fn weight(&self, x: &[f32], grad: &[Sum]) -> Vec<Sum> {
+    fn weight(&self, x: &[f32], grad: &[Sum]) -> Result<Vec<Sum>> {
         let p = self.p;
         let (c_in_group, c_out_group) = (p.c_in / p.groups, p.c_out / p.groups);
         let modulated = |i: usize| {
@@ -181,8 +179,7 @@ impl<'a> Layer<'a> {
             sum.add_scaled(&sampled, point.mask);
             Some(sum)
         };
-        let samples: Vec<Option<Sum>> =
-            (0..p.batch * p.c_in * self.taps * self.out_len).into_par_iter().map(modulated).collect();
+        let samples = parallel::map(p.batch * p.c_in * self.taps * self.out_len, modulated)?;
         let one = |i: usize| {
             let (co, ci_in_group, k) = (i / self.taps / c_in_group, i / self.taps % c_in_group, i % self.taps);
             let mut sum = Sum::default();
@@ -196,10 +193,10 @@ impl<'a> Layer<'a> {
             }
             sum
         };
-        (0..p.c_out * c_in_group * self.taps).into_par_iter().map(one).collect()
+        parallel::map(p.c_out * c_in_group * self.taps, one)
     }
 
-    fn mask_gradient(&self, x: &[f32], columns: &[Sum]) -> Vec<Sum> {
+    fn mask_gradient(&self, x: &[f32], columns: &[Sum]) -> Result<Vec<Sum>> {
         let one = |i: usize| {
             let (row, position) = (i / self.out_len, i % self.out_len);
             let mut sum = Sum::default();
@@ -212,10 +209,10 @@ impl<'a> Layer<'a> {
             }
             sum
         };
-        (0..self.p.batch * self.p.offset_groups * self.taps * self.out_len).into_par_iter().map(one).collect()
+        parallel::map(self.p.batch * self.p.offset_groups * self.taps * self.out_len, one)
     }
 
-    fn offset_gradient(&self, x: &[f32], columns: &[Sum]) -> Vec<Sum> {
+    fn offset_gradient(&self, x: &[f32], columns: &[Sum]) -> Result<Vec<Sum>> {
         let one = |i: usize| {
             let (row, axis, position) = (i / self.out_len / 2, i / self.out_len % 2, i % self.out_len);
             let mut sum = Sum::default();
@@ -230,10 +227,10 @@ impl<'a> Layer<'a> {
             }
             sum
         };
-        (0..2 * self.p.batch * self.p.offset_groups * self.taps * self.out_len).into_par_iter().map(one).collect()
+        parallel::map(2 * self.p.batch * self.p.offset_groups * self.taps * self.out_len, one)
     }
 
-    fn input(&self, columns: &[Sum]) -> Vec<Sum> {
+    fn input(&self, columns: &[Sum]) -> Result<Vec<Sum>> {
         let index = |y: i64, x: i64| {
             let y = usize::try_from(y).ok().filter(|&y| y < self.extents[0])?;
             let x = usize::try_from(x).ok().filter(|&x| x < self.extents[1])?;

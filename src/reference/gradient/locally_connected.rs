@@ -27,7 +27,7 @@ pub(super) fn locally_connected2d(
 
     if name == TensorName::Input {
         let w = tensor(inputs, TensorName::Weight, &weight_shape)?;
-        let links = links(&window, out, PaddingMode::Zeros, false);
+        let links = links(&window, out, PaddingMode::Zeros, false)?;
         let sums = by_plane(p.batch * p.c_in, in_len, |plane_ix, plane| {
             let (n, ci) = (plane_ix / p.c_in, plane_ix % p.c_in);
             let group = ci / c_in_group;
@@ -38,8 +38,8 @@ pub(super) fn locally_connected2d(
                     plane[link.element].add_scaled(&g[link.window], w[kernel_ix * taps + link.tap].into());
                 }
             }
-        });
-        return Ok(outcome(input_shape, &sums, Activation::Identity));
+        })?;
+        return outcome(input_shape, &sums, Activation::Identity);
     }
     let x = tensor(inputs, TensorName::Input, &input_shape)?;
     let sums = by_plane(out_len * p.c_out * c_in_group, taps, |kernel_ix, sums| {
@@ -52,6 +52,6 @@ pub(super) fn locally_connected2d(
                 sum.add_scaled(g, x[(n * p.c_in + ci) * in_len + at].into());
             }
         }
-    });
-    Ok(outcome(weight_shape, &sums, Activation::Identity))
+    })?;
+    outcome(weight_shape, &sums, Activation::Identity)
 }

@@ -17,9 +17,10 @@ pub use activation::activation_derivative;
 
 use super::sum::{Sum, U, outcome};
 use super::window::axes;
-use super::{Inputs, Outcome, activations, no_single_output, run};
+use super::{Inputs, Outcome, activations, no_single_output, parallel, run};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
+use crate::memory;
 use crate::problem::{Activation, Problem};
 use crate::tensor::TensorName;
 
@@ -86,8 +87,8 @@ fn gradient(
     output_shape: &[usize],
 ) -> Result<Outcome> {
     match name {
-        TensorName::Bias => return Ok(bias(problem, grad, output_shape)),
-        TensorName::Residual => return Ok(residual(problem, grad, output_shape)),
+        TensorName::Bias => return bias(problem, grad, output_shape),
+        TensorName::Residual => return residual(problem, grad, output_shape),
         _ => {}
     }
     match problem {
@@ -98,10 +99,10 @@ fn gradient(
         Problem::SpatialSeparable2d(p) => separable::spatial_separable2d(p, name, inputs, grad),
         Problem::DepthwiseSeparable2d(p) => separable::depthwise_separable2d(p, name, inputs, grad),
         Problem::Pool(p) => pool::pool(p, inputs, grad),
-        Problem::DepthToSpace(p) => Ok(rearrange::depth_to_space(p, grad)),
-        Problem::SpaceToDepth(p) => Ok(rearrange::space_to_depth(p, grad)),
-        Problem::Im2col(p) => Ok(rearrange::im2col(p, grad)),
-        Problem::Col2im(p) => Ok(rearrange::col2im(p, grad)),
+        Problem::DepthToSpace(p) => rearrange::depth_to_space(p, grad),
+        Problem::SpaceToDepth(p) => rearrange::space_to_depth(p, grad),
+        Problem::Im2col(p) => rearrange::im2col(p, grad),
+        Problem::Col2im(p) => rearrange::col2im(p, grad),
         Problem::Gradient(_) => Err(no_single_output(problem)),
     }
 }
@@ -111,7 +112,7 @@ fn through_activation(problem: &Problem, inputs: &Inputs, grad_output: &[f32]) -
     let term = |value: f64, slack: f64| Sum { value, magnitude: value.abs(), terms: 1, slack };
     let activation = problem.epilogue().map_or(Activation::Identity, |epilogue| epilogue.activation);
     if activation == Activation::Identity {
-        return Ok(grad_output.iter().map(|&g| term(g.into(), 0.0)).collect());
+        return memory::collect(parallel::WHAT, grad_output.iter().map(|&g| term(g.into(), 0.0)));
     }
     let pre = run(&problem.before_activation(), inputs)?;
     let one = |(i, &g): (usize, &f32)| {
@@ -120,18 +121,18 @@ fn through_activation(problem: &Problem, inputs: &Inputs, grad_output: &[f32]) -
         let slack = g.abs() * activation::derivative_error(activation, pre.output[i], pre.tolerance(i));
         term(value, slack + U * value.abs())
     };
-    Ok(grad_output.iter().enumerate().map(one).collect())
+    memory::collect(parallel::WHAT, grad_output.iter().enumerate().map(one))
 }
 
 /// The sum of the output gradients that a bias was added to.
-fn bias(problem: &Problem, grad: &[Sum], output_shape: &[usize]) -> Outcome {
+fn bias(problem: &Problem, grad: &[Sum], output_shape: &[usize]) -> Result<Outcome> {
     let spatial: usize = output_shape[2..].iter().product();
     let (shape, len_of_one) = match problem {
         Problem::LocallyConnected2d(_) => (output_shape[1..].to_vec(), 1),
         _ => (vec![output_shape[1]], spatial),
     };
     let biases: usize = shape.iter().product();
-    let mut sums = vec![Sum::default(); biases];
+    let mut sums = memory::filled(parallel::WHAT, biases, Sum::default())?;
     for (i, grad) in grad.iter().enumerate() {
         sums[i / len_of_one % biases].add_scaled(grad, 1.0);
     }
@@ -139,10 +140,11 @@ fn bias(problem: &Problem, grad: &[Sum], output_shape: &[usize]) -> Outcome {
 }
 
 /// The gradient of the output before its activation; without one, the gradient that came in.
-fn residual(problem: &Problem, grad: &[Sum], output_shape: &[usize]) -> Outcome {
+fn residual(problem: &Problem, grad: &[Sum], output_shape: &[usize]) -> Result<Outcome> {
     match problem.epilogue().map(|epilogue| epilogue.activation) {
         Some(Activation::Identity) | None => {
-            Outcome::copied(output_shape.to_vec(), grad.iter().map(|sum| sum.value).collect())
+            let values = memory::collect(parallel::WHAT, grad.iter().map(|sum| sum.value))?;
+            Outcome::copied(output_shape.to_vec(), values)
         }
         Some(_) => outcome(output_shape.to_vec(), grad, Activation::Identity),
     }

@@ -2,10 +2,11 @@
 
 use super::conv::by_plane;
 use crate::error::Result;
+use crate::memory;
 use crate::problem::{Activation, Pool, PoolMode};
 use crate::reference::pool::{Tap, Windows, pool as forward, pow_error};
 use crate::reference::sum::{Sum, TINY, U, outcome};
-use crate::reference::{Inputs, Outcome, activations};
+use crate::reference::{Inputs, Outcome, activations, parallel};
 use crate::tensor::TensorName;
 
 pub(super) fn pool(p: &Pool, inputs: &Inputs, grad: &[Sum]) -> Result<Outcome> {
@@ -16,28 +17,28 @@ pub(super) fn pool(p: &Pool, inputs: &Inputs, grad: &[Sum]) -> Result<Outcome> {
         }
         PoolMode::Lp { p: exponent } => lp(p, exponent.into(), inputs, grad)?,
     };
-    Ok(outcome(activations(p.batch, p.channels, &p.input), &sums, Activation::Identity))
+    outcome(activations(p.batch, p.channels, &p.input), &sums, Activation::Identity)
 }
 
 /// Every window hands its gradient to its winner.
 fn max(p: &Pool, pad_value: Option<f32>, inputs: &Inputs, grad: &[Sum]) -> Result<Vec<Sum>> {
     let with_indices = p.clone().mode(PoolMode::Max { pad_value, indices: true });
     let winners = forward(&with_indices, inputs)?.indices.unwrap_or_default();
-    Ok(by_input_plane(p, grad.len(), |i, plane| {
+    by_input_plane(p, grad.len(), |i, plane| {
         // The index of a winner in the padding lies behind every plane.
         if let Some(sum) = plane.get_mut(winners[i] as usize) {
             sum.add_scaled(&grad[i], 1.0);
         }
-    }))
+    })
 }
 
 /// `dx = Σ g / divisor` over the windows that an element is in.
 fn average(p: &Pool, count_include_pad: bool, divisor_override: Option<usize>, grad: &[Sum]) -> Result<Vec<Sum>> {
     // A mean is linear: the values do not matter, so the input may be absent.
     let input_len = p.batch * p.channels * p.input.iter().product::<usize>();
-    let zeros = Inputs::from([(TensorName::Input, vec![0.0; input_len])]);
+    let zeros = Inputs::from([(TensorName::Input, memory::filled(parallel::WHAT, input_len, 0.0)?)]);
     let windows = Windows::new(p, &zeros)?;
-    Ok(by_input_plane(p, grad.len(), |i, plane| {
+    by_input_plane(p, grad.len(), |i, plane| {
         let counts = |tap: &Tap| count_include_pad || matches!(tap, Tap::Element(..));
         let divisor = divisor_override.unwrap_or_else(|| windows.taps(i).filter(counts).count()) as f64;
         for tap in windows.taps(i) {
@@ -46,7 +47,7 @@ fn average(p: &Pool, count_include_pad: bool, divisor_override: Option<usize>, g
                 plane[at].slack += 6.0 * U * grad[i].magnitude / divisor + TINY;
             }
         }
-    }))
+    })
 }
 
 /// `dx = Σ g · sign(x) · (|x| / norm)^(p-1)` over the windows that an element is in; zero where x is.
@@ -54,7 +55,7 @@ fn lp(p: &Pool, exponent: f64, inputs: &Inputs, grad: &[Sum]) -> Result<Vec<Sum>
     let windows = Windows::new(p, inputs)?;
     let norms = forward(p, inputs)?;
     let power = exponent - 1.0;
-    Ok(by_input_plane(p, grad.len(), |i, plane| {
+    by_input_plane(p, grad.len(), |i, plane| {
         let norm = norms.output[i];
         for tap in windows.taps(i) {
             let Tap::Element(x, at) = tap else { continue };
@@ -76,11 +77,11 @@ fn lp(p: &Pool, exponent: f64, inputs: &Inputs, grad: &[Sum]) -> Result<Vec<Sum>
             };
             plane[at].slack += relative * slope.abs() * grad[i].magnitude + TINY;
         }
-    }))
+    })
 }
 
 /// Visits every output with the input plane that its window lies in.
-fn by_input_plane(p: &Pool, n_outputs: usize, visit: impl Fn(usize, &mut [Sum]) + Sync) -> Vec<Sum> {
+fn by_input_plane(p: &Pool, n_outputs: usize, visit: impl Fn(usize, &mut [Sum]) + Sync) -> Result<Vec<Sum>> {
     let planes = p.batch * p.channels;
     let per_plane = n_outputs / planes;
     by_plane(planes, p.input.iter().product(), |plane_ix, plane| {

@@ -1,14 +1,12 @@
 //! Separable convolutions.
 
-use rayon::prelude::*;
-
 use super::conv::by_plane;
 use super::links::{Link, links};
 use crate::error::Result;
 use crate::problem::{Activation, DepthwiseSeparable2d, SpatialSeparable2d};
 use crate::reference::sum::{Sum, outcome};
 use crate::reference::window::axes;
-use crate::reference::{Inputs, Outcome, activations, tensor};
+use crate::reference::{Inputs, Outcome, activations, parallel, tensor};
 use crate::tensor::TensorName;
 
 /// Over the products of `y[n,c,o] = Σ x[n,c,i] · v[c,k] · h[c,l]`: every factor's gradient is the sum of g times the
@@ -21,7 +19,7 @@ pub(super) fn spatial_separable2d(
 ) -> Result<Outcome> {
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
     let out = window.map(|axis| axis.windows());
-    let links = links(&window, out, p.padding_mode, false);
+    let links = links(&window, out, p.padding_mode, false)?;
     let [out_len, in_len] = [out, p.input.to_3d(1)].map(|extents| extents.iter().product::<usize>());
     let [kh, kw] = [p.kernel[0], p.kernel[1]];
     let input_shape = activations(p.batch, p.channels, &p.input);
@@ -37,8 +35,8 @@ pub(super) fn spatial_separable2d(
                 let weight = f64::from(v[c * kh + tap / kw]) * f64::from(h[c * kw + tap % kw]);
                 plane[element].add_scaled(&g[window], weight);
             }
-        });
-        return Ok(outcome(input_shape, &sums, Activation::Identity));
+        })?;
+        return outcome(input_shape, &sums, Activation::Identity);
     }
     // The factor that is differentiated, the other one, and the taps of a product in both.
     let vertical = name == TensorName::WeightV;
@@ -54,8 +52,8 @@ pub(super) fn spatial_separable2d(
                 factor[own].add_scaled(&g[window], rest);
             }
         }
-    });
-    Ok(outcome(vec![p.channels, taps], &sums, Activation::Identity))
+    })?;
+    outcome(vec![p.channels, taps], &sums, Activation::Identity)
 }
 
 /// Over the products of `y[n,co,o] = Σ_m pw[co,m] · z[n,m,o]` with `z[n,m,o] = Σ_k x[n, m/multiplier, i] · dw[m,k]`:
@@ -69,7 +67,7 @@ pub(super) fn depthwise_separable2d(
 ) -> Result<Outcome> {
     let window = axes(p.input, p.kernel, p.stride, p.padding, p.dilation);
     let out = window.map(|axis| axis.windows());
-    let links = links(&window, out, p.padding_mode, false);
+    let links = links(&window, out, p.padding_mode, false)?;
     let [out_len, in_len] = [out, p.input.to_3d(1)].map(|extents| extents.iter().product::<usize>());
     let taps = p.kernel[0] * p.kernel[1];
     let middle = p.c_in * p.multiplier;
@@ -87,7 +85,7 @@ pub(super) fn depthwise_separable2d(
             for &Link { window, element, tap } in &links {
                 plane[window].add_product(x[element].into(), dw[m * taps + tap].into());
             }
-        });
+        })?;
         let one = |i: usize| {
             let (co, m) = (i / middle, i % middle);
             let mut sum = Sum::default();
@@ -99,8 +97,8 @@ pub(super) fn depthwise_separable2d(
             }
             sum
         };
-        let sums: Vec<Sum> = (0..p.c_out * middle).into_par_iter().map(one).collect();
-        return Ok(outcome(pw_shape.to_vec(), &sums, Activation::Identity));
+        let sums = parallel::map(p.c_out * middle, one)?;
+        return outcome(pw_shape.to_vec(), &sums, Activation::Identity);
     }
 
     let pw = tensor(inputs, TensorName::WeightPw, &pw_shape)?;
@@ -111,7 +109,7 @@ pub(super) fn depthwise_separable2d(
                 sum.add_scaled(g, pw[co * middle + m].into());
             }
         }
-    });
+    })?;
     if name == TensorName::WeightDw {
         let x = input()?;
         let sums = by_plane(middle, taps, |m, kernel| {
@@ -122,8 +120,8 @@ pub(super) fn depthwise_separable2d(
                     kernel[tap].add_scaled(&g[window], x[element].into());
                 }
             }
-        });
-        return Ok(outcome(dw_shape.to_vec(), &sums, Activation::Identity));
+        })?;
+        return outcome(dw_shape.to_vec(), &sums, Activation::Identity);
     }
     let dw = dw()?;
     let sums = by_plane(p.batch * p.c_in, in_len, |plane_ix, plane| {
@@ -134,6 +132,6 @@ pub(super) fn depthwise_separable2d(
                 plane[element].add_scaled(&g[window], dw[m * taps + tap].into());
             }
         }
-    });
-    Ok(outcome(input_shape, &sums, Activation::Identity))
+    })?;
+    outcome(input_shape, &sums, Activation::Identity)
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use wgconv::bench::{
@@ -47,7 +48,7 @@ exit code is 1. `error` is the largest deviation over its bound for f32 in any o
 `ms` is the median of all samples, `spread` the distance of their quartiles in percent of it. GFLOP/s counts two \
 operations per multiply-add of the direct algorithm, whatever the algorithm does; GB/s counts every tensor once. `limit` \
 is the share of min(peak, intensity x bandwidth) that is reached, with the side that bounds it. Ctrl-C ends the run \
-and keeps what was measured. docs/benchmarking.md tells what makes a timing trustworthy.")]
+and keeps what was measured; the exit code is 130. docs/benchmarking.md tells what makes a timing trustworthy.")]
 pub struct BenchArgs {
     #[command(flatten)]
     selection: Selection,
@@ -84,7 +85,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
     /// What to call the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     label: Option<String>,
     /// Name the suites and their layers
     #[arg(long)]
@@ -126,9 +127,8 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let passes = args.selection.passes()?;
     let layers = args.selection.layers(&suites)?;
-    if let Some(path) = &args.out {
-        files::expect_writable(path)?;
-    }
+    let tuned = args.tuned.iter().flatten().map(|path| ("that of --tuned", path.as_path()));
+    files::expect_targets(args.selection.files().chain(tuned), [("--out", args.out.as_deref())])?;
     let tuner = args.tuner()?;
     let adapters = args.selection.adapters()?;
     let mut benches: Vec<Bench<'_>> = Vec::new();
@@ -161,7 +161,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         interrupted: false,
     };
 
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt();
     if !args.no_limits {
         let bar = progress(0);
         for bench in &mut benches {
@@ -212,7 +212,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     } else {
         table::say_record(&record);
     }
-    verdict(&record)
+    verdict(&record, record.interrupted)
 }
 
 impl BenchArgs {
@@ -228,18 +228,20 @@ impl BenchArgs {
     }
 }
 
-/// Set by the first Ctrl-C; the second one ends the program.
-pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+/// Set by the first Ctrl-C; the second one ends the program. Where no thread can be started to wait for it, the first one does.
+pub fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    ctrlc::set_handler(move || {
+    let caught = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
         tell!("ending behind this measurement; press Ctrl-C again to end at once");
-    })
-    .map_err(|error| Failure::device(format!("Ctrl-C cannot be caught: {error}")))?;
-    Ok(stop)
+    });
+    if let Err(error) = caught {
+        tell!("Ctrl-C will end the run with nothing kept: {error}");
+    }
+    stop
 }
 
 fn list(suites: &[Suite], batch: suite::Batch, as_json: bool) -> Result<()> {
@@ -373,7 +375,7 @@ fn measure(
     false
 }
 
-fn verdict(record: &Record) -> Result<()> {
+fn verdict(record: &Record, interrupted: bool) -> Result<()> {
     let count = |status: Status| record.rows.iter().filter(|row| row.status == status).count();
     let rows = record.rows.len();
     let wrong = count(Status::Wrong);
@@ -386,6 +388,9 @@ fn verdict(record: &Record) -> Result<()> {
     };
     if let Some(row) = first(Status::Failed) {
         return Err(Failure::device(message(row)));
+    }
+    if interrupted {
+        return Err(Failure::interrupted());
     }
     let unsupported = count(Status::Unsupported);
     match first(Status::Unsupported) {

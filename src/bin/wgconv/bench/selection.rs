@@ -1,7 +1,9 @@
 //! What to measure and where: the arguments that `bench` and `tune` share.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use wgconv::Geometry;
 use wgconv::bench::Pass;
@@ -14,7 +16,7 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, Args)]
 pub struct LayerFilter {
     /// Only layers with this in suite/name
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub layer: Option<String>,
     /// Only this operation: conv2d, deform_conv2d and so on; may be repeated
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -93,6 +95,11 @@ impl Layer {
 }
 
 impl Selection {
+    /// The files that are read, with what they are.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.suite.iter().filter(|name| suite::is_file(name)).map(|name| ("that of --suite", Path::new(name)))
+    }
+
     /// The suites and layers that the arguments name; the large ones too where everything is to be listed.
     pub fn suites(&self, everything: bool) -> Result<Vec<Suite>> {
         let mut suites = Vec::new();

@@ -153,9 +153,14 @@ pub fn known_operation(name: &str) -> Result<()> {
     }
 }
 
+/// Whether the name of a suite is that of a file.
+pub fn is_file(name: &str) -> bool {
+    name == "-" || name.to_lowercase().ends_with(".json")
+}
+
 /// The suites of that name: all that are built in, one of them, or the one in a .json file.
 pub fn named(name: &str) -> Result<Vec<Suite>> {
-    if name.to_lowercase().ends_with(".json") {
+    if is_file(name) {
         return Ok(vec![load(Path::new(name))?]);
     }
     let mut suites = all()?;

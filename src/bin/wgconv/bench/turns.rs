@@ -89,6 +89,11 @@ impl Saved {
         Ok(Saved { path: path.map(Into::into), last: None })
     }
 
+    /// Writes what there is in the end. Stdout gets nothing before that.
+    pub fn last<T: Serialize>(&mut self, value: &T) -> Result<()> {
+        self.write(value)
+    }
+
     /// Writes, unless it did a moment ago.
     pub fn sometimes<T: Serialize>(&mut self, make: impl FnOnce() -> T) -> Result<()> {
         const MOMENT: Duration = Duration::from_secs(2);
@@ -101,6 +106,10 @@ impl Saved {
 
     /// Writes.
     pub fn now<T: Serialize>(&mut self, value: &T) -> Result<()> {
+        if self.path.as_deref().is_some_and(files::is_stdout) { Ok(()) } else { self.write(value) }
+    }
+
+    fn write<T: Serialize>(&mut self, value: &T) -> Result<()> {
         if let Some(path) = &self.path {
             let text = serde_json::to_vec_pretty(value).map_err(|error| Failure::invalid(error.to_string()))?;
             files::write_all(&[(path.clone(), text)])?;

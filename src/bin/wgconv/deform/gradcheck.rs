@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wgconv::lab::gradcheck::{Branches, Config, Forward, Kernels, Reference, Verdict, gradcheck};
-use wgconv::lab::picture::{Format, render};
+use wgconv::lab::picture::render;
 use wgconv::{Gradient, Options, TensorName, reference};
 
+use super::layer::picture_format;
 use crate::backend::{self, Backend, Method, Numbers, Wanted};
 use crate::case::Case;
 use crate::console::{Table, progress, say, say_json};
@@ -63,10 +64,7 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
     let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
     let problem = task.checked.geometry.problem();
     let format = match &args.plot {
-        Some(path) => {
-            let rule = || Failure::invalid(format!("--plot = {}: it must end in .svg or .png", path.display()));
-            Some((path, Format::of(path).ok_or_else(rule)?))
-        }
+        Some(path) => Some((path, picture_format("--plot", path)?)),
         None => None,
     };
     let differentiable = problem.differentiable();
@@ -83,7 +81,7 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
     }
     let len: usize = task.checked.geometry.output_shape().iter().product();
     let grad_output = match case.grad_output()? {
-        Some(array) => array.to_f32().map_err(|rule| Failure::invalid(format!("grad_output: {rule}")))?,
+        Some(array) => array.to_f32().map_err(|error| Failure::from(error).of("grad_output"))?,
         None => vec![1.0; len],
     };
     if grad_output.len() != len {

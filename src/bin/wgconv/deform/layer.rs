@@ -8,8 +8,8 @@ use wgconv::lab::picture::Format;
 use wgconv::{DeformConv2d, Geometry, Inputs, Problem, TensorName};
 
 use crate::case::Case;
+use crate::console::tell;
 use crate::failure::{Failure, Result};
-use crate::npy::Array;
 use crate::{files, picture};
 
 #[derive(Debug, Args)]
@@ -81,9 +81,10 @@ impl LayerArgs {
     }
 
     fn of_image(&self, path: &Path) -> Result<Layer> {
-        let bytes = files::read(path)?;
-        let array =
-            if picture::is_picture(&bytes) { picture::decode(path, &bytes)? } else { Array::parse(path, &bytes)? };
+        let (array, picture) = picture::load(path)?;
+        if let Some(left_out) = picture.map(|picture| picture.left_out(None)).filter(|words| !words.is_empty()) {
+            tell!("{}: not looked at: {}", path.display(), left_out.join(", "));
+        }
         let [1, channels, height, width] = array.shape[..] else {
             let rule = format!(
                 "--image = {}: shape {:?}, it must be one image of 1 x channels x height x width",
@@ -110,7 +111,7 @@ impl LayerArgs {
             return Err(Failure::invalid(rule));
         }
         let inputs = Inputs::from([
-            (TensorName::Input, array.to_f32().map_err(|rule| Failure::invalid(format!("--image: {rule}")))?),
+            (TensorName::Input, array.to_f32().map_err(|error| Failure::from(error).of("--image"))?),
             (TensorName::Weight, vec![1.0 / weights as f32; weights]),
             (TensorName::Offset, self.preset.with(self.strength).offsets(&problem)?),
         ]);
@@ -129,7 +130,7 @@ fn of_case(folder: &Path) -> Result<Layer> {
     };
     let len: usize = geometry.output_shape().iter().product();
     let grad_output = match case.grad_output()? {
-        Some(array) => array.to_f32().map_err(|rule| Failure::invalid(format!("grad_output: {rule}")))?,
+        Some(array) => array.to_f32().map_err(|error| Failure::from(error).of("grad_output"))?,
         None => vec![1.0; len],
     };
     Ok(Layer { problem: problem.clone(), inputs: task.inputs, grad_output, name: case.name })
@@ -147,8 +148,12 @@ pub fn pair(text: &str) -> std::result::Result<[usize; 2], String> {
     }
 }
 
-/// The format that a file name asks for.
+/// The format that a file name asks for, where the file can be written; stdout gets SVG.
 pub fn picture_format(option: &str, path: &Path) -> Result<Format> {
+    files::expect_targets([], [(option, Some(path))])?;
+    if files::is_dash(path) {
+        return Ok(Format::Svg);
+    }
     Format::of(path)
         .ok_or_else(|| Failure::invalid(format!("{option} = {}: it must end in .svg or .png", path.display())))
 }

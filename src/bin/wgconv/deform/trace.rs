@@ -45,8 +45,8 @@ pub struct TraceArgs {
 }
 
 pub fn run(args: &TraceArgs) -> Result<()> {
-    let Layer { problem, inputs, grad_output, name } = args.layer.load()?;
     let format = args.picture.as_deref().map(|path| picture_format("--picture", path)).transpose()?;
+    let Layer { problem, inputs, grad_output, name } = args.layer.load()?;
     if let Some(group) = args.offset_group.filter(|&group| group >= problem.offset_groups) {
         let rule = format!("--offset-group = {group}: there are {}", problem.offset_groups);
         return Err(Failure::invalid(rule));

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use wgconv::bench::DiffRecord;
 
 use crate::failure::{Failure, Result};
-use crate::files;
 
 /// What is read before the rest, which another version may write differently.
 #[derive(Deserialize)]
@@ -14,22 +13,21 @@ struct Head {
     schema: String,
 }
 
-/// What a file says that it is, where it says anything.
-pub fn schema(path: &Path) -> Option<String> {
-    serde_json::from_slice::<Head>(&std::fs::read(path).ok()?).ok().map(|head| head.schema)
+/// What the bytes of a file say that it is, where they say anything.
+pub fn schema(bytes: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Head>(bytes).ok().map(|head| head.schema)
 }
 
-/// Reads results. A failure names the file, the field, its value and the rule.
-pub fn record(path: &Path) -> Result<DiffRecord> {
-    let bytes = files::read(path)?;
+/// Results from the bytes of a file. A failure names the file, the field, its value and the rule.
+pub fn record(path: &Path, bytes: &[u8]) -> Result<DiffRecord> {
     let wrong = |rule: String| Failure::invalid(rule).of(path.display());
     let head: Head =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not a file of `wgconv diff --out`: {error}")))?;
+        serde_json::from_slice(bytes).map_err(|error| wrong(format!("not a file of `wgconv diff --out`: {error}")))?;
     if head.schema != wgconv::bench::DIFF_SCHEMA {
         let rule = format!("schema = {:?}: this version of wgconv reads {:?}", head.schema, wgconv::bench::DIFF_SCHEMA);
         return Err(wrong(rule));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let record: DiffRecord = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| wrong(format!("{}: {}", error.path(), error.inner())))?;
     record.check().map_err(|error| wrong(error.to_string()))?;

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use wgconv::bench::{
     DIFF_SCHEMA, DiffDevice, DiffRecord, DiffReport, DiffStatus, Expected, Pass, REFERENCE, compare_results,
 };
 use wgconv::gpu::{Gpu, Select};
 use wgconv::{Accuracy, Algorithm, Geometry, Gradient, Inputs, Options, Problem, Storage, TensorName};
 
-use crate::backend::{self, Adapter, Backend, Method, NO_ADAPTER, Wanted};
+use crate::backend::{self, Adapter, Backend, Method, Wanted, no_adapter};
 use crate::bench::{self, Layer, machine};
 use crate::case::{self, Case};
 use crate::console::{progress, say_json, tell};
@@ -74,7 +75,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
     /// What to call them
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     label: Option<String>,
     /// Write a page for a browser
     #[arg(long, value_name = "FILE.html")]
@@ -102,9 +103,10 @@ pub struct Sources {
 }
 
 pub fn run(args: &DiffArgs) -> Result<()> {
-    check_targets(args)?;
+    let read = args.with.iter().map(|path| ("that of --with", path.as_path()));
+    files::expect_targets(read, [("--out", args.out.as_deref()), ("--html", args.html.as_deref())])?;
     let works = args.works()?;
-    let others = args.with.iter().map(|path| load::record(path)).collect::<Result<Vec<_>>>()?;
+    let others = args.with.iter().map(|path| load::record(path, &files::read(path)?)).collect::<Result<Vec<_>>>()?;
     if let (Method::One(algorithm), Wanted::Reference) = (args.algorithm, &args.device) {
         let rule = format!("--algorithm = {algorithm}: the reference has no choice of algorithms");
         return Err(Failure::invalid(rule));
@@ -130,10 +132,10 @@ pub fn run(args: &DiffArgs) -> Result<()> {
 }
 
 /// Compares files alone, for `wgconv report`.
-pub fn report(paths: &[PathBuf], html: Option<&Path>, json: bool) -> Result<()> {
-    let records = paths.iter().map(|path| load::record(path)).collect::<Result<Vec<_>>>()?;
+pub fn report(files: &[(PathBuf, Vec<u8>)], html: Option<&Path>, json: bool) -> Result<()> {
+    let records = files.iter().map(|(path, bytes)| load::record(path, bytes)).collect::<Result<Vec<_>>>()?;
     let report = compare_results(&records)?;
-    let names = paths.iter().map(|path| path.display().to_string()).collect();
+    let names = files.iter().map(|(path, _)| path.display().to_string()).collect();
     let sources = Sources { names, records, report };
     if let Some(path) = html {
         files::write_all(&[(path.to_path_buf(), html::page(&sources).into_bytes())])?;
@@ -142,9 +144,9 @@ pub fn report(paths: &[PathBuf], html: Option<&Path>, json: bool) -> Result<()> 
     verdict(&sources, None)
 }
 
-/// Whether a file says that it holds results, of this version or another.
-pub fn is_results(path: &Path) -> bool {
-    load::schema(path).is_some_and(|schema| schema.starts_with(DIFF_SCHEMA.trim_end_matches(char::is_numeric)))
+/// Whether the bytes of a file say that they are results, of this version or another.
+pub fn is_results(bytes: &[u8]) -> bool {
+    load::schema(bytes).is_some_and(|schema| schema.starts_with(DIFF_SCHEMA.trim_end_matches(char::is_numeric)))
 }
 
 fn say(sources: &Sources, json: bool) -> Result<()> {
@@ -152,21 +154,6 @@ fn say(sources: &Sources, json: bool) -> Result<()> {
         say_json(&serde_json::to_value(&sources.report).map_err(|error| Failure::invalid(error.to_string()))?);
     } else {
         terminal::say(sources);
-    }
-    Ok(())
-}
-
-/// Refuses to write two things to one file, or over one that is read.
-fn check_targets(args: &DiffArgs) -> Result<()> {
-    let real =
-        |path: &PathBuf| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
-    let mut taken: BTreeMap<PathBuf, &str> = args.with.iter().map(|path| (real(path), "--with")).collect();
-    for (option, path) in [("--out", &args.out), ("--html", &args.html)] {
-        let Some(path) = path else { continue };
-        if let Some(what) = taken.insert(real(path), option) {
-            return Err(Failure::invalid(format!("{option} = {}: the file is that of {what} already", path.display())));
-        }
-        files::expect_writable(path)?;
     }
     Ok(())
 }
@@ -244,7 +231,7 @@ impl DiffArgs {
     fn adapters(&self) -> Result<Vec<Adapter>> {
         let opened = match &self.device {
             Wanted::All => {
-                let count = Gpu::adapters().len();
+                let count = Gpu::find_adapters()?.len();
                 let mut opened = Vec::new();
                 for index in 0..count {
                     match Adapter::open(&Select::Index(index)) {
@@ -253,7 +240,7 @@ impl DiffArgs {
                     }
                 }
                 if opened.is_empty() && self.with.is_empty() {
-                    return Err(Failure::device(NO_ADAPTER));
+                    return Err(Failure::device(no_adapter()));
                 }
                 opened
             }
@@ -277,7 +264,8 @@ fn of_case(case: &Case, problem: &Problem, inputs: &Inputs, pass: Pass) -> Resul
         Pass::Gradient(_) => return Ok(None),
     };
     let Some(upstream) = case.grad_output()? else { return Ok(None) };
-    let upstream = upstream.to_f32().map_err(|rule| Failure::invalid(format!("{}: grad_output: {rule}", case.name)))?;
+    let wrong = |error| Failure::from(error).of("grad_output").of(&case.name);
+    let upstream = upstream.to_f32().map_err(wrong)?;
     inputs.insert(TensorName::GradOutput, upstream);
     Ok(Some((Gradient::new(problem.clone(), wanted).into(), inputs)))
 }

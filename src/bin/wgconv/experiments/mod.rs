@@ -3,8 +3,10 @@
 mod list;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use wgconv::bench::{Clock, Device, Item, Machine, Pass, Row, RowNames, Session, Settings, Software, Status, Summary};
@@ -14,6 +16,7 @@ use crate::backend::{Backend, Kernels, Wanted, open_all};
 use crate::bench::{Batch, Deadline, Expectations, Load, Saved, machine, say_devices, stop_on_interrupt};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
+use crate::files;
 use list::{Experiment, Variant};
 
 /// Name and version of the record's format.
@@ -29,13 +32,13 @@ Examples:
 
 Both ways are verified against the f64 reference and timed by turns in one process on one device. `B/A` is the speed of B in \
 units of A's, the median of A over that of B: above 1, B is faster. A verdict needs quartiles that do not meet, and two rounds. The file of \
---out is written after every experiment. docs/benchmarking.md describes lists and records.")]
+--out is written after every experiment; Ctrl-C ends the run behind the one that is measured, with exit code 130. docs/benchmarking.md describes lists and records.")]
 pub struct ExperimentsArgs {
     /// The list; the built-in one unless given
     #[arg(value_name = "FILE.json")]
     file: Option<PathBuf>,
     /// Only experiments with this in their name; may be repeated
-    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
+    #[arg(long, value_name = "TEXT", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     only: Vec<String>,
     /// auto, a number or a part of a name (see `wgconv devices`)
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -68,7 +71,7 @@ pub struct ExperimentsArgs {
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
     /// What to call the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     label: Option<String>,
     /// Print the record instead of a table
     #[arg(long)]
@@ -151,6 +154,7 @@ impl Verdict {
 }
 
 pub fn run(args: &ExperimentsArgs) -> Result<()> {
+    files::expect_targets(args.file.iter().map(|path| ("the list", path.as_path())), [("--out", args.out.as_deref())])?;
     let batch = if args.tiny { Some(Batch::Images(1)) } else { args.batch };
     let mut experiments = list::read(args.file.as_deref(), batch)?;
     experiments.retain(|one| args.only.is_empty() || args.only.iter().any(|text| one.name.contains(text)));
@@ -182,7 +186,7 @@ pub fn run(args: &ExperimentsArgs) -> Result<()> {
         waiting: names.collect(),
     };
     saved.now(&record)?;
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt();
     let deadline = Deadline::after(args.seconds, &stop);
     let mut expectations = Expectations::default();
     let bar = progress(experiments.len());
@@ -198,12 +202,14 @@ pub fn run(args: &ExperimentsArgs) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    saved.last(&record)?;
     if args.json {
         say_json(&serde_json::to_value(&record).map_err(|error| Failure::invalid(error.to_string()))?);
     } else {
         say_record(&record);
     }
-    verdict(&record)
+    verdict(&record)?;
+    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
 }
 
 impl ExperimentsArgs {

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use wgconv::bench::{Record, Row, SCHEMA, Status};
 
 use crate::failure::{Failure, Result};
-use crate::files;
 
 /// What is read before the rest, which another version may write differently.
 #[derive(Deserialize)]
@@ -15,10 +14,9 @@ struct Head {
     schema: String,
 }
 
-/// Reads a record. A failure names the file, the field, its value and the rule.
-pub fn record(path: &Path) -> Result<Record> {
-    let bytes = files::read(path)?;
-    parse(&bytes).map_err(|rule| Failure::invalid(rule).of(path.display()))
+/// A record from the bytes of a file. A failure names the file, the field, its value and the rule.
+pub fn record(path: &Path, bytes: &[u8]) -> Result<Record> {
+    parse(bytes).map_err(|rule| Failure::invalid(rule).of(path.display()))
 }
 
 fn parse(bytes: &[u8]) -> std::result::Result<Record, String> {

@@ -7,7 +7,7 @@ mod load;
 mod remarks;
 mod terminal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -73,8 +73,8 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     /// The report of results instead of times.
-    fn differences(&self, results: usize) -> Result<()> {
-        if results < self.records.len() {
+    fn differences(&self, files: &[(PathBuf, Vec<u8>)], results: usize) -> Result<()> {
+        if results < files.len() {
             return Err(Failure::invalid("FILE.json: some are of `wgconv bench`, others of `wgconv diff`"));
         }
         let of_times = [
@@ -91,7 +91,7 @@ impl ReportArgs {
                 "{option}: results of `wgconv diff` have no times that it could apply to"
             )));
         }
-        diff::report(&self.records, self.html.as_deref(), self.json)
+        diff::report(files, self.html.as_deref(), self.json)
     }
 }
 
@@ -122,15 +122,19 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     if args.fail_on_slower && args.records.len() < 2 {
         return Err(Failure::invalid("--fail-on-slower = true: it needs a second record to compare with the first"));
     }
-    check_targets(args)?;
-    let results = args.records.iter().filter(|path| diff::is_results(path)).count();
+    let written = [("--html", args.html.as_deref()), ("--csv", args.csv.as_deref())];
+    files::expect_targets(args.records.iter().map(|path| ("a record", path.as_path())), written)?;
+    // Once: a pipe has nothing to say a second time.
+    let read = |path: &PathBuf| Ok((path.clone(), files::read(path)?));
+    let files = args.records.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let results = files.iter().filter(|(_, bytes)| diff::is_results(bytes)).count();
     if results > 0 {
-        return args.differences(results);
+        return args.differences(&files, results);
     }
     let filter = Filter::new(args)?;
     let mut sources = Vec::new();
-    for path in &args.records {
-        let mut record = load::record(path)?;
+    for (path, bytes) in &files {
+        let mut record = load::record(path, bytes)?;
         record.rows.retain(|row| filter.keeps(row));
         sources.push(Source { path: path.clone(), name: name(path, &record, &sources), record });
     }
@@ -157,21 +161,6 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         terminal::say_totals(&report);
     }
     if args.fail_on_slower { judge(&report) } else { Ok(()) }
-}
-
-/// Refuses to write two things to one file, or over a record.
-fn check_targets(args: &ReportArgs) -> Result<()> {
-    // What is not there yet has no canonical name.
-    let real =
-        |path: &PathBuf| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
-    let mut taken: BTreeMap<PathBuf, &str> = args.records.iter().map(|path| (real(path), "a record")).collect();
-    for (option, path) in [("--html", &args.html), ("--csv", &args.csv)] {
-        let Some(path) = path else { continue };
-        if let Some(what) = taken.insert(real(path), option) {
-            return Err(Failure::invalid(format!("{option} = {}: the file is {what} already", path.display())));
-        }
-    }
-    Ok(())
 }
 
 /// The label, or else the file's name, with a number behind it where another source has it.

@@ -4,6 +4,7 @@
 mod tables;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +31,7 @@ Examples:
   wgconv targets --tiny --kernels gpu                small problems, one short sample: whether everything runs
 
 Every result is compared with the f64 reference before it is timed; all problems take turns. The exit code does not depend on \
-whether targets are met, only on whether results are right. docs/performance.md discusses the tables.")]
+whether targets are met, only on whether results are right; it is 130 where Ctrl-C ended the run. docs/performance.md discusses the tables.")]
 pub struct TargetsArgs {
     /// auto, a number or a part of a name (see `wgconv devices`)
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -106,7 +107,7 @@ pub fn run(args: &TargetsArgs) -> Result<()> {
         true => Settings { rounds: 1, samples: 1, sample_ms: 1.0, rotate_bytes: 0 },
         false => Settings { rounds: args.rounds.into(), samples: 5, sample_ms: 20.0, rotate_bytes: 256 << 20 },
     };
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt();
     let deadline = Deadline::after(args.seconds, &stop);
     let bar = progress(0);
     // By the device's own class: a software rasteriser takes minutes for the work that a GPU is given.
@@ -149,13 +150,14 @@ pub fn run(args: &TargetsArgs) -> Result<()> {
     bar.finish_and_clear();
     record.fill(&items, &rows, &gpu, &session, &peaks);
     record.machine.load_after = Load::average();
-    saved.now(&record)?;
+    saved.last(&record)?;
     if args.json {
         say_json(&serde_json::to_value(&record).map_err(|error| Failure::invalid(error.to_string()))?);
     } else {
         say_record(&record);
     }
-    verdict(&record)
+    verdict(&record)?;
+    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
 }
 
 impl Record {
