@@ -14,3 +14,4 @@ mod report;
 mod support;
 mod tools;
 mod tune;
+mod verdicts;
