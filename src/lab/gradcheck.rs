@@ -266,7 +266,7 @@ impl Difference {
     fn of([below, at, above]: [f64; 3], outputs: &[Vec<f64>; 3], grad_output: &[f32]) -> Option<Difference> {
         let rise = |from: &[f64], to: &[f64]| -> f64 {
             let changed = from.iter().zip(to).zip(grad_output).filter(|((from, to), _)| from.to_bits() != to.to_bits());
-            changed.map(|((from, to), &g)| (to - from) * f64::from(g)).sum()
+            changed.fold(0.0, |sum, ((from, to), &g)| sum + (to - from) * f64::from(g))
         };
         let [down, here, up] = outputs;
         let slopes = [(rise(down, here), at - below), (rise(here, up), above - at)];
