@@ -48,7 +48,7 @@ fn main(
     for (var oy = first_oy; oy < min(first_oy + ROWS, params.output_size.y); oy++) {
         let y = i32(oy * params.stride.y) + begin.y;
         let rows = tap_range(y, low.y, high.y, dilation.y, kernel.y);
-        // Geometry leaves no window without a tap.
+        // Of a window without a tap, which a dilated one may be, minus infinity and no index.
         var best = params.value;
         var best_ix = NO_INDEX;
         var is_first = true;

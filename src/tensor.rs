@@ -316,7 +316,7 @@ impl TensorSpec {
 /// assert_eq!(nhwc.strides, [256 * 56 * 56, 1, 56 * 256, 256]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Layout {
     /// Position of the first element, in elements from the start of the binding.
     pub offset: usize,

@@ -37,11 +37,10 @@ impl Axis {
         (0..100).filter(|&o| self.is_whole(o)).count()
     }
 
-    /// One more if something is left over, unless it would start behind the input and its front padding.
+    /// Windows that end less than a stride behind the padded input, but start before the padding at the end.
     fn ceil(self) -> usize {
-        let whole = self.floor();
-        let left_over = whole > 0 && !self.touched(whole - 1).any(|at| at + 1 == self.begin + self.n + self.end);
-        whole + usize::from(left_over && whole * self.s < self.begin + self.n)
+        let ends = |o: usize| self.touched(o).max().unwrap_or(0) + 1 < self.begin + self.n + self.end + self.s;
+        (0..100).filter(|&o| ends(o) && o * self.s < self.begin + self.n).count()
     }
 
     /// Positions that the kernels of a transposed convolution cover, from the first to the last.
@@ -150,7 +149,7 @@ fn transposed_extents_count_positions() {
 #[test]
 fn pooling_extents_count_windows() {
     let modes = [
-        (PoolMode::Max { pad_value: None, indices: true }, true),
+        (PoolMode::Max { pad_value: None, indices: true }, false),
         (PoolMode::Max { pad_value: Some(0.0), indices: false }, false),
         (PoolMode::Average { count_include_pad: true, divisor_override: None }, false),
         (PoolMode::Average { count_include_pad: false, divisor_override: None }, true),
@@ -174,6 +173,32 @@ fn pooling_extents_count_windows() {
         }
     }
     assert!(accepted > 10_000 && without_element > 100, "{accepted} {without_element}");
+}
+
+/// What PyTorch 1.13 makes of `max_pool1d(input, k, s, p, d, ceil_mode=True)`; 0 where it refuses.
+#[test]
+fn extents_that_round_up_are_those_of_pytorch() {
+    #[rustfmt::skip]
+    let known = [
+        // n, k, s, p, d, windows
+        (2, 3, 1, 0, 1, 0), (2, 3, 2, 0, 1, 1), (2, 4, 2, 0, 1, 0), (2, 4, 3, 0, 1, 1), (2, 9, 7, 0, 1, 0),
+        (2, 9, 8, 0, 1, 1), (1, 2, 2, 0, 3, 0), (1, 2, 4, 0, 3, 1), (1, 2, 3, 0, 3, 0), (3, 4, 2, 1, 2, 0),
+        (3, 4, 3, 1, 2, 1), (1, 2, 1, 1, 2, 1), (1, 2, 1, 1, 1, 2), (1, 2, 2, 1, 1, 1), (3, 2, 2, 1, 1, 2),
+        (5, 3, 2, 1, 1, 3), (6, 3, 2, 1, 1, 4), (6, 3, 2, 0, 1, 3), (5, 7, 6, 3, 1, 2), (5, 7, 5, 2, 3, 0),
+    ];
+    for (n, k, s, p, d, windows) in known {
+        let pool = Pool::max(1, 1, [n], [k]).stride(s).padding(p).dilation(d).ceil_mode(true);
+        let want = (windows > 0).then(|| vec![windows]);
+        assert_eq!(spatial(pool), want, "n {n}, k {k}, s {s}, p {p}, d {d}");
+    }
+    // Rounded down, no window is larger than the padded input.
+    assert_eq!(spatial(Pool::max(1, 1, [2], [3]).stride(2)), None);
+    // As large as windows may be.
+    let most = i32::MAX as usize;
+    assert_eq!(spatial(Pool::max(1, 1, [2], [most]).ceil_mode(true)), Some(vec![1]));
+    assert_eq!(spatial(Pool::average(1, 1, [1, 2], [1, most]).stride([1, most]).ceil_mode(true)), Some(vec![1, 1]));
+    assert_eq!(spatial(Pool::max(1, 1, [2], [most]).stride(most - 2).ceil_mode(true)), None);
+    assert_eq!(spatial(Pool::max(1, 1, [2], [2]).stride(most).dilation(most - 1).ceil_mode(true)), Some(vec![1]));
 }
 
 #[test]
@@ -237,20 +262,22 @@ fn every_rule_names_field_value_and_itself() {
         (edit(conv(), |p| p.kernel = [huge, 1].into()), "kernel[0]", "18446744073709551615", "below 2^31"),
         (edit(conv(), |p| p.dilation = [1, BIG].into()), "dilation[1]", "2147483648", "below 2^31"),
         (edit(conv(), |p| p.padding = [[0, huge], [0, 0]].into()), "padding[0][1]", "18446744073709551615", "below 2^31"),
-        (edit(conv(), |p| p.padding = [[0, 0], [BIG - 1, BIG - 1]].into()), "padding[1]", "4294967303", "below 2^31"),
-        (edit(conv(), |p| p.dilation = [BIG - 1, 1].into()), "dilation[0]", "4294967295", "below 2^31"),
+        (edit(conv(), |p| p.padding = [[0, 0], [BIG - 1, BIG - 1]].into()), "padding[1]", "[2147483647, 2147483647]", "the padded extent 4294967303 must be below 2^31"),
+        (edit(conv(), |p| p.dilation = [BIG - 1, 1].into()), "dilation[0]", "2147483647", "the kernel's dilated extent 4294967295 must be below 2^31"),
         (Conv::new(1, 1, [1], 1, [1]).padding([[0, BIG - 2]]).bias(true).into(), "", "", ""),
         (Conv::new(70_000, 1, [40_000], 1, [1]).into(), "input shape", "[70000, 1, 40000]", "2^31 - 1 elements"),
         (Conv::new(1, 1, [1], BIG - 1, [2]).padding(1).into(), "weight shape", "[2147483647, 1, 2]", "2^31 - 1 elements"),
         (Conv::new(1, 1, [1; 3], 1, [1 << 20; 3]).padding(1 << 20).into(), "kernel", "[1048576, 1048576, 1048576]", "fewer than 2^31 taps"),
-        (Im2col::new(1, 1, [1; 3], [1; 3]).padding(1 << 25).into(), "output", "[67108865, 67108865, 67108865]", "fewer than 2^31 positions"),
+        (Im2col::new(1, 1, [1; 3], [1; 3]).padding(1 << 25).into(), "input", "[1, 1, 1]", "its [67108865, 67108865, 67108865] windows must be fewer than 2^31"),
+        (Col2im::new(1, 1, [1; 3], [1; 3]).padding(1 << 25).into(), "output", "[1, 1, 1]", "windows must be fewer than 2^31"),
+        (Pool::global(1, 1, [1 << 16; 2], PoolMode::Lp { p: 2.0 }).into(), "input", "[65536, 65536]", "fewer than 2^31 positions"),
         (conv().padding(8).padding_mode(PaddingMode::Reflect).into(), "padding[0][0]", "8", "reflect needs padding < extent = 8"),
         (conv().padding([[1, 1], [1, 10]]).padding_mode(PaddingMode::Circular).into(), "padding[1][1]", "10", "circular needs padding <= extent = 9"),
         (conv().activation(Activation::LeakyRelu { slope: f32::NAN }).into(), "epilogue.activation.slope", "NaN", "finite"),
         (up().output_padding(2).into(), "output_padding[0]", "2", "less than max(stride, dilation) = 2"),
         (edit(up(), |p| p.output_padding = [0].into()), "output_padding", "1 axes", "2 spatial axes"),
         (up().padding([[0, 0], [6, 5]]).into(), "padding[1]", "[6, 5]", "crop less than the full output extent 11"),
-        (up().stride(BIG - 1).into(), "stride[0]", "8589934591", "below 2^31"),
+        (up().stride(BIG - 1).into(), "stride[0]", "2147483647", "the full output extent 8589934591 must be below 2^31"),
         (up().groups(3).into(), "groups", "3", "divide c_in = 4"),
         (edit(deform(), |p| p.input = [8].into()), "input", "[8]", "2 spatial axes"),
         (deform().offset_groups(0).into(), "offset_groups", "0", "at least 1"),
@@ -270,7 +297,12 @@ fn every_rule_names_field_value_and_itself() {
         (pool().mode(PoolMode::Lp { p: 0.0 }).into(), "p", "0", "positive and finite"),
         (pool().mode(PoolMode::Lp { p: f32::NAN }).into(), "p", "NaN", "positive and finite"),
         (Pool::max(1, 1, [1], [2]).dilation(3).padding(1).stride(1).into(), "kernel[0]", "2", "must not exceed"),
-        (Pool::max(1, 1, [1], [2]).dilation(3).padding([[1, 2]]).stride(1).into(), "padding[0][0]", "1", "window 0 would touch padding only"),
+        (Pool::average(1, 1, [1], [2]).mode(PoolMode::Average { count_include_pad: false, divisor_override: None }).dilation(3).padding([[1, 2]]).stride(1).into(), "padding[0][0]", "1", "window 0 would touch padding only"),
+        (Pool::max(1, 1, [1], [2]).dilation(3).padding([[1, 2]]).stride(1).into(), "", "", ""),
+        (Pool::max(1, 1, [2], [4]).stride(2).ceil_mode(true).into(), "kernel[0]", "4", "its dilated extent 4 may exceed the padded input extent 2 by less than the stride 2"),
+        (Pool::max(1, 1, [2], [3]).stride(2).into(), "kernel[0]", "3", "must not exceed the padded input extent 2"),
+        (Pool::max(1, 1, [2], [BIG - 1]).stride(2).dilation(2).ceil_mode(true).into(), "dilation[0]", "2", "the kernel's dilated extent 4294967293 must be below 2^31"),
+        (Pool::max(1, 1, [2], [BIG - 2]).padding([[BIG - 3, BIG - 3]]).ceil_mode(true).into(), "padding[0]", "[2147483645, 2147483645]", "the padded extent 4294967292 must be below 2^31"),
         (Pool::max(1, 1, [1; 3], [1 << 20; 3]).padding(1 << 19).into(), "kernel", "[1048576, 1048576, 1048576]", "fewer than 2^31 taps"),
         (Im2col::new(1, 0, [4], [2]).into(), "channels", "0", "at least 1"),
         (Col2im::new(1, 1, [4, 0], [2, 2]).into(), "output[1]", "0", "at least 1"),

@@ -158,11 +158,31 @@ fn requests_that_make_no_sense_are_refused_by_name() {
     assert_eq!(field(trace(&problem, &inputs, &upstream, 0, &[[0, 0], [0, 99]])), "position");
     assert!(layer_fields(&problem, &inputs, 2, [0, 0]).is_err());
     assert!(layer_fields(&problem, &inputs, 0, [99, 0]).is_err());
-    for text in
-        ["", "3d1", "k4", "k0", "k3d0", "k3d", "k3d1:", "k3:zoom", "k3:zoom=x", "k3:zoom=inf", "k3:bend=1", "k99"]
-    {
+    for text in [
+        "",
+        "d1",
+        "d1k3",
+        "k4",
+        "k0",
+        "k3s2",
+        "k3p1",
+        "k3d1d2",
+        "k3k3",
+        "k65",
+        "K3",
+        "k3d0",
+        "k3d",
+        "k3d1:",
+        "k3:zoom",
+        "k3:zoom=x",
+        "k3:zoom=inf",
+        "k3:bend=1",
+        "k99",
+    ] {
         assert!(StackLayer::parse(text).is_err(), "{text}");
     }
+    // The k may be left out.
+    assert_eq!(StackLayer::parse("3d2").expect("valid"), StackLayer::parse("k3d2").expect("valid"));
     let layer = StackLayer::parse("k5d3:rotate=45").expect("valid");
     assert_eq!((layer.kernel, layer.dilation, layer.preset), (5, 3, Some(Preset::Rotate(45.0))));
     assert!(stack_fields(&[], 20).is_err());

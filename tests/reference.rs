@@ -219,6 +219,32 @@ fn pooling_rounds_up_on_request() {
 }
 
 #[test]
+fn a_window_may_reach_beyond_the_whole_input() {
+    let square = || vec![1., 2., 3., 4.];
+    let wide = Pool::max(1, 1, [2, 2], [3, 3]).stride(2).ceil_mode(true);
+    let indices = PoolMode::Max { pad_value: None, indices: true };
+    assert_eq!(max_indices(wide.clone().mode(indices), square()), (vec![4.], vec![3]));
+    // The overhang does not compete.
+    let positive = PoolMode::Max { pad_value: Some(9.0), indices: true };
+    assert_eq!(max_indices(wide.clone().mode(positive), square()), (vec![4.], vec![3]));
+    let average = |count_include_pad, divisor_override| PoolMode::Average { count_include_pad, divisor_override };
+    for (mode, mean) in [(average(true, None), 2.5), (average(false, None), 2.5), (average(true, Some(5)), 2.0)] {
+        assert_eq!(output(wide.clone().mode(mode), [(Input, square())]), [mean]);
+    }
+    close(&output(wide.clone().mode(PoolMode::Lp { p: 2.0 }), [(Input, square())]), &[30_f64.sqrt()], 1e-12);
+    // With a row of padding above, which counts: 10 / (3 x 2).
+    let padded = Pool::average(1, 1, [2, 2], [5, 4]).stride(3).padding([[1, 0], [0, 0]]).ceil_mode(true);
+    assert_eq!(output(padded, [(Input, square())]), [10.0 / 6.0]);
+    // However far.
+    let far = Pool::max(1, 1, [2], [i32::MAX as usize]).ceil_mode(true);
+    assert_eq!(output(far.clone(), [(Input, vec![3., 5.])]), [5.]);
+    assert_eq!(output(far.mode(average(true, None)), [(Input, vec![3., 5.])]), [4.]);
+    // A dilated window may step over the input: the maximum of nothing, at no position.
+    let over = Pool::max(1, 1, [1], [2]).dilation(2).padding(1).stride(1).mode(indices);
+    assert_eq!(max_indices(over, vec![7.]), (vec![f64::NEG_INFINITY], vec![u32::MAX]));
+}
+
+#[test]
 fn average_pool_divisors() {
     let pool = Pool::average(1, 1, [4], [3]).stride(3).padding([[1, 0]]).ceil_mode(true);
     let mode = |count_include_pad, divisor_override| PoolMode::Average { count_include_pad, divisor_override };

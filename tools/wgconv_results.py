@@ -42,8 +42,8 @@ def wgconv(*args: str | Path, program: str | Path | None = None, accept: Iterabl
 
 
 def check(*paths: str | Path, program: str | Path | None = None, options: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The comparisons of `wgconv check --json`, those that failed too."""
-    report = json.loads(wgconv("check", *paths, "--json", *options, program=program, accept=(0, 1)))
+    """The comparisons of `wgconv check --json`, also those that failed and those that were not supported."""
+    report = json.loads(wgconv("check", *paths, "--json", *options, program=program, accept=(0, 1, 3)))
     return list(report["comparisons"])
 
 

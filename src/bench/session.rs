@@ -9,7 +9,7 @@ use crate::choose::{Accuracy, Algorithm, Options};
 use crate::error::Result;
 use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
 use crate::problem::Problem;
-use crate::reference::{self, Outcome};
+use crate::reference::{self, Outcome, error_over_tolerance};
 use crate::tensor::{Inputs, Storage, TensorName};
 use crate::timing::{Clock, ClockKind, Instant, Stopwatch, Summary, buffer_sets, repeats};
 
@@ -41,8 +41,8 @@ impl Expected {
         &self.outcomes
     }
 
-    /// Largest error over its tolerance: up to 1 is right. Infinite where a value or a position is missing, is no
-    /// number, or is inexact and must not be.
+    /// Largest error over its tolerance by [`error_over_tolerance`]: up to 1 is right. Infinite where a value or a position
+    /// is missing, or is inexact and must not be.
     pub fn worst_error(&self, outputs: &Outputs) -> f64 {
         let of = |(name, outcome): (&TensorName, &Outcome)| match name {
             TensorName::Output if outputs.indices != outcome.indices => f64::INFINITY,
@@ -64,12 +64,7 @@ pub(super) fn worst(expected: &Outcome, got: &[f32], algorithm: Algorithm) -> f6
         // What must be exact is the nearest f32.
         let tolerance = expected.tolerance(i) + of_products * expected.magnitude[i];
         let want = if tolerance == 0.0 { f64::from(*want as f32) } else { *want };
-        match (f64::from(got) - want).abs() {
-            0.0 => 0.0,
-            // `max` below would drop a NaN.
-            error if (error / tolerance).is_nan() => f64::INFINITY,
-            error => error / tolerance,
-        }
+        error_over_tolerance(got.into(), want, tolerance)
     };
     got.iter().zip(&expected.output).enumerate().map(ratio).fold(0.0, f64::max)
 }

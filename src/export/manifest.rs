@@ -332,6 +332,8 @@ impl Manifest {
     /// A manifest of this version from JSON.
     pub fn from_json(text: &str) -> Result<Manifest> {
         let wrong = |reason: String| Error::File { path: MANIFEST.into(), reason };
+        // Some editors put a byte order mark in front.
+        let text = text.trim_start_matches('\u{feff}');
         // The version is looked at first: another one may well have other fields.
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         match value.get("schema").and_then(serde_json::Value::as_str) {

@@ -432,11 +432,8 @@ fn pool(p: &Pool) -> Result<Draft> {
             }
         }
     }
-    let needs_an_element = matches!(
-        p.mode,
-        PoolMode::Max { pad_value: None, .. } | PoolMode::Average { count_include_pad: false, divisor_override: None }
-    );
-    if needs_an_element {
+    // The maximum of no element is minus infinity, but no mean divides by 0.
+    if matches!(p.mode, PoolMode::Average { count_include_pad: false, divisor_override: None }) {
         window.check_every_window_meets_the_input(rank)?;
     }
     let output = activation_shape(p.batch, p.channels, window.output_axes(rank));
@@ -511,10 +508,9 @@ fn space_to_depth(p: &SpaceToDepth) -> Result<Draft> {
 
 /// (batch, channels·∏kernel, ∏windows)
 fn columns_shape(window: &Window) -> Result<Vec<usize>> {
-    let rows = window
-        .c_in
-        .checked_mul(window.kernel_len())
-        .ok_or_else(|| Error::invalid("kernel", window.kernel_len(), "channels * kernel elements overflows"))?;
+    let rows = window.c_in.checked_mul(window.kernel_len()).ok_or_else(|| {
+        Error::invalid("kernel", format!("{:?}", window.kernel), "channels * kernel elements overflows")
+    })?;
     Ok(vec![window.batch, rows, window.output_len()])
 }
 

@@ -1,5 +1,7 @@
 //! How far an output sees through a stack of layers.
 
+use std::str::FromStr;
+
 use super::{Geometry, window::positive};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -70,6 +72,51 @@ impl LayerShape {
             .checked_mul(self.kernel - 1)
             .and_then(|n| n.checked_add(1))
             .ok_or_else(|| Error::invalid("dilation", self.dilation, "dilation * (kernel - 1) + 1 overflows"))
+    }
+}
+
+/// `k7s2d1p3`: the kernel, then in any order stride, dilation and padding, each of which may be left out; so may the k.
+///
+/// ```
+/// use wgconv::LayerShape;
+/// assert_eq!("k7s2p3".parse(), Ok(LayerShape::new(7).stride(2).padding(3)));
+/// ```
+impl FromStr for LayerShape {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let rule =
+            "it must be k and the kernel, then s, d or p with a number where it is not the usual one, as in k7s2d1p3";
+        let wrong = || Error::invalid("layer", format!("{text:?}"), rule);
+        let mut layer = LayerShape::new(0);
+        let mut seen = String::new();
+        let mut rest = text;
+        while !rest.is_empty() || seen.is_empty() {
+            let name = match rest.chars().next() {
+                Some(digit) if digit.is_ascii_digit() && seen.is_empty() => 'k',
+                Some(name) => {
+                    rest = &rest[name.len_utf8()..];
+                    name
+                }
+                None => return Err(wrong()),
+            };
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let value: usize = rest[..digits].parse().map_err(|_| wrong())?;
+            rest = &rest[digits..];
+            // The kernel is first, and nothing is there twice.
+            if seen.contains(name) || (name == 'k') != seen.is_empty() {
+                return Err(wrong());
+            }
+            match name {
+                'k' => layer.kernel = value,
+                's' => layer.stride = value,
+                'd' => layer.dilation = value,
+                'p' => layer.padding = value,
+                _ => return Err(wrong()),
+            }
+            seen.push(name);
+        }
+        Ok(layer)
     }
 }
 

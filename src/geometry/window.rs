@@ -67,6 +67,17 @@ impl Window {
         self.c_out / self.groups
     }
 
+    /// The same windows without the taps that no window has within the declared padding: where a pooling window may be
+    /// larger than its input, loops over taps would be as long as the kernel and not as the data.
+    pub(crate) fn within_padding(&self) -> Window {
+        let taps = |axis: usize| {
+            // The first window starts with the padding; the others have less room before its end.
+            let padded = self.pad_begin[axis] + self.input[axis] + self.pad_end[axis];
+            self.kernel[axis].min((padded - 1) / self.dilation[axis] + 1)
+        };
+        Window { kernel: [0, 1, 2].map(taps), ..self.clone() }
+    }
+
     /// Refuses a window whose taps all fall on padding. Only the first few windows of an axis can do that: geometry
     /// keeps the last one from starting behind the input.
     pub(super) fn check_every_window_meets_the_input(&self, rank: usize) -> Result<()> {
@@ -125,17 +136,29 @@ pub(super) fn positive(field: &str, value: usize) -> Result<()> {
 }
 
 /// Kernels count in `i32`, so that a coordinate before the first element is representable.
-fn fits_i32(field: impl FnOnce() -> String, value: Option<usize>) -> Result<usize> {
-    match value {
-        Some(value) if value <= i32::MAX as usize => Ok(value),
-        Some(value) => Err(Error::invalid(field(), value, "it must be below 2^31")),
-        None => Err(Error::invalid(field(), "an overflow", "it must be below 2^31")),
-    }
+const MOST: usize = i32::MAX as usize;
+
+fn fits_i32(field: impl FnOnce() -> String, value: usize) -> Result<()> {
+    if value > MOST { Err(Error::invalid(field(), value, "it must be below 2^31")) } else { Ok(()) }
+}
+
+/// Likewise of a number that nobody gave: `what` names it behind the field and the value that it follows from. `None` is
+/// an overflow.
+fn derived_fits_i32(
+    field: impl FnOnce() -> String,
+    given: impl std::fmt::Display,
+    what: &str,
+    value: Option<usize>,
+) -> Result<usize> {
+    value.filter(|&value| value <= MOST).ok_or_else(|| {
+        let value = value.map_or_else(String::new, |value| format!(" {value}"));
+        Error::invalid(field(), given, format!("{what}{value} must be below 2^31"))
+    })
 }
 
 /// The product of extents, if it is below 2^31.
 fn checked_len(extents: &[usize]) -> Option<usize> {
-    extents.iter().try_fold(1_usize, |len, &n| len.checked_mul(n)).filter(|&len| len <= i32::MAX as usize)
+    extents.iter().try_fold(1_usize, |len, &n| len.checked_mul(n)).filter(|&len| len <= MOST)
 }
 
 impl WindowRequest {
@@ -177,7 +200,7 @@ impl WindowRequest {
                 .checked_mul(stride)
                 .and_then(|n| n.checked_add(reach))
                 .and_then(|n| n.checked_add(output_padding[axis]));
-            let full = fits_i32(|| axis_field("stride", axis), full)?;
+            let full = derived_fits_i32(|| axis_field("stride", axis), stride, "the full output extent", full)?;
             let cropped = begin.checked_add(end).filter(|&crop| crop < full).ok_or_else(|| {
                 Error::invalid(
                     axis_field("padding", axis),
@@ -211,18 +234,23 @@ impl WindowRequest {
         {
             for (axis, &value) in values.iter().enumerate() {
                 positive(&axis_field(field, axis), value)?;
-                fits_i32(|| axis_field(field, axis), Some(value))?;
+                fits_i32(|| axis_field(field, axis), value)?;
             }
         }
         for (axis, sides) in self.padding.iter().enumerate() {
             for (side, &pad) in sides.iter().enumerate() {
-                fits_i32(|| format!("padding[{axis}][{side}]"), Some(pad))?;
+                fits_i32(|| format!("padding[{axis}][{side}]"), pad)?;
             }
         }
         for (field, value) in
             [("batch", self.batch), (channels_field, self.c_in), ("c_out", self.c_out), ("groups", self.groups)]
         {
-            fits_i32(|| field.into(), Some(value))?;
+            fits_i32(|| field.into(), value)?;
+        }
+        // Before the kernel: that of a global pool is the input.
+        if checked_len(&self.input).is_none() {
+            let input = format!("{:?}", self.input);
+            return Err(Error::invalid(input_field, input, "it must have fewer than 2^31 positions"));
         }
         // A pooling window is no tensor, so nothing else bounds it.
         if checked_len(&self.kernel).is_none() {
@@ -233,8 +261,48 @@ impl WindowRequest {
 
     /// Extent that the dilated kernel covers.
     fn reach(&self, axis: usize) -> Result<usize> {
-        let reach = self.dilation[axis].checked_mul(self.kernel[axis] - 1).and_then(|n| n.checked_add(1));
-        fits_i32(|| axis_field("dilation", axis), reach)
+        let dilation = self.dilation[axis];
+        let reach = dilation.checked_mul(self.kernel[axis] - 1).and_then(|n| n.checked_add(1));
+        derived_fits_i32(|| axis_field("dilation", axis), dilation, "the kernel's dilated extent", reach)
+    }
+
+    /// Extent of the input with its padding.
+    fn padded(&self, axis: usize) -> Result<usize> {
+        let [begin, end] = self.padding[axis];
+        let padded = self.input[axis].checked_add(begin).and_then(|n| n.checked_add(end));
+        let given = format!("[{begin}, {end}]");
+        derived_fits_i32(|| axis_field("padding", axis), given, "the padded extent", padded)
+    }
+
+    /// Number of windows along an axis. They end within the padded input, or with `ceil_mode` less than a stride behind
+    /// it, as long as they start in the input or in the padding in front.
+    fn windows(&self, axis: usize) -> Result<usize> {
+        let (stride, reach, padded) = (self.stride[axis], self.reach(axis)?, self.padded(axis)?);
+        let overhang = reach.saturating_sub(padded);
+        if overhang > 0 && (!self.ceil_mode || overhang >= stride) {
+            let rule = if self.ceil_mode {
+                format!(
+                    "its dilated extent {reach} may exceed the padded input extent {padded} by less than the stride {stride}"
+                )
+            } else {
+                format!("its dilated extent {reach} must not exceed the padded input extent {padded}")
+            };
+            return Err(Error::invalid(axis_field("kernel", axis), self.kernel[axis], rule));
+        }
+        let steps = padded.saturating_sub(reach);
+        if !self.ceil_mode {
+            return Ok(steps / stride + 1);
+        }
+        let mut extent = steps.div_ceil(stride) + 1;
+        // Cannot underflow: the first window starts at 0 < input + begin.
+        let starts = self.input[axis] + self.padding[axis][0];
+        if (extent - 1).checked_mul(stride).is_none_or(|start| start >= starts) {
+            extent -= 1;
+        }
+        // Taps beyond the declared padding are never visited, see `Window::within_padding`.
+        let last = (extent - 1).checked_mul(stride).and_then(|start| start.checked_add(reach.min(padded)));
+        derived_fits_i32(|| axis_field("stride", axis), stride, "the end of the last window", last)?;
+        Ok(extent)
     }
 
     fn window(&self, output: [usize; 3]) -> Window {
@@ -261,34 +329,11 @@ impl NamedRequest {
         let rank = request.input.rank();
         let mut output = [1; 3];
         for axis in 0..rank {
-            let [begin, end] = request.padding[axis];
-            let stride = request.stride[axis];
-            let reach = request.reach(axis)?;
-            let padded = request.input[axis].checked_add(begin).and_then(|n| n.checked_add(end));
-            let padded = fits_i32(|| axis_field("padding", axis), padded)?;
-            if reach > padded {
-                return Err(Error::invalid(
-                    axis_field("kernel", axis),
-                    request.kernel[axis],
-                    format!("its dilated extent {reach} must not exceed the padded input extent {padded}"),
-                ));
-            }
-            let steps = padded - reach;
-            let mut extent = steps / stride + 1;
-            if request.ceil_mode {
-                extent = steps.div_ceil(stride) + 1;
-                // Cannot underflow: the first window starts at 0 < input + begin.
-                if (extent - 1).checked_mul(stride).is_none_or(|start| start >= request.input[axis] + begin) {
-                    extent -= 1;
-                }
-                let last = (extent - 1).checked_mul(stride).and_then(|start| start.checked_add(reach));
-                fits_i32(|| axis_field("stride", axis), last)?;
-            }
-            output[3 - rank + axis] = extent;
+            output[3 - rank + axis] = request.windows(axis)?;
         }
         if checked_len(&output).is_none() {
-            let extents = format!("{:?}", &output[3 - rank..]);
-            return Err(Error::invalid("output", extents, "it must have fewer than 2^31 positions"));
+            let rule = format!("its {:?} windows must be fewer than 2^31", &output[3 - rank..]);
+            return Err(Error::invalid(self.input_field, format!("{:?}", request.input), rule));
         }
         Ok(request.window(output))
     }

@@ -519,6 +519,7 @@ impl Lowering<'_> {
         let (input, to) = (self.slot(TensorName::Input), self.slot(TensorName::GradInput));
         let [d, h, w] = window.output;
         let shape = [window.batch, window.c_out, d, h, w];
+        let window = &window.within_padding();
         match pool.mode {
             PoolMode::Max { pad_value, .. } => {
                 let indices = self.reserve(&shape)?;

@@ -657,6 +657,7 @@ impl Lowering<'_> {
     fn pool(&mut self, p: &Pool, window: &Window, algorithm: Algorithm) -> Applies {
         let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
         let indices = matches!(p.mode, PoolMode::Max { indices: true, .. }).then(|| self.slot(TensorName::Indices));
+        let window = &window.within_padding();
         let dispatch = if algorithm == Algorithm::TreeReduce {
             pool_reduce::applies(window)?;
             pool_reduce::dispatch(window, p.mode, self.caps.max_invocations_per_workgroup, input, output, indices)

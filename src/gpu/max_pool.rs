@@ -30,7 +30,8 @@ pub(super) fn dispatch(
         input: input.view,
         output: output.view,
         indices: indices_slot.view,
-        value: pad_value.unwrap_or(0.0),
+        // Without a padding value it is that of windows without an element.
+        value: pad_value.unwrap_or(f32::NEG_INFINITY),
         ..WindowParams::new(window)
     };
     Dispatch::new(

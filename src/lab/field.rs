@@ -168,20 +168,26 @@ impl StackLayer {
     /// `k3d2`, or with offsets `k3d2:zoom=1.5`; a missing dilation is 1.
     pub fn parse(text: &str) -> Result<StackLayer> {
         let wrong = || {
-            Error::invalid(
-                "stack",
-                text,
-                "a layer is k<kernel>d<dilation>, perhaps :zoom= :rotate= :shear= :wave= or :random= and a number",
-            )
+            let rule = "a layer is k and the kernel, d and the dilation where it is not 1, and perhaps :zoom= :rotate= :shear= \
+                        :wave= or :random= with a number, as in k3d2:zoom=1.5";
+            Error::invalid("stack", text, rule)
         };
         let (size, preset) = match text.split_once(':') {
             Some((size, preset)) => (size, Some(preset)),
             None => (text, None),
         };
-        let size = size.strip_prefix('k').ok_or_else(wrong)?;
-        let (kernel, dilation) = size.split_once('d').unwrap_or((size, "1"));
-        let [kernel, dilation] = [kernel, dilation].map(|n| n.parse::<usize>().ok().filter(|n| (1..=64).contains(n)));
-        let (Some(kernel), Some(dilation)) = (kernel, dilation) else { return Err(wrong()) };
+        let shape: LayerShape = size.parse().map_err(|_| wrong())?;
+        let LayerShape { kernel, dilation, .. } = shape;
+        if shape != LayerShape::new(kernel).dilation(dilation) {
+            return Err(Error::invalid(
+                "stack",
+                text,
+                "the layers of a stack have stride 1, and padding that keeps the size",
+            ));
+        }
+        if let Some(n) = [kernel, dilation].into_iter().find(|n| !(1..=64).contains(n)) {
+            return Err(Error::invalid("stack", text, format!("kernel and dilation are from 1 to 64, not {n}")));
+        }
         if kernel % 2 == 0 {
             return Err(Error::invalid("stack", text, "the kernel must be odd, so that it has a centre"));
         }

@@ -3,6 +3,10 @@
 //! For an element x of a tensor and L = Σ output · grad_output, the central difference `(L(x+h) - L(x-h)) / 2h` errs by
 //! O(h²) (truncation, none where L is linear or bilinear in x) and by the rounding of L divided by h. Halving h until the
 //! two meet finds the best step; where the differences to the left and to the right stay apart, x is at a kink.
+//!
+//! x is an f32, so that a step is what x moves by, not what it was asked to: none is smaller than the distance to x's
+//! neighbours, and x beyond 2^22 takes larger steps than 1/2. Where no step says more than rounding errors do, or where L
+//! is no number, nothing can be said of the gradient.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +26,7 @@ pub struct Config {
     pub wanted: Vec<TensorName>,
     /// Elements of each tensor, evenly spread; all of them where it has fewer.
     pub elements: usize,
-    /// Smallest step, as a power of two: from 2^-1 down to 2^-most.
+    /// Smallest step, as a power of two: from 2^-1 down to 2^-most, larger ones beside large values.
     pub most_halvings: u32,
 }
 
@@ -86,6 +90,8 @@ pub enum Verdict {
     Kink,
     /// They do not agree.
     Differs,
+    /// The value takes no step, what is differenced is no number, or its rounding errors hide the derivative.
+    Undecidable,
 }
 
 /// One element of one gradient.
@@ -98,9 +104,9 @@ pub struct Element {
     pub index: usize,
     /// The gradient that is judged.
     pub analytic: f64,
-    /// The best central difference.
+    /// The best central difference; NaN where there is none.
     pub numeric: f64,
-    /// Its step.
+    /// Its step; NaN likewise.
     pub step: f64,
     /// Differences to the left and to the right at that step.
     pub sides: [f64; 2],
@@ -128,19 +134,25 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether no element differs.
+    /// Whether no element differs, and something could be said of one of them at least.
     pub fn passed(&self) -> bool {
-        self.elements.iter().all(|element| element.verdict != Verdict::Differs)
+        self.count(Verdict::Differs) == 0 && self.count(Verdict::Undecidable) < self.elements.len()
     }
 
-    /// The elements of a tensor from the worst on: those that differ, those that agree by error over what is allowed, and
-    /// last those at a kink, where the central difference means little.
+    /// Elements with a verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.elements.iter().filter(|element| element.verdict == verdict).count()
+    }
+
+    /// The elements of a tensor from the worst on: those that differ, those of which nothing can be said, those that agree
+    /// by error over what is allowed, and last those at a kink, where the central difference means little.
     pub fn worst(&self, tensor: TensorName) -> Vec<&Element> {
         let mut all: Vec<&Element> = self.elements.iter().filter(|element| element.tensor == tensor).collect();
         let rank = |element: &Element| match element.verdict {
             Verdict::Differs => 0,
-            Verdict::Agrees => 1,
-            Verdict::Kink => 2,
+            Verdict::Undecidable => 1,
+            Verdict::Agrees => 2,
+            Verdict::Kink => 3,
         };
         let excess = |element: &Element| element.error() / element.allowed;
         all.sort_by(|a, b| rank(a).cmp(&rank(b)).then(excess(b).total_cmp(&excess(a))));
@@ -188,41 +200,86 @@ pub fn gradcheck(
             (name, index, analytic[index], oracle.tolerance(index), oracle.magnitude[index])
         }));
     }
-    let loss = |inputs: &Inputs| -> Result<(f64, f64)> {
-        let output = forward.run(inputs)?;
-        let terms = output.iter().zip(grad_output).map(|(&y, &g)| y * f64::from(g));
-        Ok(terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs())))
-    };
-    let (here, size) = loss(inputs)?;
-    let rounding = 4.0 * forward.unit() * size;
+    let here = forward.run(inputs)?;
+    let is_finite = here.iter().all(|y| y.is_finite());
+    let terms = here.iter().zip(grad_output).map(|(&y, &g)| (y * f64::from(g)).abs());
+    let rounding = 4.0 * forward.unit() * terms.filter(|term| term.is_finite()).sum::<f64>();
     let mut moved = inputs.clone();
     let mut elements = Vec::with_capacity(picked.len());
     let total = picked.len();
     for (tensor, index, analytic, bound, magnitude) in picked {
         let value = inputs[&tensor][index];
-        let mut at = |shifted: f32| -> Result<f64> {
+        let mut at = |shifted: f32| -> Result<Vec<f64>> {
             if let Some(data) = moved.get_mut(&tensor) {
                 data[index] = shifted;
             }
-            Ok(loss(&moved)?.0)
+            forward.run(&moved)
         };
-        // (step, left, right)
-        let mut differences: Vec<(f64, f64, f64)> = Vec::new();
-        for halving in 1..=config.most_halvings {
-            let step = 0.5_f32.powi(halving as i32);
-            // Beside a large value a small step vanishes.
-            if value + step - value != step || value - (value - step) != step {
-                continue;
-            }
-            let (up, down) = (at(value + step)?, at(value - step)?);
-            let h = f64::from(step);
-            differences.push((h, (here - down) / h, (up - here) / h));
+        let mut differences = Vec::new();
+        for step in steps(value, config.most_halvings) {
+            // Where one side leaves f32, the other has to do.
+            let [up, down] =
+                [value + step, value - step].map(|shifted| if shifted.is_finite() { shifted } else { value });
+            let outputs = [at(down)?, here.clone(), at(up)?];
+            differences.extend(Difference::of([down, value, up].map(f64::from), &outputs, grad_output));
         }
         at(value)?;
         progress(elements.len() + 1, total);
-        elements.push(judge(tensor, index, analytic, bound, magnitude, rounding, &differences));
+        let mut element = judge(tensor, index, analytic, bound, magnitude, rounding, &differences);
+        // What is no number stays as it is, and may hide that it depends on the value.
+        if element.verdict == Verdict::Differs && !is_finite {
+            element.verdict = Verdict::Undecidable;
+        }
+        elements.push(element);
     }
     Ok(Report { elements })
+}
+
+/// Steps that a value takes, the largest first: from 1/2 on, as many as halvings are wanted, but none that is less than the
+/// distance to the value's neighbours; beside large values larger ones, so that there are some to compare.
+fn steps(value: f32, most_halvings: u32) -> Vec<f32> {
+    const FEWEST: i32 = 4;
+    if !value.is_finite() {
+        return Vec::new();
+    }
+    // To the neighbour that is farther from zero: a power of two.
+    let spacing = f32::from_bits(value.abs().to_bits() + 1) - value.abs();
+    // Beyond the largest f32 there is no neighbour.
+    let spacing = if spacing.is_finite() { spacing } else { value.abs() - value.abs().next_down() };
+    let smallest = spacing.max(0.5_f32.powi(most_halvings as i32));
+    let largest = (smallest * 2.0_f32.powi(FEWEST - 1)).max(0.5);
+    std::iter::successors(Some(largest), |step| Some(step / 2.0)).take_while(|&step| step >= smallest).collect()
+}
+
+/// Slopes of L about a value.
+struct Difference {
+    /// How far the value moved, on the average of both sides.
+    step: f64,
+    left: f64,
+    right: f64,
+    central: f64,
+}
+
+impl Difference {
+    /// From the outputs at three places; `None` where the value did not move, or where L is no number. Outputs that stay
+    /// as they are take no part, numbers or not.
+    fn of([below, at, above]: [f64; 3], outputs: &[Vec<f64>; 3], grad_output: &[f32]) -> Option<Difference> {
+        let rise = |from: &[f64], to: &[f64]| -> f64 {
+            let changed = from.iter().zip(to).zip(grad_output).filter(|((from, to), _)| from.to_bits() != to.to_bits());
+            changed.fold(0.0, |sum, ((from, to), &g)| sum + (to - from) * f64::from(g))
+        };
+        let [down, here, up] = outputs;
+        let slopes = [(rise(down, here), at - below), (rise(here, up), above - at)];
+        let slope = |(rise, run): (f64, f64)| (run > 0.0).then_some(rise / run);
+        let (left, right) = match slopes.map(slope) {
+            [Some(left), Some(right)] => (left, right),
+            [one, other] => one.or(other).map(|slope| (slope, slope))?,
+        };
+        let sides = slopes.iter().filter(|(_, run)| *run > 0.0).count() as f64;
+        let central = (slopes[0].0 + slopes[1].0) / (above - below);
+        let finite = [left, right, central].iter().all(|slope| slope.is_finite());
+        finite.then_some(Difference { step: (above - below) / sides, left, right, central })
+    }
 }
 
 fn judge(
@@ -232,35 +289,47 @@ fn judge(
     bound: f64,
     magnitude: f64,
     rounding: f64,
-    differences: &[(f64, f64, f64)],
+    differences: &[Difference],
 ) -> Element {
-    let central = |&(_, left, right): &(f64, f64, f64)| (left + right) / 2.0;
     // The step whose difference moves least when it is halved, rounding considered.
     let doubt = |i: usize| {
-        let (step, ..) = differences[i];
         let next = differences.get(i + 1).or_else(|| differences.get(i.wrapping_sub(1)));
-        let moves = next.map_or(f64::INFINITY, |next| (central(next) - central(&differences[i])).abs());
-        moves + rounding / step
+        let moves = next.map_or(f64::INFINITY, |next| (next.central - differences[i].central).abs());
+        moves + rounding / differences[i].step
     };
     let best = (0..differences.len()).min_by(|&a, &b| doubt(a).total_cmp(&doubt(b)));
-    let branches = differences.iter().map(|d| (d.0, (central(d) - analytic).abs())).collect();
+    let branches = differences.iter().map(|d| (d.step, (d.central - analytic).abs())).collect();
     let Some(best) = best else {
-        // No step can be taken: nothing is known, which is no agreement.
         let nan = f64::NAN;
-        let (sides, verdict) = ([nan; 2], Verdict::Differs);
-        return Element { tensor, index, analytic, numeric: nan, step: nan, sides, allowed: 0.0, verdict, branches };
+        let verdict = Verdict::Undecidable;
+        return Element {
+            tensor,
+            index,
+            analytic,
+            numeric: nan,
+            step: nan,
+            sides: [nan; 2],
+            allowed: nan,
+            verdict,
+            branches,
+        };
     };
-    let (step, left, right) = differences[best];
-    let numeric = central(&differences[best]);
-    let allowed = bound + 4.0 * doubt(best) + 1e-9 * magnitude;
+    let Difference { step, left, right, central: numeric } = differences[best];
+    let uncertain = 4.0 * doubt(best);
+    let allowed = bound + uncertain + 1e-9 * magnitude;
     let agrees = (analytic - numeric).abs() <= allowed;
     // A jump of the derivative stays when the step shrinks; curvature does not.
     let gap = (right - left).abs();
-    let smaller = differences.get(best + 1).map_or(gap, |&(_, left, right)| (right - left).abs());
+    let smaller = differences.get(best + 1).map_or(gap, |d| (d.right - d.left).abs());
     let jumps = gap > 4.0 * (2.0 * rounding / step) + 2.0 * bound && smaller > 0.75 * gap;
     let between = analytic >= left.min(right) - allowed && analytic <= left.max(right) + allowed;
+    // What is allowed for the difference's sake must not let a gradient pass that is off by all of itself.
+    let hidden = magnitude > 0.0 && uncertain > magnitude;
     let verdict = match (jumps, between, agrees) {
+        // A bound that overflowed allows anything.
+        _ if !allowed.is_finite() => Verdict::Undecidable,
         (true, true, _) => Verdict::Kink,
+        (_, _, true) if hidden => Verdict::Undecidable,
         (_, _, true) => Verdict::Agrees,
         _ => Verdict::Differs,
     };
@@ -330,7 +399,7 @@ impl Drawing for Branches<'_> {
             let series = chart.draw_series(LineSeries::new(points, VERMILION.stroke_width(2)))?;
             if std::mem::take(&mut first) {
                 let line = move |(x, y)| PathElement::new(vec![(x, y), (x + 24, y)], VERMILION.stroke_width(3));
-                series.label("at a kink, or wrong").legend(line);
+                series.label("at a kink, wrong or not decidable").legend(line);
             }
         }
         chart

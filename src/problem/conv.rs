@@ -17,7 +17,7 @@ use super::{Axes, Epilogue, PaddingMode, setters};
 /// # Ok::<(), wgconv::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Conv {
     /// Number of images.
     pub batch: usize,
@@ -87,7 +87,7 @@ impl Conv {
 /// `(input-1)·stride - padding + dilation·(kernel-1) + 1 + output_padding`, where `padding` crops both ends and
 /// `output_padding`, less than max(stride, dilation), extends the end.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct ConvTranspose {
     /// Number of images.
     pub batch: usize,
@@ -165,7 +165,7 @@ impl ConvTranspose {
 /// (batch, offset_groups·kh·kw, ho, wo). Input channel c belongs to offset group `c / (c_in/offset_groups)` and, apart
 /// from that, to weight group `c / (c_in/groups)`.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct DeformConv2d {
     /// Number of images.
     pub batch: usize,
@@ -234,7 +234,7 @@ impl DeformConv2d {
 ///
 /// Tensors: `weight` (ho, wo, c_out, c_in/groups, kh, kw), `bias` (c_out, ho, wo).
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct LocallyConnected2d {
     /// Number of images.
     pub batch: usize,
@@ -284,7 +284,7 @@ impl LocallyConnected2d {
 /// Equals a depthwise convolution with the outer product `weight_v[c] ⊗ weight_h[c]`. Tensors: `weight_v` (channels,
 /// kh), `weight_h` (channels, kw).
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SpatialSeparable2d {
     /// Number of images.
     pub batch: usize,
@@ -332,7 +332,7 @@ impl SpatialSeparable2d {
 ///
 /// Tensors: `weight_dw` (c_in·multiplier, 1, kh, kw), `weight_pw` (c_out, c_in·multiplier, 1, 1).
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct DepthwiseSeparable2d {
     /// Number of images.
     pub batch: usize,

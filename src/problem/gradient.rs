@@ -24,7 +24,7 @@ use crate::tensor::TensorName;
 /// # Ok::<(), wgconv::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Gradient {
     /// The operation.
     pub of: Box<Problem>,

@@ -4,11 +4,16 @@ use super::{Axes, setters};
 
 /// What a pooling window computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case", deny_unknown_fields)
+)]
 pub enum PoolMode {
     /// The maximum; of equal ones the first in scan order. NaN wins over every number, the first NaN over later ones.
     Max {
-        /// Value of the declared padding; `None` is minus infinity, which never wins. Overhang of `ceil_mode` beyond the
+        /// Value of the declared padding; `None` is minus infinity, which never wins but where a dilated window meets no
+        /// element. Overhang of `ceil_mode` beyond the
         /// padding takes no part either way.
         pad_value: Option<f32>,
         /// Also write `indices`.
@@ -42,9 +47,10 @@ impl PoolMode {
 ///
 /// Tensors: `input` (batch, channels, input), `output` (batch, channels, out), `indices` like the output when asked
 /// for. Output extents are [`Conv`](super::Conv)'s, with `ceil_mode` rounded up instead of down, less a last window
-/// that would start at or beyond `input + padding_begin`. The stride defaults to the kernel.
+/// that would start at or beyond `input + padding_begin`: windows may reach beyond the end by less than the stride, also
+/// the first one. The stride defaults to the kernel.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Pool {
     /// Number of images.
     pub batch: usize,

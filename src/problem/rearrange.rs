@@ -4,7 +4,7 @@ use super::{Axes, setters};
 
 /// Order of the channels that hold the pixels of one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub enum ShuffleOrder {
     /// Depth-column-row, ONNX's default: channel `(i·r + j)·C + c`.
     #[cfg_attr(feature = "serde", serde(rename = "DCR"))]
@@ -17,7 +17,7 @@ pub enum ShuffleOrder {
 
 /// Moves channels into `block` x `block` pixels: (batch, channels, h, w) to (batch, channels/block², h·block, w·block).
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct DepthToSpace {
     /// Number of images.
     pub batch: usize,
@@ -47,7 +47,7 @@ impl DepthToSpace {
 
 /// Moves `block` x `block` pixels into channels: (batch, channels, h, w) to (batch, channels·block², h/block, w/block).
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SpaceToDepth {
     /// Number of images.
     pub batch: usize,
@@ -78,7 +78,7 @@ impl SpaceToDepth {
 /// Windows to columns (PyTorch's `unfold`): (batch, channels, input) to (batch, channels·∏kernel, ∏out), row
 /// `(c·kh + i)·kw + j`, columns row-major over the output positions. Padding reads as zero.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Im2col {
     /// Number of images.
     pub batch: usize,
@@ -118,7 +118,7 @@ impl Im2col {
 /// Columns to a sum of windows (PyTorch's `fold`), the adjoint of [`Im2col`]: (batch, channels·∏kernel, ∏windows) to
 /// (batch, channels, output); values that land on one element are added.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Col2im {
     /// Number of images.
     pub batch: usize,

@@ -8,6 +8,7 @@ mod conv_transpose;
 mod cooperative;
 mod deform;
 mod gradient;
+mod judge;
 mod locally_connected;
 mod parallel;
 mod pool;
@@ -19,6 +20,7 @@ mod winograd;
 
 pub use deform::{Corner, bilinear, bilinear_corners};
 pub use gradient::{activation_derivative, gradients};
+pub use judge::error_over_tolerance;
 pub use sum::activate;
 
 pub use crate::tensor::Inputs;
@@ -66,7 +68,7 @@ impl Outcome {
     ///   derivative's own evaluation. A sampling coordinate that is not exact in f32 moves every corner's share by as much
     ///   as it errs itself, and may land in the neighbouring cell, whose derivative is another.
     ///
-    /// Where the output is not finite, compare the class instead: the bound is then not finite either.
+    /// Where the output is not finite the bound is not either: [`error_over_tolerance`] compares the class instead.
     pub fn tolerance(&self, i: usize) -> f64 {
         self.bounds[i]
     }

@@ -38,7 +38,8 @@ impl<'a> Windows<'a> {
         let out_len: usize = self.out.iter().product();
         let in_len: usize = self.window.iter().map(|axis| axis.input).product();
         let (plane, o) = (i / out_len, unflatten(i % out_len, self.out));
-        indices(self.window.map(|axis| axis.kernel)).filter_map(move |tap| {
+        // As long as the data, however large the kernel.
+        indices([0, 1, 2].map(|a| self.window[a].taps(o[a]))).filter_map(move |tap| {
             match element(&self.window, o, tap, PaddingMode::Zeros) {
                 Some(at) => Some(Tap::Element(self.x[plane * in_len + at].into(), at)),
                 None => {
@@ -87,7 +88,7 @@ fn max(windows: Windows, pad_value: Option<f32>, with_indices: bool) -> Result<O
                 best = Some((x, index));
             }
         }
-        // Cannot be empty: geometry refuses a window without an element where the padding does not compete.
+        // Nothing takes part where a dilated window steps over the input.
         best.unwrap_or((f64::NEG_INFINITY, u32::MAX))
     };
     let winners = windows.map(one)?;

@@ -25,13 +25,18 @@ impl Axis {
         (0..).take_while(|&out| self.position(out, self.kernel - 1) < behind).count()
     }
 
-    /// Number of windows when the last one may hang over: one more, unless the windows so far reach the end or the
-    /// additional one would start behind the input.
+    /// Number of windows when the last one may hang over: there is one as long as the place a stride before it ends
+    /// before the padded input does, and as long as it starts in the input or in the padding in front.
     pub fn windows_with_overhang(&self) -> usize {
-        let whole = self.windows();
-        let reaches_the_end = self.position(whole - 1, self.kernel - 1) + 1 == (self.input + self.end) as i64;
-        let starts_behind = self.position(whole, 0) >= self.input as i64;
-        if reaches_the_end || starts_behind { whole } else { whole + 1 }
+        let behind = (self.input + self.end) as i64;
+        let something_is_left = |out| self.position(out, self.kernel - 1) - (self.stride as i64) < behind - 1;
+        (0..).take_while(|&out| something_is_left(out) && self.position(out, 0) < self.input as i64).count()
+    }
+
+    /// The taps of a window that lie before the end of the declared padding; the others are overhang.
+    pub fn taps(&self, out: usize) -> usize {
+        let room = (self.input + self.end) as i64 - self.position(out, 0);
+        self.kernel.min(room.max(0).unsigned_abs().div_ceil(self.dilation as u64) as usize)
     }
 
     /// Number of positions that the windows of a transposed convolution write to, before cropping and padding.

@@ -116,6 +116,12 @@ fn system_error(path: &Path, error: &std::io::Error) -> Error {
     Error::of_file(path.display().to_string(), error)
 }
 
+/// Fails where there is no file.
+pub(super) fn expect_file(path: &Path) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(|error| system_error(path, &error))?;
+    expect_cache(path, &metadata)
+}
+
 fn file_error(path: &Path, reason: impl fmt::Display) -> Error {
     Error::File { path: path.display().to_string(), reason: reason.to_string() }
 }
@@ -139,6 +145,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded> {
         Ok(metadata) => expect_cache(path, &metadata)?,
     }
     let bytes = fs::read(path).map_err(|error| system_error(path, &error))?;
+    if matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Err(file_error(path, "it is UTF-16: it must be UTF-8"));
+    }
+    // Some editors put a byte order mark in front.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let (mut entries, mut warnings, mut foreign) = (Vec::new(), Vec::new(), !bytes.trim_ascii().is_empty());
     for (i, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         // Behind a truncated line there may be an empty one, see `append`.

@@ -225,6 +225,15 @@ impl Tuner {
         self.path.as_deref().map_or(Ok(()), |path| cache::open(path).map(drop))
     }
 
+    /// Fails where the file is not there or is something else: for those who only read it.
+    pub fn expect_readable(&self) -> Result<()> {
+        match &self.path {
+            Some(path) if self.foreign => Err(cache::foreign(path)),
+            Some(path) => cache::expect_file(path),
+            None => Ok(()),
+        }
+    }
+
     /// Every entry, of all devices and versions, ordered by operation.
     pub fn entries(&self) -> Vec<Entry> {
         lock(&self.entries).values().cloned().collect()

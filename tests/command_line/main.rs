@@ -17,3 +17,4 @@ mod report;
 mod support;
 mod tools;
 mod tune;
+mod verdicts;

@@ -133,7 +133,7 @@ fn explain_shows_overlaps_fields_and_matrices() {
     assert_eq!(matrix, json!([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0], [0.0, 2.0], [0.0, 3.0]]));
 
     let line =
-        "explain conv2d --input-shape 1,3,64,64 --c-out 8 --kernel-size 3 --behind 7s2p3,3s2p1 --device gpu --json";
+        "explain conv2d --input-shape 1,3,64,64 --c-out 8 --kernel-size 3 --behind k7s2p3,k3s2p1 --device gpu --json";
     let axis = sandbox.ok(line).json()["axes"][1].clone();
     assert_eq!((&axis["receptive_field"], &axis["jump"]), (&json!(19), &json!(4.0)));
 }

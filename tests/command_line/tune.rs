@@ -102,8 +102,19 @@ fn the_list_tells_what_is_known_and_whether_it_still_counts() {
     sandbox.bytes("t.jsonl", changed.as_bytes());
     let text = sandbox.ok("tune --list --cache t.jsonl").stdout;
     assert!(text.contains("stale") && !text.contains("current"), "{text}");
-    assert!(sandbox.ok("tune --list --cache none.jsonl").stdout.contains(": 0 entries"));
+    sandbox.run("tune --list --cache none.jsonl").refused(2, "--cache: none.jsonl: ");
     assert!(!sandbox.exists("none.jsonl"));
+    // The usual file need not be there.
+    let home = sandbox.path("home").to_string_lossy().into_owned();
+    let listed = sandbox.run_with("tune --list", &[("XDG_CACHE_HOME", &*home)]);
+    listed.expect(0);
+    assert!(listed.stdout.contains(": 0 entries") && !sandbox.exists("home/wgconv"));
+    // A byte order mark is none of the first line's.
+    sandbox.ok(&format!("tune {QUICK} --cache marked.jsonl --pass forward"));
+    let marked = [&b"\xef\xbb\xbf"[..], &fs::read(sandbox.path("marked.jsonl")).unwrap()[..]].concat();
+    sandbox.bytes("marked.jsonl", &marked);
+    let listed = sandbox.ok("tune --list --cache marked.jsonl");
+    assert!(listed.stdout.contains(": 2 entries") && listed.stderr.is_empty(), "{}", listed.stderr);
 }
 
 #[test]
@@ -144,6 +155,15 @@ fn bench_uses_what_was_tuned() {
     assert_eq!((&rows[1]["pass"], &rows[1]["chosen"]), (&json!("backward"), &json!(true)));
     sandbox.run(&format!("{bench} --tuned t.jsonl --algorithm all")).refused(2, "--tuned: it needs --algorithm auto");
     sandbox.run(&format!("{bench} --tuned .")).refused(2, "it is a folder");
+    // What is read must be there, and be a cache.
+    sandbox.run(&format!("{bench} --tuned typo.jsonl")).refused(2, "--tuned: typo.jsonl: ");
+    let foreign = sandbox.run(&format!("{bench} --tuned mine.json"));
+    foreign.expect(2);
+    assert!(foreign.stderr.contains("--tuned: mine.json: it is no cache of wgconv"), "{}", foreign.stderr);
+    sandbox.bytes("wide.jsonl", b"\xff\xfe{\0}\0");
+    sandbox.run(&format!("{bench} --tuned wide.jsonl")).refused(2, "wide.jsonl: it is UTF-16");
+    let home = [("XDG_CACHE_HOME", &*sandbox.path("home").to_string_lossy().into_owned())];
+    sandbox.run_with(&format!("{bench} --tuned"), &home).refused(2, "home/wgconv/tune.jsonl");
 }
 
 #[test]
@@ -174,7 +194,9 @@ fn requests_that_make_no_sense_are_refused() {
     assert!(ran.stderr.contains("mine.json: it is no cache of wgconv"), "{}", ran.stderr);
     assert_eq!(fs::read(sandbox.path("mine.json")).unwrap(), before);
     sandbox.bytes("noise.txt", "noise\n".repeat(100).as_bytes());
-    let ran = sandbox.ok("tune --list --cache noise.txt");
+    let ran = sandbox.run("tune --list --cache noise.txt");
+    ran.expect(2);
+    assert!(ran.stderr.contains("--cache: noise.txt: it is no cache of wgconv"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().filter(|line| line.contains("skipped: noise.txt, line ")).count(), 5);
     assert!(ran.stderr.contains("skipped: 95 more lines of noise.txt"), "{}", ran.stderr);
 }

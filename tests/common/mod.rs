@@ -156,14 +156,9 @@ pub fn applicable(problem: &Problem, capabilities: &Capabilities, options: &Opti
 }
 
 /// `difference <= tolerance`, so that a NaN fails; where the oracle is not finite the class must agree.
+#[cfg(feature = "reference")]
 pub fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
-    if want.is_nan() {
-        return got.is_nan();
-    }
-    if want.is_infinite() {
-        return f64::from(got) == want;
-    }
-    (f64::from(got) - want).abs() <= tolerance
+    wgconv::reference::error_over_tolerance(got.into(), want, tolerance) <= 1.0
 }
 
 /// One context for each kernel class, of the same pipelines.

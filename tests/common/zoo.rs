@@ -211,6 +211,43 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("lp_pool2d p 2", Pool::lp(1, 3, [9, 8], [3, 2], 2.0).stride([1, 2]).into());
     add("lp_pool1d p 3", Pool::lp(2, 3, [17], [4], 3.0).padding(1).into());
     add("lp_pool2d p 1.5", Pool::lp(1, 2, [7, 6], [2, 2], 1.5).into());
+    // One window that reaches far beyond the input: less than a stride, whatever the kernel.
+    let wide = [70_000, 5];
+    add("max_pool2d wide", Pool::max(1, 2, [3, 4], wide).mode(max(None, true)).ceil_mode(true).into());
+    add("max_pool1d one window", Pool::max(2, 3, [5], [9]).stride(5).mode(max(None, true)).ceil_mode(true).into());
+    add(
+        "max_pool3d wide padded",
+        Pool::max(1, 2, [2, 3, 2], [9, 4, 3])
+            .padding(2)
+            .stride([6, 3, 1])
+            .mode(max(Some(0.5), true))
+            .ceil_mode(true)
+            .into(),
+    );
+    add(
+        "max_pool1d steps over",
+        Pool::max(1, 2, [1], [2]).dilation(2).padding(1).stride(1).mode(max(None, true)).into(),
+    );
+    add("avg_pool2d wide", Pool::average(2, 3, [2, 3], wide).padding([1, 0]).ceil_mode(true).into());
+    add(
+        "avg_pool2d wide exclude",
+        Pool::average(1, 2, [4, 2], [9, 5])
+            .stride(4)
+            .padding([[2, 1], [1, 1]])
+            .mode(average(false, None))
+            .ceil_mode(true)
+            .into(),
+    );
+    add(
+        "avg_pool2d wide dilated",
+        Pool::average(1, 2, [5, 4], [4, 3])
+            .dilation([3, 2])
+            .stride(7)
+            .mode(average(true, Some(3)))
+            .ceil_mode(true)
+            .into(),
+    );
+    add("lp_pool2d wide", Pool::lp(1, 2, [3, 2], wide, 3.0).ceil_mode(true).into());
     add("global lp", Pool::global(1, 3, [11, 12], PoolMode::Lp { p: 2.0 }).into());
 
     for order in [ShuffleOrder::Crd, ShuffleOrder::Dcr] {

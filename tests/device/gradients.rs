@@ -376,3 +376,45 @@ fn long_sums_are_cut_into_slices() {
         }
     }
 }
+
+/// What docs/numerics.md says of NaN in grad_output where windows touch zero padding.
+#[test]
+fn a_nan_in_grad_output_reaches_its_filter_and_by_direct_kernels_no_padded_tap() {
+    let gpu = open();
+    let conv = |groups| Conv::new(1, 8, [13, 14], 8, [3, 3]).padding(1).groups(groups);
+    let mut spread = BTreeSet::new();
+    for problem in [conv(1), conv(1).stride(2), conv(8)] {
+        let problem: Problem = problem.into();
+        for (wanted, name) in [(TensorName::Weight, TensorName::GradWeight), (TensorName::Input, TensorName::GradInput)]
+        {
+            let gradient = Gradient::new(problem.clone(), [wanted]);
+            for context in contexts(&gpu) {
+                let of: Problem = gradient.clone().into();
+                for algorithm in applicable(&of, context.capabilities(), &Options::default()) {
+                    let mut inputs = integers(&of, 3);
+                    // The corner of the first channel's image, whose window lies on padding for the most part.
+                    inputs.get_mut(&TensorName::GradOutput).expect("read")[0] = f32::NAN;
+                    let want = oracle(&gradient, &with_all(&problem, &inputs));
+                    let run = run_guarded(&gpu, &context, &of, &Options::default().algorithm(algorithm), &inputs);
+                    let filter = run.gradients[&name].len() / 8;
+                    for (i, (got, want)) in run.gradients[&name].iter().zip(&want[&name].output).enumerate() {
+                        assert!(got.is_nan() || !want.is_nan(), "{algorithm}: {name} {i} lost a NaN");
+                        if got.is_nan() && !want.is_nan() {
+                            assert!(name == TensorName::GradWeight && algorithm != Algorithm::Direct, "{algorithm}");
+                            assert!(i < filter, "{algorithm}: {name} {i} is another filter's");
+                            spread.insert(algorithm.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(spread, BTreeSet::from(["depthwise", "implicit-gemm", "split-k-gemm"]));
+}
+
+/// Also what this gradient does not read.
+fn with_all(problem: &Problem, inputs: &Inputs) -> Inputs {
+    let mut all = integers(problem, 3);
+    all.extend(inputs.iter().map(|(&name, data)| (name, data.clone())));
+    all
+}

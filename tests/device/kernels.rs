@@ -370,6 +370,79 @@ fn a_weight_that_is_not_finite_reaches_its_own_outputs_only() {
     }
 }
 
+/// What docs/numerics.md says of zero padding under a weight that is not finite.
+#[test]
+fn only_direct_kernels_skip_a_weight_over_padding() {
+    let gpu = open();
+    let conv = |kernel: [usize; 2]| Conv::new(1, 8, [13, 14], 8, kernel);
+    let problems: [(Problem, usize); 6] = [
+        (conv([3, 3]).padding(1).into(), 9),
+        (conv([3, 3]).padding(1).stride(2).groups(2).into(), 9),
+        (conv([3, 3]).padding(1).groups(8).into(), 9),
+        (conv([3, 3]).padding(2).dilation(2).into(), 9),
+        (Conv::new(1, 4, [5, 6, 7], 4, [3, 3, 3]).padding(1).into(), 27),
+        (conv([1, 1]).padding(1).into(), 1),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for (problem, taps) in &problems {
+        for context in contexts(&gpu) {
+            for algorithm in applicable(problem, context.capabilities(), &relaxed()) {
+                for bad in [f32::INFINITY, f32::NAN] {
+                    let mut inputs = integers(problem, 3);
+                    let input = inputs.get_mut(&TensorName::Input).expect("an input");
+                    // No element is zero, or it would make NaN too.
+                    input.iter_mut().for_each(|value| *value = value.abs() + 1.0);
+                    let weight = inputs.get_mut(&TensorName::Weight).expect("a weight");
+                    weight.iter_mut().step_by(*taps).for_each(|value| *value = bad);
+                    let run = run_guarded(&gpu, &context, problem, &relaxed().algorithm(algorithm), &inputs);
+                    let want = reference::run(problem, &inputs).expect("valid");
+                    let padded = run.output.iter().zip(&want.output).filter(|(_, want)| want.is_finite());
+                    assert!(padded.clone().count() > 0);
+                    for (got, _) in padded {
+                        assert_eq!(got.is_nan(), algorithm != Algorithm::Direct, "{algorithm}: {got}");
+                    }
+                    seen.insert(algorithm.name());
+                }
+            }
+        }
+    }
+    for name in ["direct", "depthwise", "dilated", "register-tiled", "implicit-gemm", "im2col-gemm", "winograd-f2"] {
+        assert!(seen.contains(name), "{name} is none of {seen:?}");
+    }
+}
+
+/// What docs/numerics.md says of the sizes from which Winograd's transforms overflow.
+#[test]
+fn winograd_transforms_overflow_before_the_outputs_do() {
+    let gpu = open();
+    let problem: Problem = Conv::new(1, 3, [13, 14], 5, [3, 3]).padding(1).into();
+    for context in contexts(&gpu) {
+        for (algorithm, safe, unsafe_from) in [
+            (Algorithm::WinogradF2, 8.5e37, 1e38),
+            (Algorithm::WinogradF4, 6.9e36, 5e37),
+            (Algorithm::Direct, 3.4e38, 0.0),
+        ] {
+            let finite = |scale: f32, signs: &mut dyn FnMut(usize) -> bool| {
+                let mut inputs = integers(&problem, 3);
+                let input = inputs.get_mut(&TensorName::Input).expect("an input");
+                input.iter_mut().enumerate().for_each(|(i, value)| *value = if signs(i) { scale } else { -scale });
+                let weight = inputs.get_mut(&TensorName::Weight).expect("a weight");
+                weight.iter_mut().for_each(|value| *value *= 1e-10);
+                let run = run_guarded(&gpu, &context, &problem, &relaxed().algorithm(algorithm), &inputs);
+                run.output.iter().all(|value| value.is_finite())
+            };
+            let mut rng = fastrand::Rng::with_seed(11);
+            for _ in 0..8 {
+                assert!(finite(safe, &mut |_| rng.bool()), "{algorithm} at {safe:e}");
+            }
+            assert!(finite(safe, &mut |i| i % 2 == 0), "{algorithm} at {safe:e}");
+            if unsafe_from > 0.0 {
+                assert!(!finite(unsafe_from, &mut |i| i % 2 == 0), "{algorithm} at {unsafe_from:e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn offsets_of_any_kind_contribute_nothing_or_what_they_should() {
     let gpu = open();

@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn max_pooling_agrees_with_differences() {
     let mut numbers = Numbers(8);
-    let problems: [Problem; 5] = [
+    let problems: [Problem; 6] = [
+        Pool::max(1, 2, [2, 3], [5, 4]).stride(4).padding([[0, 0], [1, 0]]).ceil_mode(true).into(),
         Pool::max(2, 2, [9], [3]).stride(2).padding([[1, 1]]).ceil_mode(true).into(),
         Pool::max(1, 3, [6, 5], [3, 2]).stride([2, 1]).padding([[1, 0], [0, 1]]).dilation([1, 2]).into(),
         Pool::max(1, 2, [5, 5], [3, 3])
@@ -42,7 +43,8 @@ fn a_maximum_hands_its_gradient_to_the_first_winner() {
 fn lp_pooling_agrees_with_differences() {
     let mut numbers = Numbers(9);
     for p in [1.0, 1.5, 2.0, 3.0] {
-        let problems: [Problem; 3] = [
+        let problems: [Problem; 4] = [
+            Pool::lp(1, 2, [2, 3], [5, 4], p).stride(4).ceil_mode(true).into(),
             Pool::lp(2, 2, [7], [3], p).stride(2).ceil_mode(true).into(),
             Pool::lp(1, 2, [5, 4], [2, 3], p).stride(1).padding(1).into(),
             Pool::global(1, 3, [3, 3], PoolMode::Lp { p }).into(),

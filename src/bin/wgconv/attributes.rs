@@ -3,6 +3,8 @@
 use serde_json::Value;
 use wgconv::{Activation, Axes, Error, PaddingMode, ShuffleOrder};
 
+use crate::document::did_you_mean;
+
 type Result<T> = std::result::Result<T, Error>;
 
 /// One attribute as case files name it; the command line writes it with hyphens.
@@ -156,7 +158,7 @@ impl Attributes {
     ) -> Result<Self> {
         let mut attributes = Attributes::default();
         for (name, value) in given {
-            if value.is_null() {
+            if value.is_null() && ATTRIBUTES.iter().any(|attribute| attribute.name == name) {
                 continue;
             }
             let mut alone = Attributes::default();
@@ -164,7 +166,8 @@ impl Attributes {
             if allowed.contains(&name.as_str()) {
                 attributes.set(name, value)?;
             } else if !alone.changes_nothing() {
-                return Err(Error::invalid(name.as_str(), value, format!("{op} has no such attribute")));
+                let hint = did_you_mean(name, allowed.iter().copied());
+                return Err(Error::invalid(name.as_str(), value, format!("{op} has no such attribute{hint}")));
             }
         }
         Ok(attributes)
@@ -191,7 +194,10 @@ impl Attributes {
             "p" => self.p = Some(number(name, value)?),
             "block_size" => self.block_size = Some(whole(name, value)?),
             "mode" => self.mode = Some(order(name, value)?),
-            _ => return Err(Error::invalid(name, value, "no operation has such an attribute")),
+            _ => {
+                let hint = did_you_mean(name, ATTRIBUTES.iter().map(|attribute| attribute.name));
+                return Err(wrong(name, value, &format!("no operation has such an attribute{hint}")));
+            }
         }
         Ok(())
     }
@@ -272,10 +278,14 @@ fn whole(field: &str, value: &Value) -> Result<usize> {
     if value.as_i64().is_some_and(|n| n < 0) {
         return Err(wrong(field, value, "it must not be negative"));
     }
-    value
-        .as_u64()
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or_else(|| wrong(field, value, "it must be a whole number below 2^64"))
+    let whole = value.as_u64().and_then(|n| usize::try_from(n).ok());
+    whole.ok_or_else(|| match value.as_f64() {
+        // In JSON 2.0 is no integer.
+        Some(n) if n.fract() == 0.0 && n.abs() < 2.0_f64.powi(53) => {
+            wrong(field, value, "it must be written as a whole number, without point and exponent")
+        }
+        _ => wrong(field, value, "it must be a whole number below 2^64"),
+    })
 }
 
 fn per_axis(field: &str, value: &Value) -> Result<PerAxis<usize>> {
@@ -346,12 +356,18 @@ fn order(field: &str, value: &Value) -> Result<ShuffleOrder> {
     }
 }
 
+/// How many members an object and the objects in it have at most.
+fn members(value: &Value) -> Option<usize> {
+    let object = value.as_object()?;
+    object.values().filter_map(members).chain([object.len()]).max()
+}
+
 /// `"relu"`, `"leaky_relu:0.2"` or `{"leaky_relu": {"slope": 0.2}}`.
 fn activation(field: &str, value: &Value) -> Result<Activation> {
     const NAMES: &str = "it must be none, relu, relu6, leaky-relu[:slope], silu, hard-swish, gelu or gelu-tanh";
     /// PyTorch's.
     const SLOPE: f32 = 0.01;
-    if let Some(slope) = value.pointer("/leaky_relu/slope") {
+    if let (Some(slope), Some(1)) = (value.pointer("/leaky_relu/slope"), members(value)) {
         return Ok(Activation::LeakyRelu { slope: number(&format!("{field}.leaky_relu.slope"), slope)? });
     }
     let text = word(field, value).map_err(|_| wrong(field, value, NAMES))?;
@@ -420,6 +436,32 @@ mod tests {
             let error = set(name, text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{name} {text}: {error}");
         }
+    }
+
+    #[test]
+    fn json_is_no_less_strict() {
+        for (name, value, wanted) in [
+            ("stride", "2.0", "stride = 2.0: it must be written as a whole number, without point and exponent"),
+            ("stride", "[1, 2e0]", "stride[1] = 2.0: it must be written as a whole number"),
+            ("stride", "-0", "stride = -0.0: it must be written as a whole number"),
+            ("stride", "1.5", "stride = 1.5: it must be a whole number below 2^64"),
+            ("stride", "1e300", "it must be a whole number below 2^64"),
+            ("stride", "\"2\"", "stride = \"2\": it must be a whole number"),
+            ("strides", "2", "strides = 2: no operation has such an attribute; did you mean stride?"),
+            ("strides", "null", "strides = null: no operation has such an attribute; did you mean stride?"),
+            ("pads", "[1, 1]", "did you mean padding?"),
+            ("kernel_shape", "[1, 1]", "did you mean kernel_size?"),
+            ("activation", "{\"leaky_relu\": {\"slope\": 0.5, \"slop\": 1}}", "it must be none, relu"),
+            ("activation", "{\"leaky_relu\": {\"slope\": 0.5}, \"relu\": 1}", "it must be none, relu"),
+        ] {
+            let given = serde_json::Map::from_iter([(name.to_string(), serde_json::from_str(value).unwrap())]);
+            let error = Attributes::from_json(&given, &["stride", "activation"], "conv2d").unwrap_err().to_string();
+            assert!(error.contains(wanted), "{name} {value}: {error}");
+        }
+        let given =
+            serde_json::Map::from_iter([("activation".into(), serde_json::json!({"leaky_relu": {"slope": 0.5}}))]);
+        let attributes = Attributes::from_json(&given, &["activation"], "conv2d").unwrap();
+        assert_eq!(attributes.activation, Some(Activation::LeakyRelu { slope: 0.5 }));
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use wgconv::TensorName;
 
 use crate::attributes::Attributes;
+use crate::document::{self, did_you_mean};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::gradient;
@@ -25,8 +27,11 @@ const FORMAT: u64 = 1;
 const FOREIGN: [&str; 3] = ["conv_integer", "qlinear_conv", "max_unpool"];
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object that describes a case")]
 struct CaseFile {
-    format: Option<u64>,
+    // See `Head`.
+    #[serde(default, rename = "format")]
+    _format: IgnoredAny,
     op: String,
     #[serde(default)]
     attrs: serde_json::Map<String, Value>,
@@ -35,19 +40,108 @@ struct CaseFile {
     outputs: BTreeMap<String, String>,
     #[serde(default)]
     tolerance: BTreeMap<String, Tolerance>,
-    expect: Option<String>,
+    expect: Option<Expect>,
+    // What follows is for people and other programs.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
+    #[serde(default, rename = "arrays")]
+    _arrays: IgnoredAny,
+    #[serde(default, rename = "aux")]
+    _aux: IgnoredAny,
+    #[serde(default, rename = "tags")]
+    _tags: IgnoredAny,
+    #[serde(default, rename = "notes")]
+    _notes: IgnoredAny,
+    #[serde(default, rename = "source")]
+    _source: IgnoredAny,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Expect {
+    /// The request is invalid and must be refused.
+    Error,
 }
 
 /// How close a result must be to the expectation.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(from = "WrittenTolerance")]
 pub struct Tolerance {
-    #[serde(default)]
+    /// Equal to the expectation in f32.
     pub exact: bool,
-    #[serde(default)]
+    /// What |got - want| may be.
     pub atol: f64,
-    #[serde(default)]
+    /// What it may be beyond that, as a share of |want|.
     pub rtol: f64,
+    /// What it usually is; a result beyond it passes, and the summary says by how much.
     pub atol_typical: Option<f64>,
+}
+
+/// All fields of a tolerance.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object that describes a tolerance")]
+struct WrittenTolerance {
+    #[serde(default)]
+    exact: bool,
+    #[serde(default)]
+    atol: f64,
+    #[serde(default)]
+    rtol: f64,
+    atol_typical: Option<f64>,
+    // How `atol` came about, which holds them already.
+    #[serde(default, rename = "K")]
+    _terms: IgnoredAny,
+    #[serde(default, rename = "max_sum_abs")]
+    _max_sum_abs: IgnoredAny,
+    #[serde(default, rename = "allowance")]
+    _allowance: IgnoredAny,
+    #[serde(default, rename = "torch_f32_err")]
+    _torch_f32_err: IgnoredAny,
+}
+
+impl From<WrittenTolerance> for Tolerance {
+    fn from(written: WrittenTolerance) -> Self {
+        let WrittenTolerance { exact, atol, rtol, atol_typical, .. } = written;
+        Tolerance { exact, atol, rtol, atol_typical }
+    }
+}
+
+impl Tolerance {
+    /// Refuses what no error can be compared with.
+    fn check(&self, output: &str) -> std::result::Result<(), String> {
+        let numbers =
+            [("atol", self.atol), ("rtol", self.rtol), ("atol_typical", self.atol_typical.unwrap_or_default())];
+        match numbers.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
+            Some((field, value)) => {
+                Err(format!("tolerance.{output}.{field} = {value}: it must be finite and not negative"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is read before the rest.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object that describes a case")]
+struct Head {
+    format: Option<u64>,
+}
+
+impl CaseFile {
+    /// What the types do not say.
+    fn check(&self) -> std::result::Result<(), String> {
+        // A case that names no output has the one that every operation has.
+        let named = self.outputs.keys().map(String::as_str);
+        let outputs: Vec<&str> = if self.outputs.is_empty() { vec!["output"] } else { named.collect() };
+        for (output, tolerance) in &self.tolerance {
+            if !outputs.contains(&output.as_str()) {
+                let (there, hint) = (outputs.join(", "), did_you_mean(output, outputs.iter().copied()));
+                return Err(format!("tolerance.{output}: the case has no such output; there are {there}{hint}"));
+            }
+            tolerance.check(output)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -62,14 +156,15 @@ impl Case {
     pub fn load(folder: &Path) -> Result<Case> {
         let path = folder.join(CASE_FILE);
         let bytes = files::read(&path)?;
-        let file: CaseFile =
-            serde_json::from_slice(&bytes).map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))?;
-        if let Some(format) = file.format
-            && format != FORMAT
-        {
-            let rule = format!("{}: format = {format}: this program reads format {FORMAT}", path.display());
-            return Err(Failure::unsupported(rule));
+        let wrong = |rule: String| Failure::invalid(rule).of(path.display());
+        // Another format may have other fields.
+        let Head { format } = document::parse(&bytes).map_err(wrong)?;
+        if let Some(format) = format.filter(|&format| format != FORMAT) {
+            let rule = format!("format = {format}: this program reads format {FORMAT}");
+            return Err(Failure::unsupported(rule).of(path.display()));
         }
+        let file: CaseFile = document::parse(&bytes).map_err(wrong)?;
+        file.check().map_err(wrong)?;
         let full = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let name = full.file_name().map_or_else(|| "case".into(), |name| name.to_string_lossy().into_owned());
         Ok(Case { name, folder: folder.to_path_buf(), file })
@@ -82,7 +177,7 @@ impl Case {
 
     /// Whether the request must be refused.
     pub fn expects_error(&self) -> bool {
-        self.file.expect.as_deref() == Some("error")
+        self.file.expect == Some(Expect::Error)
     }
 
     /// Names of the gradients that it asks for.
@@ -124,13 +219,18 @@ impl Case {
         }
         let op = Op::parse(name).ok_or_else(|| {
             let known: Vec<String> = Op::all().map(Op::name).collect();
-            Failure::invalid(format!("op = {name:?}: it must be one of {}", known.join(", ")))
+            let hint = did_you_mean(name, known.iter().map(String::as_str));
+            Failure::invalid(format!("op = {name:?}: it must be one of {}{hint}", known.join(", ")))
         })?;
         for output in self.file.outputs.keys() {
             let known =
                 output == "output" || output.starts_with(gradient::PREFIX) || (output == "indices" && op.has_indices());
             if !known {
-                return Err(Failure::invalid(format!("outputs = {output:?}: {} has no such output", op.name())));
+                let indices = op.has_indices().then_some("indices");
+                let gradients = op.tensors().filter_map(|tensor| Some(tensor.gradient()?.as_str()));
+                let hint = did_you_mean(output, ["output"].into_iter().chain(indices).chain(gradients));
+                let rule = format!("{} has no such output{hint}", op.name());
+                return Err(Failure::invalid(format!("outputs = {output:?}: {rule}")));
             }
         }
         Ok((op, Attributes::from_json(&self.file.attrs, op.attributes(), &op.name())?))
@@ -145,8 +245,11 @@ impl Case {
             if name == GRAD_OUTPUT {
                 continue;
             }
-            let tensor = TensorName::parse(name)
-                .ok_or_else(|| Failure::invalid(format!("inputs = {name:?}: {} has no such tensor", op.name())))?;
+            let tensor = TensorName::parse(name).ok_or_else(|| {
+                let known = op.tensors().map(TensorName::as_str).chain([GRAD_OUTPUT]);
+                let rule = format!("{} has no such tensor{}", op.name(), did_you_mean(name, known));
+                Failure::invalid(format!("inputs = {name:?}: {rule}"))
+            })?;
             arrays.insert(tensor, Array::load(&self.folder.join(file))?);
         }
         let indices = self.forward_outputs().contains(&TensorName::Indices);

@@ -30,9 +30,11 @@ Examples:
   wgconv check cases/one_case --algorithm direct  one case, one algorithm
   wgconv check cases --device reference           the CPU oracle against the numbers in the cases
 
-A result passes when |got - want| <= atol + rtol*|want| for every element; `exact` cases and indices must be equal. A
+A result passes when |got - want| <= atol + rtol*|want| for every element; `exact` cases and indices must be equal. \
+Infinities of one sign are equal, NaN passes where NaN is wanted, and neither passes for a number. A \
 case that expects an error passes when the request is refused as invalid. With --storage f16 the reference on the rounded \
-inputs takes the place of the case's numbers, and a result may be one f16 further off. Exit code 1 when anything fails.")]
+inputs takes the place of the case's numbers, and a result may be one f16 further off. Exit code 1 when anything fails, 3 \
+when nothing passes because nothing was compared.")]
 pub struct CheckArgs {
     /// Case folders, or folders of case folders
     #[arg(required = true, value_name = "DIR")]
@@ -459,6 +461,8 @@ struct Totals {
     /// Of the failed ones, those that the device brought about.
     device: usize,
     unsupported: usize,
+    /// How often each reason came.
+    reasons: BTreeMap<String, usize>,
     ratio: f64,
     typical: f64,
 }
@@ -469,7 +473,10 @@ impl Totals {
         self.passed += usize::from(verdict.passed());
         self.failed += usize::from(verdict.failed());
         self.device += usize::from(matches!(verdict, Verdict::Device(_)));
-        self.unsupported += usize::from(matches!(verdict, Verdict::Unsupported(_)));
+        if let Verdict::Unsupported(reason) = verdict {
+            self.unsupported += 1;
+            *self.reasons.entry(reason.clone()).or_default() += 1;
+        }
         if let Verdict::Compared(comparison) = verdict {
             self.ratio = self.ratio.max(comparison.ratio);
             self.typical = self.typical.max(comparison.typical.unwrap_or(0.0));
@@ -479,7 +486,7 @@ impl Totals {
     fn json(&self) -> serde_json::Value {
         json!({
             "cases": self.cases, "comparisons": self.comparisons, "pass": self.passed,
-            "fail": self.failed, "unsupported": self.unsupported,
+            "fail": self.failed, "unsupported": self.unsupported, "unsupported_reasons": self.reasons,
             "worst_error_over_tolerance": self.ratio, "worst_error_over_typical": self.typical,
         })
     }
@@ -545,6 +552,22 @@ impl Report {
         }
     }
 
+    /// Why nothing was compared.
+    fn nothing(&self) -> String {
+        // In words that one line holds.
+        const MOST_REASONS: usize = 3;
+        let mut reasons: Vec<&str> = self.all.reasons.keys().map(String::as_str).collect();
+        let more = reasons.len().saturating_sub(MOST_REASONS);
+        reasons.truncate(MOST_REASONS);
+        let why = match reasons.len() {
+            0 if self.interrupted => "there was no time".into(),
+            0 => "the cases name no output that was computed".into(),
+            _ => reasons.join("; "),
+        };
+        let more = if more > 0 { format!("; and {more} more reasons") } else { String::new() };
+        format!("nothing was compared: {why}{more}")
+    }
+
     /// What --out writes.
     fn summary(&self, complete: bool) -> serde_json::Value {
         let cases: usize = self.cases.values().map(|totals| totals.cases).sum();
@@ -561,7 +584,7 @@ impl Report {
 
     fn finish(mut self) -> Result<()> {
         self.all.cases = self.cases.values().map(|totals| totals.cases).sum();
-        if self.all.cases == 0 {
+        if self.all.cases == 0 && !self.interrupted {
             return Err(Failure::invalid("--op and --filter: no case matches"));
         }
         if self.json {
@@ -591,11 +614,18 @@ impl Report {
             for (selector, name) in &self.devices {
                 say!("device {selector}: {name}");
             }
+            // The most frequent first.
+            let mut reasons: Vec<_> = self.all.reasons.iter().collect();
+            reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            for (reason, count) in reasons {
+                say!("unsupported {count}: {reason}");
+            }
         }
         if self.interrupted {
             tell!("no time was left for the last cases");
         }
         match self.all.failed {
+            0 if self.all.passed == 0 => Err(Failure::unsupported(self.nothing())),
             0 => Ok(()),
             failed if failed == self.all.device => Err(Failure::device(format!("{failed} runs failed on the device"))),
             1 => Err(Failure::mismatch("1 comparison failed")),

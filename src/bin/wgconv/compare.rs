@@ -1,4 +1,6 @@
-//! The rule by which a result passes: `|got - want| <= atol + rtol·|want|`, so that a NaN fails.
+//! The rule by which a result passes: `|got - want| <= atol + rtol·|want|`, and what is no number by its kind.
+
+use wgconv::reference::error_over_tolerance;
 
 use crate::case::Tolerance;
 use crate::npy::Array;
@@ -9,7 +11,7 @@ pub struct Comparison {
     /// Elements out of tolerance.
     pub bad: usize,
     pub total: usize,
-    /// The largest error over its tolerance; 0 where both are 0, infinite where only the tolerance is.
+    /// The largest error over its tolerance.
     pub ratio: f64,
     /// The largest error over `atol_typical`, where the case has one.
     pub typical: Option<f64>,
@@ -38,19 +40,13 @@ pub fn compare(got: &[f64], want: &Array, tolerance: &Tolerance, single: bool) -
     let typical = tolerance.atol_typical.filter(|&atol| atol > 0.0);
     for (i, (&got, &want_raw)) in got.iter().zip(&want.data).enumerate() {
         let want_value = if tolerance.exact && single { f64::from(want_raw as f32) } else { want_raw };
-        let error = (got - want_value).abs();
-        let limit = tolerance.atol + tolerance.rtol * want_value.abs();
-        let within = error <= limit;
-        if !within {
-            result.bad += 1;
-        }
-        let ratio = match (error, limit) {
-            (0.0, _) => 0.0,
-            (error, limit) if (error / limit).is_nan() => f64::INFINITY,
-            (error, limit) => error / limit,
-        };
+        // No share of an infinity may be missing.
+        let share = if want_value.is_finite() { tolerance.rtol * want_value.abs() } else { 0.0 };
+        let limit = if tolerance.exact { 0.0 } else { tolerance.atol + share };
+        let ratio = error_over_tolerance(got, want_value, limit);
+        result.bad += usize::from(ratio > 1.0);
         if let Some(typical) = typical {
-            let ratio = if error.is_nan() { f64::INFINITY } else { error / typical };
+            let ratio = error_over_tolerance(got, want_value, typical);
             result.typical = Some(result.typical.unwrap_or(0.0).max(ratio));
         }
         if ratio > result.ratio {
@@ -93,13 +89,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_numbers_passes() {
-        let tolerance = Tolerance { atol: f64::INFINITY, ..Tolerance::default() };
-        for got in [f64::NAN, f64::INFINITY] {
-            let result = compare(&[got], &want(&[1.0]), &Tolerance { atol: 1e30, ..tolerance }, true);
-            assert!(!result.passed() && result.ratio.is_infinite(), "{got}");
+    fn what_is_no_number_passes_where_it_is_wanted_and_nowhere_else() {
+        let loose = Tolerance { atol: 1e30, rtol: 0.5, atol_typical: Some(1.0), ..Tolerance::default() };
+        let exact = Tolerance { exact: true, ..Tolerance::default() };
+        let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0];
+        for tolerance in [loose, exact, Tolerance::default()] {
+            for (i, got) in values.into_iter().enumerate() {
+                for (j, wanted) in values.into_iter().enumerate() {
+                    let result = compare(&[0.0, got], &want(&[0.0, wanted]), &tolerance, true);
+                    assert_eq!(result.passed(), i == j, "{got} for {wanted}");
+                    assert_eq!(result.ratio, if i == j { 0.0 } else { f64::INFINITY });
+                    if i != j {
+                        assert_eq!((&result.worst.index[..], result.bad), (&[0, 1][..], 1));
+                    }
+                }
+            }
+            assert!(compare(&[-0.0], &want(&[0.0]), &tolerance, true).passed());
         }
-        assert!(!compare(&[f64::INFINITY], &want(&[f64::INFINITY]), &Tolerance::default(), true).passed());
+    }
+
+    #[test]
+    fn tensors_without_elements_are_equal() {
+        let result = compare(&[], &want(&[]), &Tolerance::default(), true);
+        assert!(result.passed() && result.total == 0);
     }
 
     #[test]
@@ -107,5 +119,8 @@ mod tests {
         let tolerance = Tolerance { exact: true, ..Tolerance::default() };
         assert!(compare(&[f64::from(0.1_f32)], &want(&[0.1]), &tolerance, true).passed());
         assert!(!compare(&[f64::from(0.1_f32)], &want(&[0.1]), &tolerance, false).passed());
+        // And nothing near it.
+        let generous = Tolerance { atol: 1.0, ..tolerance };
+        assert!(!compare(&[0.5], &want(&[0.25]), &generous, true).passed());
     }
 }

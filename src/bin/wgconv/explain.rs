@@ -2,9 +2,9 @@
 
 use clap::{ArgMatches, Args};
 use wgconv::{
-    Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d, Geometry,
-    LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, Storage, TensorName, candidates,
-    choose, convolution_matrix, deform_cost, overlap_counts, receptive_field, separable_cost,
+    Candidate, Capabilities, Choice, Conv, ConvTranspose, DeformConv2d, DeformCost, DepthwiseSeparable2d, Error,
+    Geometry, LayerShape, Matrix, Options, PaddingMode, Problem, ReceptiveField, SeparableCost, Storage, TensorName,
+    candidates, choose, convolution_matrix, deform_cost, overlap_counts, receptive_field, separable_cost,
 };
 
 use crate::backend::Numbers;
@@ -19,20 +19,21 @@ Examples:
   wgconv explain conv2d --input-shape 1,64,56,56 --weight-shape 128,64,3,3 --stride 2 --json
   wgconv explain conv-transpose2d --input-shape 1,8,5,5 --c-out 4 --kernel-size 3 --stride 2
   wgconv explain conv1d --input-shape 1,1,5 --c-out 1 --kernel-size 3 --padding 1 --matrix
-  wgconv explain conv2d --input-shape 1,3,224,224 --c-out 64 --kernel-size 3 --behind 7s2p3,3s2p1
+  wgconv explain conv2d --input-shape 1,3,224,224 --c-out 64 --kernel-size 3 --behind k7s2p3,k3s2p1
   wgconv explain --case cases/conv2d_basic --device auto
   wgconv explain --layer resnet50/conv1 --device gpu
   wgconv explain --problem problem.json
 
 A layer is one that `wgconv bench --list` names; a problem is what --json prints under that name. Without --device the \
 algorithms are those of a GPU and of a CPU adapter with the limits that WebGPU guarantees, and no adapter is opened. \
-`--matrix` numbers the weights from 1 unless a case gives their values. `--behind` puts layers in front of this one: \
-kernel, then s for the stride, d for the dilation, p for the padding.")]
+`--matrix` numbers the weights from 1 unless a case gives their values. `--behind` puts layers in front of this one, the \
+one nearest to the input first: k and the kernel, then s and the stride, d and the dilation, p and the padding where they are \
+not 1, 1 and 0.")]
 pub struct ExplainArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Layers in front of this one, for the receptive field
-    #[arg(long, value_name = "KsSdDpP,...")]
+    #[arg(long, value_name = "kKsSdDpP,...")]
     behind: Option<String>,
     /// Write the convolution out as a matrix
     #[arg(long)]
@@ -121,35 +122,13 @@ pub fn run(args: &ExplainArgs, matches: &ArgMatches) -> Result<()> {
     }
 }
 
-/// `7s2d1p3,3`: kernels with their strides, dilations and paddings.
+/// Layers as [`LayerShape`] reads them, separated by commas.
 fn parse_layers(text: &str) -> Result<Vec<LayerShape>> {
-    let layer = |part: &str| {
-        let wrong = || {
-            let rule = "it must be a kernel, then s, d or p with a number, as in 7s2p3";
-            Failure::invalid(format!("--behind = {part:?}: {rule}"))
-        };
-        let mut layer = LayerShape::new(0);
-        let mut field: Option<char> = None;
-        let mut rest = part.trim();
-        while !rest.is_empty() || field.is_none() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            let value: usize = rest[..digits].parse().map_err(|_| wrong())?;
-            layer = match field {
-                None => LayerShape { kernel: value, ..layer },
-                Some('s') => layer.stride(value),
-                Some('d') => layer.dilation(value),
-                Some('p') => layer.padding(value),
-                Some(_) => return Err(wrong()),
-            };
-            let mut after = rest[digits..].chars();
-            field = Some(after.next().unwrap_or(' '));
-            rest = after.as_str();
-            if rest.is_empty() && field != Some(' ') {
-                return Err(wrong());
-            }
-        }
-        Ok(layer)
+    let named = |error: Error| match error {
+        Error::Invalid { value, rule, .. } => Failure::invalid(format!("--behind = {value}: {rule}")),
+        error => error.into(),
     };
+    let layer = |part: &str| part.trim().parse::<LayerShape>().map_err(named);
     text.split(',').map(layer).collect()
 }
 

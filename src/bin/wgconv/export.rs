@@ -13,6 +13,7 @@ use wgconv::{Algorithm, Capabilities, Geometry, Options, Problem, candidates};
 use crate::backend::{self, Method, Numbers};
 use crate::bench;
 use crate::console::{say, say_json};
+use crate::document;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::subject::{DESCRIPTION, SubjectArgs, devices};
@@ -159,19 +160,19 @@ impl ExportArgs {
         let devices = devices(Some(&self.device))?;
         let (_, device) = devices.first().ok_or_else(|| Failure::device(backend::no_adapter()))?;
         let Some(text) = &self.capabilities else { return Ok(*device) };
-        let wrong = |error: serde_json::Error| Failure::invalid(format!("--capabilities: {error}"));
+        let wrong = |rule: String| Failure::invalid(rule).of("--capabilities");
         let given: Value = match text.trim_start().starts_with('{') {
-            true => serde_json::from_str(text).map_err(wrong)?,
-            false => serde_json::from_slice(&files::read(Path::new(text))?).map_err(wrong)?,
+            true => document::parse(text.as_bytes()).map_err(wrong)?,
+            false => document::parse(&files::read(Path::new(text))?).map_err(wrong)?,
         };
         let Value::Object(given) = given else {
             return Err(Failure::invalid("--capabilities: it must be a JSON object"));
         };
-        let mut fields = serde_json::to_value(device).map_err(wrong)?;
+        let mut fields = serde_json::to_value(device).map_err(|error| wrong(error.to_string()))?;
         for (name, value) in given {
             fields[&name] = value;
         }
-        let capabilities: Capabilities = serde_json::from_value(fields).map_err(wrong)?;
+        let capabilities: Capabilities = document::from_value(fields).map_err(wrong)?;
         let alignment = capabilities.storage_alignment;
         if !alignment.is_power_of_two() || alignment < LEAST_ALIGNMENT {
             let rule = format!("it must be a power of two from {LEAST_ALIGNMENT} on");

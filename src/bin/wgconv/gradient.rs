@@ -4,6 +4,7 @@ use wgconv::{Algorithm, Geometry, Gradient, Inputs, Options, Storage, TensorName
 
 use crate::backend::{Backend, Method, expect_reference};
 use crate::case::Case;
+use crate::document::did_you_mean;
 use crate::failure::{Failure, Result};
 use crate::request::Task;
 
@@ -36,7 +37,9 @@ impl Backward {
         let tensor = |name: &&str| {
             let of = |tensor: &&TensorName| tensor.gradient().is_some_and(|gradient| gradient.as_str() == *name);
             differentiable.iter().find(of).copied().ok_or_else(|| {
-                Failure::invalid(format!("outputs = {name:?}: this {} has no such gradient", task.op.name()))
+                let names = differentiable.iter().filter_map(|tensor| Some(tensor.gradient()?.as_str()));
+                let rule = format!("this {} has no such gradient{}", task.op.name(), did_you_mean(name, names));
+                Failure::invalid(format!("outputs = {name:?}: {rule}"))
             })
         };
         let wanted = names.iter().map(tensor).collect::<Result<Vec<_>>>()?;

@@ -11,6 +11,7 @@ mod console;
 mod deform;
 mod devices;
 mod diff;
+mod document;
 mod experiments;
 mod explain;
 mod export;

@@ -190,6 +190,11 @@ impl Op {
         }
     }
 
+    /// Every tensor that it reads.
+    pub fn tensors(self) -> impl Iterator<Item = TensorName> {
+        self.required().iter().chain(self.optional()).copied()
+    }
+
     /// Whether it can yield the positions of its maxima.
     pub fn has_indices(self) -> bool {
         matches!(self.kind, Kind::MaxPool | Kind::GlobalMaxPool)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wgconv::{
     Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Error, Geometry,
-    Im2col, Inputs, LocallyConnected2d, Pool, PoolMode, SpaceToDepth, SpatialSeparable2d, TensorName,
+    Im2col, Inputs, LocallyConnected2d, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d, TensorName,
 };
 
 use crate::attributes::{Attributes, Padding, PerAxis};
@@ -72,6 +72,18 @@ fn missing(op: Op, name: TensorName) -> Error {
     Error::invalid(name.as_str(), "nothing", format!("{} needs this tensor", op.name()))
 }
 
+/// The padding of an operation that may keep the extents.
+fn padding_of(problem: &Problem) -> Option<&Axes<[usize; 2]>> {
+    match problem {
+        Problem::Conv(p) => Some(&p.padding),
+        Problem::DeformConv2d(p) => Some(&p.padding),
+        Problem::LocallyConnected2d(p) => Some(&p.padding),
+        Problem::SpatialSeparable2d(p) => Some(&p.padding),
+        Problem::DepthwiseSeparable2d(p) => Some(&p.padding),
+        _ => None,
+    }
+}
+
 fn bad_rank(name: TensorName, shape: &[usize], wanted: String) -> Error {
     Error::invalid(format!("{name} shape"), format!("{shape:?}"), wanted)
 }
@@ -119,7 +131,7 @@ impl Request<'_> {
             Kind::Im2col => self.im2col()?.into(),
             Kind::Col2im => self.col2im()?.into(),
         };
-        let geometry = Geometry::new(&problem)?;
+        let geometry = Geometry::new(&problem).map_err(|error| self.of_same(error, &problem))?;
         for (&tensor, shape) in self.shapes {
             let (Some(shape), Some(spec)) = (shape, geometry.tensor(tensor)) else { continue };
             // The axis of one image that an unbatched tensor lacks.
@@ -130,6 +142,18 @@ impl Request<'_> {
             }
         }
         Ok(Checked { geometry, unbatched })
+    }
+
+    /// What is wrong with the numbers that `same` stands for is wrong with the word that was given.
+    fn of_same(&self, error: Error, problem: &Problem) -> Error {
+        match (error, &self.attributes.padding) {
+            (Error::Invalid { field, value, rule }, Some(Padding::Same)) if field.starts_with("padding[") => {
+                let stands_for =
+                    padding_of(problem).map_or_else(String::new, |sides| format!("it stands for {sides:?}, "));
+                Error::invalid("padding", "same", format!("{stands_for}where {field} = {value}: {rule}"))
+            }
+            (error, _) => error,
+        }
     }
 
     fn shape(&self, name: TensorName) -> Result<&[usize]> {
@@ -276,7 +300,14 @@ impl Request<'_> {
         let ([_, c_out_per_group], kernel) = self.weight(TensorName::Weight, "(c_in, c_out/groups, kernel)")?;
         let groups = self.groups();
         let c_out =
-            c_out_per_group.checked_mul(groups).ok_or_else(|| Error::invalid("groups", groups, "c_out overflows"))?;
+            c_out_per_group.checked_mul(groups).filter(|&c_out| c_out <= i32::MAX as usize).ok_or_else(|| {
+                let rule = format!("c_out, {c_out_per_group} for each group, must be below 2^31");
+                Error::invalid("groups", groups, rule)
+            })?;
+        if c_out_per_group == 0 {
+            let shape = self.shape(TensorName::Weight)?;
+            return Err(bad_rank(TensorName::Weight, shape, "c_out/groups must be at least 1".into()));
+        }
         Ok(ConvTranspose {
             batch,
             c_in: channels,
@@ -373,12 +404,12 @@ impl Request<'_> {
         let ([middle, _], kernel) = self.weight(TensorName::WeightDw, "(c_in*multiplier, 1, kh, kw)")?;
         let ([c_out, _], _) = self.weight(TensorName::WeightPw, "(c_out, c_in*multiplier, 1, 1)")?;
         let multiplier = match middle.checked_rem(channels) {
-            Some(0) => middle / channels,
+            Some(0) if middle > 0 => middle / channels,
             // Geometry is to name the missing channels.
             None => 1,
             Some(_) => {
                 let shape = self.shape(TensorName::WeightDw)?;
-                let rule = format!("c_in = {channels} must divide its first extent");
+                let rule = format!("its first extent must be a positive multiple of c_in = {channels}");
                 return Err(bad_rank(TensorName::WeightDw, shape, rule));
             }
         };

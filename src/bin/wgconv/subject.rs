@@ -11,6 +11,7 @@ use crate::attributes::{ATTRIBUTES, Attributes};
 use crate::backend::{self, Backend, Wanted};
 use crate::bench;
 use crate::case::Case;
+use crate::document::{self, did_you_mean};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::operate;
@@ -111,12 +112,11 @@ impl SubjectArgs {
 
 /// A problem as the library serialises it, in the argument itself or in a file.
 fn parse_problem(text: &str) -> Result<Problem> {
-    let parsed = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text)
-    } else {
-        serde_json::from_slice(&files::read(Path::new(text))?)
-    };
-    parsed.map_err(|error| Failure::invalid(format!("--problem: {error}")))
+    let given = |rule: String| Failure::invalid(rule).of("--problem");
+    if text.trim_start().starts_with('{') {
+        return document::parse(text.as_bytes()).map_err(given);
+    }
+    document::parse(&files::read(Path::new(text))?).map_err(|rule| given(format!("{text}: {rule}")))
 }
 
 /// The problem that the arguments describe.
@@ -124,7 +124,8 @@ fn request(args: &SubjectArgs, matches: &ArgMatches) -> Result<(Op, Geometry)> {
     let name = args.op.as_deref().unwrap_or_default();
     let op = Op::parse(name).ok_or_else(|| {
         let known: Vec<String> = Op::all().map(Op::command).collect();
-        Failure::invalid(format!("op = {name:?}: it must be one of {}", known.join(", ")))
+        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        Failure::invalid(format!("op = {name:?}: it must be one of {}{hint}", known.join(", ")))
     })?;
     let makes_weight = op.required().len() > 1 && args.weight_shape.is_none();
     let all: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();

@@ -90,6 +90,16 @@ pub fn open(path: Option<&Path>) -> Result<Tuner> {
     Ok(tuner)
 }
 
+/// Likewise of a file that is only read: `option` names it where it is not there, or is something else.
+pub fn open_to_read(option: &str, path: Option<&Path>) -> Result<Tuner> {
+    let tuner = open(path)?;
+    tuner.expect_readable().map_err(|error| {
+        let failure = Failure::from(error).of(option);
+        Failure::invalid(format!("{failure}; `wgconv tune` makes such a file"))
+    })?;
+    Ok(tuner)
+}
+
 /// A layer's pass on an adapter, and what became of it.
 struct Row<'a> {
     layer: &'a Layer,
@@ -105,6 +115,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     let suites = args.selection.suites(false)?;
     let passes = args.selection.passes()?;
     let layers = args.selection.layers(&suites)?;
+    bench::expect_a_pass(&layers, &passes)?;
     let tuner = open(args.cache.as_deref())?.nondeterministic(args.nondeterministic);
     let adapters = args.selection.adapters()?;
     tuner.expect_writable()?;
@@ -277,6 +288,7 @@ fn verdict(rows: &[Row<'_>]) -> Result<()> {
     };
     match failures.iter().find(|(_, failure)| failure.code != Code::Unsupported) {
         Some(failure) => Err(named(failure)),
+        None if rows.is_empty() => Err(Failure::unsupported("nothing was tuned")),
         None if failures.is_empty() => Ok(()),
         None if failures.len() == rows.len() => Err(named(&failures[0])),
         None => {
@@ -288,7 +300,11 @@ fn verdict(rows: &[Row<'_>]) -> Result<()> {
 
 /// What the cache knows of the adapters.
 fn list(args: &TuneArgs) -> Result<()> {
-    let tuner = open(args.cache.as_deref())?;
+    // The usual file need not be there.
+    let tuner = match &args.cache {
+        Some(path) => open_to_read("--cache", Some(path))?,
+        None => open(None)?,
+    };
     let adapters = args.selection.adapters()?;
     let entries = tuner.entries();
     let mut told = Vec::new();

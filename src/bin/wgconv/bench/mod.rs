@@ -127,6 +127,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     let passes = args.selection.passes()?;
     let layers = args.selection.layers(&suites)?;
+    expect_a_pass(&layers, &passes)?;
     let tuned = args.tuned.iter().flatten().map(|path| ("that of --tuned", path.as_path()));
     files::expect_targets(args.selection.files().chain(tuned), [("--out", args.out.as_deref())])?;
     let tuner = args.tuner()?;
@@ -223,9 +224,19 @@ impl BenchArgs {
             Some(_) if self.algorithm != Method::Auto => {
                 Err(Failure::invalid("--tuned: it needs --algorithm auto, which leaves a choice"))
             }
-            Some(path) => crate::tune::open(path.as_deref()).map(Some),
+            Some(path) => crate::tune::open_to_read("--tuned", path.as_deref()).map(Some),
         }
     }
+}
+
+/// Refuses passes that no layer has.
+pub fn expect_a_pass(layers: &[Layer], passes: &[Pass]) -> Result<()> {
+    let has = |layer: &Layer| passes.iter().any(|pass| pass.of(layer.geometry.problem()).is_some());
+    if layers.iter().any(has) {
+        return Ok(());
+    }
+    let names: Vec<&str> = passes.iter().map(|pass| pass.as_str()).collect();
+    Err(Failure::invalid(format!("--pass = {}: no layer here has it", names.join(","))))
 }
 
 /// Set by the first Ctrl-C; the second one ends the program. Where no thread can be started to wait for it, the first one does.
@@ -378,6 +389,9 @@ fn measure(
 fn verdict(record: &Record, interrupted: bool) -> Result<()> {
     let count = |status: Status| record.rows.iter().filter(|row| row.status == status).count();
     let rows = record.rows.len();
+    if rows == 0 {
+        return Err(Failure::unsupported("nothing was measured"));
+    }
     let wrong = count(Status::Wrong);
     if wrong > 0 {
         return Err(Failure::mismatch(format!("{wrong} of {rows} results are wrong")));

@@ -106,6 +106,12 @@ impl Selection {
         for name in &self.suite {
             suites.extend(suite::named(name)?);
         }
+        // What is called SUITE/LAYER is one layer.
+        let mut names = BTreeSet::new();
+        if let Some(twice) = suites.iter().find(|suite| !names.insert(suite.name.clone())) {
+            let rule = format!("{:?} is there twice", twice.name);
+            return Err(Failure::invalid(format!("--suite = {}: {rule}", self.suite.join(","))));
+        }
         let operations = self.filter.operations()?;
         for suite in &mut suites {
             let name = suite.name.clone();
@@ -224,5 +230,12 @@ pub fn passes(names: &[String]) -> Result<Vec<Pass>> {
         };
         Pass::parse(&name.to_lowercase().replace('-', "_")).ok_or_else(rule)
     };
-    names.iter().map(parse).collect()
+    let passes: Vec<Pass> = names.iter().map(parse).collect::<Result<_>>()?;
+    let mut seen = BTreeSet::new();
+    match passes.iter().find(|pass| !seen.insert(pass.as_str())) {
+        Some(twice) => {
+            Err(Failure::invalid(format!("--pass = {}: {} is there twice", names.join(","), twice.as_str())))
+        }
+        None => Ok(passes),
+    }
 }

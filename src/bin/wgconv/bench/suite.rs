@@ -1,5 +1,6 @@
 //! Benchmark suites: layers of known networks, as data files whose format benches/shapes/README.md describes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -9,6 +10,7 @@ use wgconv::bench::sample_inputs;
 use wgconv::{Error, Geometry, Inputs, Problem, TensorName};
 
 use crate::attributes::Attributes;
+use crate::document::{self, did_you_mean};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::operation::{Kind, Op};
@@ -122,7 +124,11 @@ impl Layer {
     }
 
     fn request(&self, op: &str, input: &[usize]) -> Result<Geometry> {
-        let op = Op::parse(op).ok_or_else(|| Failure::invalid(format!("op = {op:?}: unknown")))?;
+        let op = Op::parse(op).ok_or_else(|| {
+            let known: Vec<String> = Op::all().map(Op::name).collect();
+            let hint = did_you_mean(op, known.iter().map(String::as_str));
+            Failure::invalid(format!("op = {op:?}: there is no such operation{hint}"))
+        })?;
         let attributes = Attributes::from_json(&self.attrs, op.attributes(), &op.name())?;
         let mut shapes: Shapes = self.with.iter().map(|&tensor| (tensor, None)).collect();
         shapes.insert(TensorName::Input, Some(input.to_vec()));
@@ -147,10 +153,12 @@ pub fn with_batch(problem: &Problem, images: Option<usize>) -> Result<Problem> {
 
 /// Refuses what no operation is called.
 pub fn known_operation(name: &str) -> Result<()> {
-    match Op::parse(name) {
-        Some(_) => Ok(()),
-        None => Err(Failure::invalid(format!("--operation = {name}: there is no such operation, see `wgconv --help`"))),
+    if Op::parse(name).is_some() {
+        return Ok(());
     }
+    let known: Vec<String> = Op::all().map(Op::name).collect();
+    let hint = did_you_mean(name, known.iter().map(String::as_str));
+    Err(Failure::invalid(format!("--operation = {name}: there is no such operation, see `wgconv --help`{hint}")))
 }
 
 /// Whether the name of a suite is that of a file.
@@ -168,7 +176,8 @@ pub fn named(name: &str) -> Result<Vec<Suite>> {
         let names: Vec<String> = suites.iter().map(|suite| suite.name.clone()).collect();
         suites.retain(|suite| suite.name == name);
         if suites.is_empty() {
-            let rule = format!("--suite = {name}: it must be all, {} or a .json file", names.join(", "));
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            let rule = format!("--suite = {name}: it must be all, {} or a .json file{hint}", names.join(", "));
             return Err(Failure::invalid(rule));
         }
     }
@@ -178,10 +187,8 @@ pub fn named(name: &str) -> Result<Vec<Suite>> {
 /// Somebody's own suite.
 fn load(path: &Path) -> Result<Suite> {
     let wrong = |rule: String| Failure::invalid(rule).of(path.display());
-    let suite: Suite = serde_json::from_slice(&files::read(path)?).map_err(|error| wrong(error.to_string()))?;
-    if suite.layers.is_empty() {
-        return Err(wrong("layers = []: a suite has at least one".into()));
-    }
+    let suite: Suite = document::parse(&files::read(path)?).map_err(wrong)?;
+    suite.check().map_err(wrong)?;
     Ok(suite)
 }
 
@@ -201,6 +208,20 @@ pub fn layer_of(name: &str, batch: Batch) -> Result<Option<Geometry>> {
 }
 
 impl Suite {
+    /// What the types do not say.
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.layers.is_empty() {
+            return Err("layers = []: a suite has at least one".into());
+        }
+        let mut names = BTreeSet::new();
+        for (i, layer) in self.layers.iter().enumerate() {
+            if !names.insert(&layer.name) {
+                return Err(format!("layers[{i}].name = {:?}: another layer has this name", layer.name));
+            }
+        }
+        Ok(())
+    }
+
     /// `SUITE/LAYER`.
     pub fn full_name(&self, layer: &Layer) -> String {
         format!("{}/{}", self.name, layer.name)
@@ -214,8 +235,7 @@ pub fn all() -> Result<Vec<Suite>> {
 
 /// A built-in suite.
 pub fn parse(text: &str) -> Result<Suite> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::from(Error::invalid("suite", "a built-in file", error.to_string())))
+    document::parse(text.as_bytes()).map_err(|rule| Failure::from(Error::invalid("suite", "a built-in file", rule)))
 }
 
 /// Most input elements of a layer; together they take a GiB.
@@ -247,8 +267,7 @@ mod tests {
         for suite in all().unwrap() {
             assert!(suite.layers.iter().any(|layer| !layer.large), "{}", suite.name);
             assert!(!suite.source.is_empty());
-            let names: std::collections::BTreeSet<&str> = suite.layers.iter().map(|layer| &*layer.name).collect();
-            assert_eq!(names.len(), suite.layers.len(), "{}", suite.name);
+            suite.check().unwrap();
             for layer in &suite.layers {
                 let geometry = layer
                     .geometry(Batch::Suite)

@@ -1,6 +1,6 @@
 //! `wgconv deform gradcheck`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -26,7 +26,8 @@ Examples:
 Any operation's case folder will do; without a grad_output in it, every output counts once. An element agrees when its
 gradient and the best central difference are as close as their bounds allow; at a kink (an integer sampling coordinate, a
 relu's zero) the differences to the left and to the right stay apart, and the gradient must be one of them or lie between.
-Exit code 1 when an element differs.")]
+Nothing can be decided where a value takes no step (infinities, NaN), where the output is no number, or where rounding \
+errors hide the derivative. Exit code 1 when an element differs, 3 when nothing could be decided.")]
 pub struct GradcheckArgs {
     /// Folder with a case.json and the arrays that it names
     case: PathBuf,
@@ -76,6 +77,10 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
         })?;
         wanted.push(tensor);
     }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = wanted.iter().find(|name| !seen.insert(**name)) {
+        return Err(Failure::invalid(format!("--tensor = {twice}: it is there twice")));
+    }
     if wanted.is_empty() {
         wanted = differentiable;
     }
@@ -119,6 +124,7 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
             "checked",
             "kinks",
             "differ",
+            "undecidable",
             "worst",
             "gradient",
             "difference",
@@ -136,6 +142,7 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
                     first(worst.len().to_string()),
                     first(count(Verdict::Kink)),
                     first(count(Verdict::Differs)),
+                    first(count(Verdict::Undecidable)),
                     format!("[{}]", element.index),
                     format!("{:.6e}", element.analytic),
                     format!("{:.6e}", element.numeric),
@@ -148,7 +155,12 @@ pub fn run(args: &GradcheckArgs) -> Result<()> {
         table.say();
         say!("gradients by {algorithm} on {}, differences of the {}", device.description(), args.forward);
     }
-    match report.elements.iter().filter(|element| element.verdict == Verdict::Differs).count() {
+    match report.count(Verdict::Differs) {
+        0 if !report.passed() => {
+            let rule =
+                "nothing could be decided: the values take no step, the output is no number, or rounding hides it";
+            Err(Failure::unsupported(rule))
+        }
         0 => Ok(()),
         1 => Err(Failure::mismatch("1 element differs")),
         n => Err(Failure::mismatch(format!("{n} elements differ"))),

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use wgconv::bench::DiffRecord;
 
+use crate::document;
 use crate::failure::{Failure, Result};
 
 /// What is read before the rest, which another version may write differently.
@@ -15,21 +16,19 @@ struct Head {
 
 /// What the bytes of a file say that it is, where they say anything.
 pub fn schema(bytes: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Head>(bytes).ok().map(|head| head.schema)
+    document::parse::<Head>(bytes).ok().map(|head| head.schema)
 }
 
 /// Results from the bytes of a file. A failure names the file, the field, its value and the rule.
 pub fn record(path: &Path, bytes: &[u8]) -> Result<DiffRecord> {
     let wrong = |rule: String| Failure::invalid(rule).of(path.display());
     let head: Head =
-        serde_json::from_slice(bytes).map_err(|error| wrong(format!("not a file of `wgconv diff --out`: {error}")))?;
+        document::parse(bytes).map_err(|rule| wrong(format!("not a file of `wgconv diff --out`: {rule}")))?;
     if head.schema != wgconv::bench::DIFF_SCHEMA {
         let rule = format!("schema = {:?}: this version of wgconv reads {:?}", head.schema, wgconv::bench::DIFF_SCHEMA);
         return Err(wrong(rule));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let record: DiffRecord = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| wrong(format!("{}: {}", error.path(), error.inner())))?;
+    let record: DiffRecord = document::parse(bytes).map_err(wrong)?;
     record.check().map_err(|error| wrong(error.to_string()))?;
     Ok(record)
 }

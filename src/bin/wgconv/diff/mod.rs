@@ -167,6 +167,7 @@ impl DiffArgs {
             (operations.is_empty() || operations.contains(&problem.op_name())) && self.filter.names(suite, layer)
         };
         let mut works = Vec::new();
+        let mut left_out = None;
         if self.cases.is_empty() {
             for Layer { suite, name, geometry } in self.layers()? {
                 if !keeps(&suite, &name, geometry.problem()) {
@@ -186,7 +187,9 @@ impl DiffArgs {
                     // What must be refused has no results to compare.
                     Err(_) if case.expects_error() => continue,
                     Err(failure) if failure.code == Code::Unsupported => {
-                        tell!("left out: {}", failure.of(folder.display()));
+                        let failure = failure.of(folder.display());
+                        tell!("left out: {failure}");
+                        left_out.get_or_insert(failure);
                         continue;
                     }
                     Err(failure) => return Err(failure.of(folder.display())),
@@ -202,6 +205,9 @@ impl DiffArgs {
                     }
                 }
             }
+        }
+        if let (true, Some(failure)) = (works.is_empty(), left_out) {
+            return Err(failure);
         }
         if works.is_empty() {
             let text = self.filter.text();
@@ -390,10 +396,14 @@ fn verdict(sources: &Sources, max_ulps: Option<u32>) -> Result<()> {
         let rule = format!("{} by {} on {device}: {}", refusal.problem, refusal.algorithm, refusal.message);
         return Err(Failure::device(rule));
     }
+    if !report.against_reference.is_empty() || !report.between_devices.is_empty() {
+        return Ok(());
+    }
+    let on_devices = report.sources.iter().filter(|source| source.device.id != REFERENCE).count();
     match report.refusals.first() {
-        Some(refusal) if report.against_reference.is_empty() => {
-            Err(Failure::unsupported(format!("{}: {}", refusal.problem, refusal.message)))
-        }
-        _ => Ok(()),
+        Some(refusal) => Err(Failure::unsupported(format!("{}: {}", refusal.problem, refusal.message))),
+        // The reference alone has nothing to agree with, and nobody asked for more.
+        None if on_devices == 0 && sources.records.len() == 1 => Ok(()),
+        None => Err(Failure::unsupported("nothing was compared: no problem has results of two devices")),
     }
 }

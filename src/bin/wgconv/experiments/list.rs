@@ -7,6 +7,7 @@ use wgconv::bench::Pass;
 use wgconv::{Accuracy, Algorithm, Error, Geometry, Options, Problem, Storage, Tile};
 
 use crate::bench::{Batch, layer_of, with_batch};
+use crate::document::{self, did_you_mean};
 use crate::failure::{Failure, Result};
 use crate::files;
 
@@ -38,17 +39,13 @@ pub struct Variant {
 /// The experiments of a file, or those that are built in. `batch` takes the place of every experiment's own.
 pub fn read(path: Option<&Path>, batch: Option<Batch>) -> Result<Vec<Experiment>> {
     match path {
-        Some(path) => {
-            let of_file = |failure: Failure| failure.of(path.display());
-            let text = String::from_utf8(files::read(path)?).map_err(|error| Failure::invalid(error.to_string()));
-            text.and_then(|text| parse(&text, batch)).map_err(of_file)
-        }
-        None => parse(BUILT_IN, batch),
+        Some(path) => parse(&files::read(path)?, batch).map_err(|failure| failure.of(path.display())),
+        None => parse(BUILT_IN.as_bytes(), batch),
     }
 }
 
-fn parse(text: &str, batch: Option<Batch>) -> Result<Vec<Experiment>> {
-    let value: Value = serde_json::from_str(text).map_err(|error| Failure::invalid(error.to_string()))?;
+fn parse(text: &[u8], batch: Option<Batch>) -> Result<Vec<Experiment>> {
+    let value: Value = document::parse(text).map_err(Failure::invalid)?;
     let top = Fields::of("the file", &value, &["experiments"])?;
     let list = top.map.get("experiments").and_then(Value::as_array).filter(|list| !list.is_empty());
     let list = list.ok_or_else(|| top.wrong("experiments", "it must be a list of at least one experiment"))?;
@@ -81,8 +78,8 @@ fn experiment(path: &str, value: &Value, batch: Option<Batch>) -> Result<Experim
             found.ok_or_else(|| fields.wrong("layer", "`wgconv bench --list` names them, as resnet50/conv1"))?
         }
         (None, Some(value)) => {
-            let problem = serde_json::from_value(value.clone());
-            let problem: Problem = problem.map_err(|error| fields.wrong("problem", &error.to_string()))?;
+            let problem = document::from_value(value.clone());
+            let problem: Problem = problem.map_err(|rule| Failure::invalid(format!("{path}.problem: {rule}")))?;
             let images = if let Batch::Images(images) = batch { Some(images) } else { None };
             Geometry::new(&with_batch(&problem, images)?).map_err(|error| Failure::from(error).of(path))?
         }
@@ -151,7 +148,10 @@ impl<'a> Fields<'a> {
         let object = || Failure::from(Error::invalid(path, value, "it must be an object"));
         let fields = Fields { path, map: value.as_object().ok_or_else(object)? };
         match fields.map.keys().find(|key| !known.contains(&&***key)) {
-            Some(key) => Err(fields.wrong(key, &format!("there is no such field; there are {}", known.join(", ")))),
+            Some(key) => {
+                let hint = did_you_mean(key, known.iter().copied());
+                Err(fields.wrong(key, &format!("there is no such field; there are {}{hint}", known.join(", "))))
+            }
             None => Ok(fields),
         }
     }
@@ -206,7 +206,7 @@ mod tests {
         let with = |key: &str, value: Value| {
             let mut changed = good.clone();
             changed[key] = value;
-            json!({"experiments": [changed]}).to_string()
+            json!({"experiments": [changed]}).to_string().into_bytes()
         };
         assert_eq!(parse(&with("batch", json!("gpu")), None).unwrap()[0].problem.batch(), 32);
         assert_eq!(parse(&with("batch", json!(4)), Some(Batch::Images(2))).unwrap()[0].problem.batch(), 2);
@@ -230,10 +230,10 @@ mod tests {
             let message = parse(&with(key, value), None).unwrap_err().message;
             assert!(message.contains(words), "{message} lacks {words}");
         }
-        let message = parse("{\"experiments\": []}", None).unwrap_err().message;
+        let message = parse(b"{\"experiments\": []}", None).unwrap_err().message;
         assert_eq!(message, "the file.experiments = []: it must be a list of at least one experiment");
         let twice = json!({"experiments": [good, good]}).to_string();
-        let message = parse(&twice, None).unwrap_err().message;
+        let message = parse(twice.as_bytes(), None).unwrap_err().message;
         assert_eq!(message, "experiments[1].name = x: another one has this name");
     }
 }

@@ -314,10 +314,16 @@ fn verdict(record: &Record) -> Result<()> {
     if wrong > 0 {
         return Err(Failure::mismatch(format!("{wrong} results are wrong")));
     }
-    let failed = rows().find(|row| row.status == Status::Failed);
-    failed.map_or(Ok(()), |row| {
-        Err(Failure::device(format!("{}: {}", row.full_name(), row.message.as_deref().unwrap_or("failed"))))
-    })
+    let of = |status: Status| rows().find(move |row| row.status == status);
+    let message = |row: &Row| format!("{}: {}", row.full_name(), row.message.as_deref().unwrap_or("failed"));
+    if let Some(row) = of(Status::Failed) {
+        return Err(Failure::device(message(row)));
+    }
+    match (of(Status::Right), of(Status::Unsupported)) {
+        (Some(_), _) => Ok(()),
+        (None, Some(row)) => Err(Failure::unsupported(message(row))),
+        (None, None) => Err(Failure::unsupported("nothing was measured: there was no time")),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use wgconv::bench::{Record, Row, SCHEMA, Status};
 
+use crate::document;
 use crate::failure::{Failure, Result};
 
 /// What is read before the rest, which another version may write differently.
@@ -20,23 +21,13 @@ pub fn record(path: &Path, bytes: &[u8]) -> Result<Record> {
 }
 
 fn parse(bytes: &[u8]) -> std::result::Result<Record, String> {
-    let head: Head = deserialize(bytes).map_err(|rule| format!("not a record of `wgconv bench --out`: {rule}"))?;
+    let head: Head = document::parse(bytes).map_err(|rule| format!("not a record of `wgconv bench --out`: {rule}"))?;
     if head.schema != SCHEMA {
         return Err(format!("schema = {:?}: this version of wgconv reads {SCHEMA:?}", head.schema));
     }
-    let record: Record = deserialize(bytes)?;
+    let record: Record = document::parse(bytes)?;
     check(&record)?;
     Ok(record)
-}
-
-fn deserialize<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> std::result::Result<T, String> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = error.path().to_string();
-        if field == "." { error.inner().to_string() } else { format!("{field}: {}", error.inner()) }
-    })?;
-    deserializer.end().map_err(|error| error.to_string())?;
-    Ok(value)
 }
 
 /// What the types do not say.

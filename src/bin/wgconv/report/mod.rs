@@ -176,6 +176,13 @@ fn name(path: &Path, record: &Record, others: &[Source]) -> String {
 
 fn judge(report: &Report) -> Result<()> {
     let mut worse = Vec::new();
+    let judged = |comparison: &Comparison| {
+        comparison.changes.iter().any(|change| change.ratio.is_some() || change.verdict == Verdict::Broken)
+    };
+    if !report.compared().any(|(_, comparison)| judged(comparison)) {
+        let rule = "--fail-on-slower = true: no row was measured in the first record and in another";
+        return Err(Failure::unsupported(rule));
+    }
     for (source, comparison) in report.compared() {
         let [slower, broken] = [Verdict::Slower, Verdict::Broken].map(|verdict| comparison.count(verdict));
         if slower + broken > 0 {

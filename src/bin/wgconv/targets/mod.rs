@@ -246,7 +246,14 @@ fn verdict(record: &Record) -> Result<()> {
     }
     // What there was no time for has no algorithm.
     let failed = of(Status::Failed).find(|row| row.message.as_deref() != Some("not measured"));
-    failed.map_or(Ok(()), |row| {
-        Err(Failure::device(format!("{}: {}", row.operation, row.message.as_deref().unwrap_or("failed"))))
-    })
+    let message =
+        |row: &wgconv::bench::Row| format!("{}: {}", row.operation, row.message.as_deref().unwrap_or("failed"));
+    if let Some(row) = failed {
+        return Err(Failure::device(message(row)));
+    }
+    match (of(Status::Right).next(), of(Status::Unsupported).next()) {
+        (Some(_), _) => Ok(()),
+        (None, Some(row)) => Err(Failure::unsupported(message(row))),
+        (None, None) => Err(Failure::unsupported("nothing was measured: there was no time")),
+    }
 }
