@@ -39,6 +39,14 @@ fn a_limit_on_threads_costs_time_alone() {
         }
         Ran::new(&script, &output).expect(0);
         assert_eq!(sandbox.read("y.npy"), sandbox.read("want.npy"), "{threads}");
+        // A software adapter may do with fewer threads or not at all, and nothing waits for ever.
+        let bench = "bench --suite text_cnn --no-limits --rounds 1 --samples 1 --sample-ms 1 --rotate 0";
+        let script =
+            format!("{user} && env -u WGPU_BACKEND timeout 200 prlimit --nproc={threads} \"$@\" \"$0\" {bench}");
+        let output = shell(&sandbox, &script);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{threads}: {:?} {told}", output.status);
+        assert!(!told.contains("panicked"), "{threads}: {told}");
     }
     for threads in ["99999999", "0", "-1", "many", ""] {
         let line = "conv2d --input x.npy --weight w.npy --output y.npy --device reference";

@@ -92,6 +92,8 @@ fn main() -> ExitCode {
 
 fn answer() -> ExitCode {
     quieten_device_selection();
+    #[cfg(target_os = "linux")]
+    spare_the_rasteriser_threads();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let matches = match program().try_get_matches() {
         Ok(matches) => matches,
@@ -116,6 +118,48 @@ fn quieten_device_selection() {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var(SWITCH, "1") };
     }
+}
+
+/// Mesa's software rasteriser waits for ever where the system lets it start only some of its threads. Where there are too few
+/// for it, it is told to start none.
+#[cfg(target_os = "linux")]
+fn spare_the_rasteriser_threads() {
+    const SWITCH: &str = "LP_NUM_THREADS";
+    // It starts no more of either kind.
+    const MOST: usize = 32;
+    // Each thread that is tried takes some address space for good, so they are tried only where there is a limit to meet.
+    if std::env::var_os(SWITCH).is_some() || !threads_are_limited() {
+        return;
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
+    // Two kinds of them, and some for queues and for Ctrl-C.
+    let needed = 2 * processors + 8;
+    let gate = std::sync::Mutex::new(());
+    let started = std::thread::scope(|scope| {
+        let closed = gate.lock();
+        let start = || std::thread::Builder::new().stack_size(1 << 16).spawn_scoped(scope, || drop(gate.lock()));
+        let started = (0..needed).take_while(|_| start().is_ok()).count();
+        drop(closed);
+        started
+    });
+    if started < needed {
+        // SAFETY: the threads that were started have ended.
+        unsafe { std::env::set_var(SWITCH, "0") };
+    }
+}
+
+/// Whether the user or the container may have a number of threads that a program could reach.
+#[cfg(target_os = "linux")]
+fn threads_are_limited() -> bool {
+    const MANY: usize = 4096;
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let few = |number: &str| number.trim().parse().is_ok_and(|number: usize| number < MANY);
+    let limits = read("/proc/self/limits".as_ref());
+    let of_user = limits.lines().find_map(|line| line.strip_prefix("Max processes")?.split_whitespace().next());
+    let groups = read("/proc/self/cgroup".as_ref());
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let group = std::path::Path::new("/sys/fs/cgroup").join(group);
+    of_user.is_some_and(few) || group.ancestors().any(|group| few(&read(&group.join("pids.max"))))
 }
 
 /// The commands of [`Command`] and those of the operations.
