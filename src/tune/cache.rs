@@ -145,7 +145,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded> {
         Ok(metadata) => expect_cache(path, &metadata)?,
     }
     let bytes = fs::read(path).map_err(|error| system_error(path, &error))?;
-    if matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+    if matches!(bytes[..], [0xff, 0xfe, _, 0, ..] | [0xfe, 0xff, 0, ..]) {
         return Err(file_error(path, "it is UTF-16: it must be UTF-8"));
     }
     // Some editors put a byte order mark in front.
