@@ -2,9 +2,8 @@
 //! whatever is accepted.
 #![allow(dead_code, unused_imports, reason = "the command line uses what the targets do not")]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use proptest::strategy::{Strategy, ValueTree};
@@ -23,19 +22,27 @@ modules_of_the_command_line! {
     "../../src/bin/wgconv/case.rs" case,
     "../../src/bin/wgconv/compare.rs" compare,
     "../../src/bin/wgconv/console.rs" console,
-    "../../src/bin/wgconv/diff/mod.rs" diff,
-    "../../src/bin/wgconv/experiments/mod.rs" experiments,
+    "../../src/bin/wgconv/document.rs" document,
     "../../src/bin/wgconv/failure.rs" failure,
     "../../src/bin/wgconv/files.rs" files,
     "../../src/bin/wgconv/gradient.rs" gradient,
     "../../src/bin/wgconv/npy.rs" npy,
     "../../src/bin/wgconv/operation.rs" operation,
     "../../src/bin/wgconv/picture.rs" picture,
-    "../../src/bin/wgconv/report/mod.rs" report,
     "../../src/bin/wgconv/request.rs" request,
+    // Readers inside of commands.
+    "../../src/bin/wgconv/bench/suite.rs" suites,
+    "../../src/bin/wgconv/diff/load.rs" diff_record,
+    "../../src/bin/wgconv/experiments/list.rs" experiment_list,
+    "../../src/bin/wgconv/report/load.rs" bench_record,
 }
 #[path = "../../tests/common/strategy.rs"]
 mod strategy;
+
+use attributes::{ATTRIBUTES, Attributes};
+use npy::Array;
+use operation::Op;
+use picture::Picture;
 
 /// Calls `read` with a file of those bytes.
 fn with_file<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
@@ -44,6 +51,125 @@ fn with_file<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
     let path = folder.path().join(name);
     fs::write(&path, bytes).expect("a file in a temporary folder");
     read(&path)
+}
+
+/// The value of an option for every attribute of every operation: as an argument, and as JSON.
+pub fn attributes(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let json = serde_json::from_str::<serde_json::Value>(text).ok();
+    for attribute in &ATTRIBUTES {
+        for value in json.iter().cloned().chain([attributes::json_of(attribute.form, text)]) {
+            let given = serde_json::Map::from_iter([(attribute.name.to_string(), value)]);
+            for op in Op::all() {
+                let _ = Attributes::from_json(&given, op.attributes(), &op.name());
+            }
+        }
+    }
+}
+
+/// case.json beside arrays that fit some problems.
+pub fn case(data: &[u8]) {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, shape) in [("input.npy", [1, 1, 3, 3]), ("weight.npy", [1, 1, 2, 2]), ("output.npy", [1, 1, 2, 2])] {
+            let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
+            let bytes = npy::encode_f32(&shape, &values).expect("a small array");
+            fs::write(folder.path().join(name), bytes).expect("a file in a temporary folder");
+        }
+        folder
+    });
+    fs::write(folder.path().join("case.json"), data).expect("a file in a temporary folder");
+    let Ok(case) = case::Case::load(folder.path()) else { return };
+    let _ = (case.op_name(), case.expects_error(), case.gradients(), case.forward_outputs());
+    for output in ["output", "indices", "grad_input"] {
+        let tolerance = case.tolerance(output);
+        assert!(tolerance.atol >= 0.0 && tolerance.rtol >= 0.0, "{tolerance:?}");
+        let _ = case.expected(output);
+    }
+    let _ = case.grad_output();
+    let _ = case.task();
+}
+
+/// A list of experiments.
+pub fn experiments(data: &[u8]) {
+    with_file("experiments.json", data, |path| {
+        if let Ok(experiments) = experiment_list::read(Some(path), None) {
+            assert!(!experiments.is_empty());
+        }
+    });
+}
+
+/// The manifest of an export.
+pub fn manifest(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(manifest) = wgconv::export::Manifest::from_json(text) else { return };
+    for step in &manifest.steps {
+        let _ = step.parameter_bytes();
+    }
+    let written = manifest.to_json().expect("what was read can be written");
+    assert_eq!(wgconv::export::Manifest::from_json(&written).expect("and read again"), manifest);
+}
+
+/// A NumPy file.
+pub fn npy(data: &[u8]) {
+    let Ok(array) = Array::parse(Path::new("x.npy"), data) else { return };
+    assert_eq!(array.shape.iter().product::<usize>(), array.data.len());
+    if let Ok(values) = array.to_f32() {
+        let written = npy::encode_f32(&array.shape, &values).expect("what was read can be written");
+        assert_eq!(Array::parse(Path::new("x.npy"), &written).expect("and read again").shape, array.shape);
+    }
+}
+
+/// A PNG or JPEG file, and what it becomes when it is written again.
+pub fn picture(data: &[u8]) {
+    with_file("picture", data, |path| {
+        let Ok((array, Some(picture))) = picture::load(path) else { return };
+        assert_eq!(array.shape.iter().product::<usize>(), array.data.len());
+        assert!(array.data.iter().all(|value| (0.0..=1.0).contains(value)));
+        written_again(&array, &picture);
+    });
+}
+
+fn written_again(array: &Array, picture: &Picture) {
+    let encoding = picture.encoding(image::ImageFormat::Png, false, array.shape[1]);
+    let _ = picture.left_out(Some(&encoding));
+    let values = array.to_f32().expect("values up to 1");
+    let bytes = picture::encode(&array.shape, &values, &encoding).expect("what was read can be written");
+    let again = with_file("again", &bytes, |path| picture::load(path).expect("and read again").0);
+    assert_eq!(again.shape, array.shape);
+    assert_eq!(again.data, array.data);
+}
+
+/// Records of bench and diff.
+pub fn records(data: &[u8]) {
+    let path = Path::new("record.json");
+    let _ = (bench_record::record(path, data), diff_record::schema(data), diff_record::record(path, data));
+}
+
+/// Somebody's suite.
+pub fn suite(data: &[u8]) {
+    with_file("suite.json", data, |path| {
+        let Ok(suites) = suites::named(&path.display().to_string()) else { return };
+        for suite in &suites {
+            for layer in &suite.layers {
+                let _ = suite.full_name(layer);
+                for batch in [suites::Batch::Suite, suites::Batch::Gpu, suites::Batch::Images(3)] {
+                    let _ = layer.geometry(batch);
+                }
+            }
+        }
+    });
+}
+
+/// A cache of the tuner.
+pub fn tune_cache(data: &[u8]) {
+    with_file("cache.jsonl", data, |path| {
+        if let Ok(tuner) = wgconv::tune::Tuner::open(path) {
+            let lines = data.split(|&byte| byte == b'\n').count();
+            assert!(tuner.entries().len() + tuner.warnings().len() <= lines);
+        }
+    });
 }
 
 /// A random problem, forward and backward, through geometry, choice and lowering for several kinds of device.
