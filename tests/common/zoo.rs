@@ -224,10 +224,6 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
             .ceil_mode(true)
             .into(),
     );
-    add(
-        "max_pool1d steps over",
-        Pool::max(1, 2, [1], [2]).dilation(2).padding(1).stride(1).mode(max(None, true)).into(),
-    );
     add("avg_pool2d wide", Pool::average(2, 3, [2, 3], wide).padding([1, 0]).ceil_mode(true).into());
     add(
         "avg_pool2d wide exclude",

@@ -10,8 +10,8 @@ use crate::common::{
 use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
-    Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Inputs, KernelClass,
-    Layout, Options, PaddingMode, PoolMode, Problem, TensorName, Tile, candidates, choose,
+    Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs,
+    KernelClass, Layout, Options, PaddingMode, Pool, PoolMode, Problem, Storage, TensorName, Tile, candidates, choose,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -368,6 +368,26 @@ fn a_weight_that_is_not_finite_reaches_its_own_outputs_only() {
             judge(&gpu, &contexts, name, problem, &Options::default().accuracy(Accuracy::Strict), &inputs, false);
         }
     }
+}
+
+#[test]
+fn a_dilated_window_that_steps_over_the_input_has_no_maximum() {
+    let gpu = open();
+    let mode = PoolMode::Max { pad_value: None, indices: true };
+    let pool = Pool::max(1, 2, [1, 3], [2, 2]).dilation([2, 1]).padding([[1, 1], [0, 0]]).stride(1).mode(mode);
+    let problem: Problem = pool.into();
+    let mut inputs = integers(&problem, 3);
+    let want = reference::run(&problem, &inputs).expect("valid");
+    assert_eq!(
+        (want.output.as_slice(), want.indices.as_deref()),
+        (&[f64::NEG_INFINITY; 4][..], Some(&[u32::MAX; 4][..]))
+    );
+    for storage in [Storage::F32, Storage::F16] {
+        judge(&gpu, &contexts(&gpu), "steps over", &problem, &relaxed().storage(storage), &inputs, true);
+    }
+    inputs.insert(TensorName::GradOutput, vec![1.0; 4]);
+    let outputs = gpu.run(&Gradient::all(problem).into(), &Options::default(), &inputs).expect("valid");
+    assert_eq!(outputs.gradients[&TensorName::GradInput], [0.0; 6]);
 }
 
 /// What docs/numerics.md says of zero padding under a weight that is not finite.
