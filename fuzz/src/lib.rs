@@ -28,8 +28,9 @@ modules_of_the_command_line! {
     "../../src/bin/wgconv/gradient.rs" gradient,
     "../../src/bin/wgconv/npy.rs" npy,
     "../../src/bin/wgconv/operation.rs" operation,
-    "../../src/bin/wgconv/picture.rs" picture,
+    "../../src/bin/wgconv/picture/mod.rs" picture,
     "../../src/bin/wgconv/request.rs" request,
+    "../../src/bin/wgconv/tune.rs" tune,
     // Readers inside of commands.
     "../../src/bin/wgconv/bench/suite.rs" suites,
     "../../src/bin/wgconv/diff/load.rs" diff_record,

@@ -11,7 +11,7 @@ use wgconv::tune::{self, DeviceKey, Entry, Outcome, TuneSettings, Tuned, Tuner};
 use wgconv::{Geometry, Options};
 
 use crate::backend::{Adapter, Numbers};
-use crate::bench::{self, Layer, Load, Selection, stop_on_interrupt};
+use crate::bench::{self, Layer, Load, Selection, or_interrupted, stop_on_interrupt};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Code, Failure, Result};
 use crate::files;
@@ -158,8 +158,7 @@ pub fn run(args: &TuneArgs) -> Result<()> {
     } else {
         say_rows(&adapters, &rows);
     }
-    verdict(&rows)?;
-    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
+    or_interrupted(verdict(&rows), stop.load(Ordering::SeqCst))
 }
 
 /// How often the library's choice is near the best, of the rows that have a choice.

@@ -21,7 +21,7 @@ use wgconv::{Geometry, Options, Problem, Storage, choose};
 
 use crate::backend::{Adapter, Method, Numbers};
 use crate::console::{progress, say, say_json, tell};
-use crate::failure::{Failure, Result};
+use crate::failure::{Code, Failure, Result};
 use crate::files;
 pub use machine::Load;
 pub use selection::{Layer, LayerFilter, Selection, passes};
@@ -213,7 +213,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     } else {
         table::say_record(&record);
     }
-    verdict(&record, record.interrupted)
+    or_interrupted(verdict(&record), record.interrupted)
 }
 
 impl BenchArgs {
@@ -253,6 +253,15 @@ pub fn stop_on_interrupt() -> Arc<AtomicBool> {
         tell!("Ctrl-C will end the run with nothing kept: {error}");
     }
     stop
+}
+
+/// What a run ends with that Ctrl-C may have ended: a wrong result and trouble with the device are worth more than that, but
+/// what was not measured says nothing then.
+pub fn or_interrupted(verdict: Result<()>, interrupted: bool) -> Result<()> {
+    match verdict {
+        Ok(()) | Err(Failure { code: Code::Unsupported, .. }) if interrupted => Err(Failure::interrupted()),
+        verdict => verdict,
+    }
 }
 
 fn list(suites: &[Suite], batch: suite::Batch, as_json: bool) -> Result<()> {
@@ -386,7 +395,7 @@ fn measure(
     false
 }
 
-fn verdict(record: &Record, interrupted: bool) -> Result<()> {
+fn verdict(record: &Record) -> Result<()> {
     let count = |status: Status| record.rows.iter().filter(|row| row.status == status).count();
     let rows = record.rows.len();
     if rows == 0 {
@@ -402,9 +411,6 @@ fn verdict(record: &Record, interrupted: bool) -> Result<()> {
     };
     if let Some(row) = first(Status::Failed) {
         return Err(Failure::device(message(row)));
-    }
-    if interrupted {
-        return Err(Failure::interrupted());
     }
     let unsupported = count(Status::Unsupported);
     match first(Status::Unsupported) {

@@ -13,7 +13,9 @@ use wgconv::bench::{Clock, Device, Item, Machine, Pass, Row, RowNames, Session, 
 use wgconv::{Options, Problem, choose};
 
 use crate::backend::{Backend, Kernels, Wanted, open_all};
-use crate::bench::{Batch, Deadline, Expectations, Load, Saved, machine, say_devices, stop_on_interrupt};
+use crate::bench::{
+    Batch, Deadline, Expectations, Load, Saved, machine, or_interrupted, say_devices, stop_on_interrupt,
+};
 use crate::console::{Table, progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -208,8 +210,7 @@ pub fn run(args: &ExperimentsArgs) -> Result<()> {
     } else {
         say_record(&record);
     }
-    verdict(&record)?;
-    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
+    or_interrupted(verdict(&record), stop.load(Ordering::SeqCst))
 }
 
 impl ExperimentsArgs {

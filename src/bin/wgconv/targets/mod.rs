@@ -15,7 +15,7 @@ use wgconv::gpu::Gpu;
 use wgconv::{Algorithm, Geometry, Options, Problem};
 
 use crate::backend::{Backend, Kernels, Wanted, open_all};
-use crate::bench::{Deadline, Expectations, Load, Saved, machine, say_devices, stop_on_interrupt};
+use crate::bench::{Deadline, Expectations, Load, Saved, machine, or_interrupted, say_devices, stop_on_interrupt};
 use crate::console::{progress, say, say_json, tell};
 use crate::failure::{Failure, Result};
 use tables::{Goal, Measure, Targets};
@@ -156,8 +156,7 @@ pub fn run(args: &TargetsArgs) -> Result<()> {
     } else {
         say_record(&record);
     }
-    verdict(&record)?;
-    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
+    or_interrupted(verdict(&record), stop.load(Ordering::SeqCst))
 }
 
 impl Record {
