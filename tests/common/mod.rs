@@ -70,6 +70,9 @@ impl Reached {
 /// compiled on it: in software that is what most time goes into.
 pub struct Device(Option<Gpu>);
 
+/// Pipelines beyond which a device is given up: in software each takes megabytes.
+const MOST_KEPT: usize = 600;
+
 static IDLE: Mutex<Vec<Gpu>> = Mutex::new(Vec::new());
 
 fn idle() -> MutexGuard<'static, Vec<Gpu>> {
@@ -87,9 +90,8 @@ impl Deref for Device {
 impl Drop for Device {
     fn drop(&mut self) {
         // What a test left that failed may be what makes the next one fail.
-        if !std::thread::panicking() {
-            idle().extend(self.0.take());
-        }
+        let is_sound = !std::thread::panicking();
+        idle().extend(self.0.take().filter(|gpu| is_sound && gpu.context().pipeline_count() < MOST_KEPT));
     }
 }
 

@@ -183,17 +183,11 @@ fn compare(
 
 /// A value that f32 cannot hold may come out infinite.
 fn agrees(got: f32, want: f64, tolerance: f64) -> bool {
-    if want.is_nan() {
-        return got.is_nan();
-    }
-    if want.is_infinite() {
-        return f64::from(got) == want;
-    }
-    if want.abs() + tolerance > f64::from(f32::MAX) {
+    if want.is_finite() && want.abs() + tolerance > f64::from(f32::MAX) {
         let toward_zero = want.abs() - tolerance;
         return f64::from(got) * want.signum() >= toward_zero;
     }
-    (f64::from(got) - want).abs() <= tolerance
+    crate::common::agrees(got, want, tolerance)
 }
 
 fn operation(problem: &Problem) -> String {

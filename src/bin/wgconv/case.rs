@@ -219,8 +219,7 @@ impl Case {
         }
         let op = Op::parse(name).ok_or_else(|| {
             let known: Vec<String> = Op::all().map(Op::name).collect();
-            let hint = did_you_mean(name, known.iter().map(String::as_str));
-            Failure::invalid(format!("op = {name:?}: it must be one of {}{hint}", known.join(", ")))
+            Failure::invalid(format!("op = {name:?}: it must be one of {}{}", known.join(", "), Op::hint(name)))
         })?;
         for output in self.file.outputs.keys() {
             let known =

@@ -2,6 +2,8 @@
 
 use wgconv::TensorName;
 
+use crate::document::did_you_mean;
+
 /// What an operation does, apart from its number of spatial axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -75,6 +77,12 @@ impl Op {
         let name = text.replace('-', "_");
         let name = SYNONYMS.iter().find(|(synonym, _)| *synonym == name).map_or(name.as_str(), |(_, name)| name);
         Op::all().find(|op| op.name() == name)
+    }
+
+    /// `; did you mean conv2d?` behind a name that no operation has, or nothing where none is near.
+    pub fn hint(wrong: &str) -> String {
+        let known: Vec<String> = Op::all().map(Op::name).collect();
+        did_you_mean(wrong, known.iter().map(String::as_str))
     }
 
     /// As case files spell it.

@@ -124,11 +124,8 @@ impl Layer {
     }
 
     fn request(&self, op: &str, input: &[usize]) -> Result<Geometry> {
-        let op = Op::parse(op).ok_or_else(|| {
-            let known: Vec<String> = Op::all().map(Op::name).collect();
-            let hint = did_you_mean(op, known.iter().map(String::as_str));
-            Failure::invalid(format!("op = {op:?}: there is no such operation{hint}"))
-        })?;
+        let op = Op::parse(op)
+            .ok_or_else(|| Failure::invalid(format!("op = {op:?}: there is no such operation{}", Op::hint(op))))?;
         let attributes = Attributes::from_json(&self.attrs, op.attributes(), &op.name())?;
         let mut shapes: Shapes = self.with.iter().map(|&tensor| (tensor, None)).collect();
         shapes.insert(TensorName::Input, Some(input.to_vec()));
@@ -156,8 +153,7 @@ pub fn known_operation(name: &str) -> Result<()> {
     if Op::parse(name).is_some() {
         return Ok(());
     }
-    let known: Vec<String> = Op::all().map(Op::name).collect();
-    let hint = did_you_mean(name, known.iter().map(String::as_str));
+    let hint = Op::hint(name);
     Err(Failure::invalid(format!("--operation = {name}: there is no such operation, see `wgconv --help`{hint}")))
 }
 
