@@ -6,10 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use libfuzzer_sys::arbitrary::{self, Unstructured};
 use wgconv::gpu::{lower_in_parts, program::Program};
-use wgconv::{Accuracy, Algorithm, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose};
+use wgconv::{Accuracy, Algorithm, Axes, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose};
 
 // The command line is a program and no library: its modules are compiled in here.
 macro_rules! modules_of_the_command_line {
@@ -173,16 +172,56 @@ pub fn tune_cache(data: &[u8]) {
     });
 }
 
-/// A random problem, forward and backward, through geometry, choice and lowering for several kinds of device.
+fn number(bytes: &mut Unstructured) -> arbitrary::Result<usize> {
+    Ok(match bytes.arbitrary::<u8>()? {
+        small @ 0..220 => 1 + usize::from(small % 6),
+        220..225 => 0,
+        225..235 => bytes.int_in_range(7..=70_000)?,
+        _ => *bytes.choose(&strategy::ABSURD)?,
+    })
+}
+
+fn axes<T: Copy>(
+    bytes: &mut Unstructured,
+    rank: usize,
+    mut value: impl FnMut(&mut Unstructured) -> arbitrary::Result<T>,
+) -> arbitrary::Result<Axes<T>> {
+    // Now and then the rank of something else.
+    let rank = if bytes.ratio(1, 60)? { bytes.int_in_range(1..=3)? } else { rank };
+    let values = (0..rank).map(|_| value(bytes)).collect::<arbitrary::Result<Vec<T>>>()?;
+    Ok(Axes::from_slice("axes", &values).expect("one to three values"))
+}
+
+/// The problem that the bytes describe: small numbers and, now and then, absurd ones.
+fn problem_of(bytes: &mut Unstructured) -> arbitrary::Result<Problem> {
+    let op = bytes.int_in_range(0..=strategy::OPERATIONS - 1)?;
+    let any_rank = bytes.int_in_range(1..=3)?;
+    let rank = strategy::rank_of(op).unwrap_or(any_rank);
+    let pad = |bytes: &mut Unstructured| {
+        if bytes.ratio(1, 60)? { number(bytes) } else { bytes.int_in_range(0..=3) }
+    };
+    let draw = strategy::Draw {
+        op,
+        input: axes(bytes, rank, |bytes| Ok(number(bytes)?.saturating_mul(2)))?,
+        kernel: axes(bytes, rank, number)?,
+        stride: axes(bytes, rank, number)?,
+        dilation: axes(bytes, rank, |bytes| Ok(number(bytes)?.div_ceil(2)))?,
+        padding: axes(bytes, rank, |bytes| Ok([pad(bytes)?, pad(bytes)?]))?,
+        output_padding: axes(bytes, rank, |bytes| bytes.int_in_range(0..=1))?,
+        counts: [number(bytes)?, number(bytes)?, number(bytes)?, number(bytes)?],
+        groups: if bytes.ratio(4, 7)? { 1 } else { number(bytes)? },
+        flags: bytes.arbitrary()?,
+        value: *bytes.choose(&strategy::FLOATS)?,
+        choice: bytes.int_in_range(0..=3)?,
+    };
+    Ok(draw.problem())
+}
+
+/// A problem, forward and backward, through geometry, choice and lowering for several kinds of device.
 pub fn problem(data: &[u8]) {
-    let Some((&choices, random)) = data.split_first() else { return };
-    // Behind the end of its bytes this generator yields zeros, which sampling may reject for ever.
-    let mut rest = fastrand::Rng::with_seed(0);
-    let random: Vec<u8> = random.iter().copied().chain((0..1 << 14).map(|_| rest.u8(..))).collect();
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, &random);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let Ok(tree) = strategy::problem().new_tree(&mut runner) else { return };
-    let problem = tree.current();
+    let mut bytes = Unstructured::new(data);
+    let Ok(choices) = bytes.arbitrary::<u8>() else { return };
+    let Ok(problem) = problem_of(&mut bytes) else { return };
     let flag = |bit: u8| choices >> bit & 1 == 1;
     let options = Options {
         accuracy: if flag(0) { Accuracy::Half } else { Accuracy::Strict },
