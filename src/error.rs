@@ -1,6 +1,6 @@
 //! The one error type. Every variant names the field, the value that is wrong and the rule that it breaks.
 
-use crate::choose::Algorithm;
+use crate::algorithm::Algorithm;
 use crate::tensor::TensorName;
 
 /// What can be wrong with a request. [`Error::kind`] sorts the variants for callers that map them to exit codes.

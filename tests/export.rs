@@ -23,8 +23,9 @@ use wgconv::export::{
     BindingAccess, Bundle, Feature, INDEX, INDEX_SCHEMA, Language, MANIFEST, Manifest, Range, SCHEMA, Settings, Shader,
     export, write_folder,
 };
-use wgconv::gpu::catalog::{Element, Kernel, kernels};
-use wgconv::gpu::{Plan, lower_in_parts};
+use wgconv::gpu::Plan;
+use wgconv::kernels::kernels;
+use wgconv::program::{Element, Kernel};
 use wgconv::{
     Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Error, Geometry, Gradient, Options, Pool,
     PoolMode, Problem, Storage, TensorName,
@@ -63,8 +64,8 @@ fn jobs() -> Vec<Job> {
         for (capabilities, options) in settings() {
             for &algorithm in Algorithm::of(problem) {
                 let options = options.clone().algorithm(algorithm);
-                let Ok(lowered) = lower_in_parts(&geometry, algorithm, &capabilities, &options) else { continue };
-                let kernels = lowered.whole.dispatches.iter().map(|dispatch| match everything {
+                let Ok(program) = wgconv::lower(&geometry, algorithm, &capabilities, &options) else { continue };
+                let kernels = program.launches().map(|dispatch| match everything {
                     true => dispatch.variant.label(),
                     false => format!("{} {}", dispatch.variant.kernel.stem, storage_of(&dispatch.variant.elements)),
                 });
@@ -111,7 +112,7 @@ fn every_kernel_is_exported() {
     let exported: BTreeSet<&str> =
         bundles().iter().flat_map(|bundle| &bundle.manifest.shaders).map(|shader| &*shader.kernel).collect();
     // What packs factors for them has no other use.
-    let serves_cooperative = |kernel: &&Kernel| kernel.parts.iter().any(|part| part.stem == "halves");
+    let serves_cooperative = |kernel: &&Kernel| kernel.parts().iter().any(|part| part.stem == "halves");
     let standard = kernels().into_iter().filter(|kernel| !serves_cooperative(kernel));
     assert_eq!(exported, standard.map(|kernel| kernel.stem).collect::<BTreeSet<_>>());
 }
@@ -495,7 +496,7 @@ fn vulkan_alone_gets_the_references_numbers() {
         for capabilities in &classes {
             let options = relaxed();
             for &algorithm in Algorithm::of(problem) {
-                if lower_in_parts(&geometry, algorithm, capabilities, &options).is_ok() {
+                if wgconv::lower(&geometry, algorithm, capabilities, &options).is_ok() {
                     let options = options.clone().algorithm(algorithm);
                     most_steps = most_steps.max(judge(problem, capabilities, &options, seed));
                 }

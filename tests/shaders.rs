@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use naga::valid::{Capabilities as NagaCapabilities, ModuleInfo, ValidationFlags, Validator};
-use wgconv::gpu::catalog::{Variant, kernels};
-use wgconv::gpu::{iterations, lower_in_parts, params};
+use wgconv::kernels::{kernels, parts};
+use wgconv::program::{Constant, Variant, View, iterations, view_fields};
 use wgconv::{
     Access, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Layout, Options,
-    PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, Storage, TensorName, Tile,
+    PaddingMode, Pool, PoolMode, Problem, SpatialSeparable2d, Storage, TensorName, Tile, lower,
 };
 
 /// Problems that reach every combination of prelude constants that lowering can produce.
@@ -99,26 +99,19 @@ fn variants() -> BTreeMap<String, Variant> {
         for (tile, algorithm) in
             Tile::ALL.into_iter().flat_map(|tile| Algorithm::of(problem).iter().map(move |a| (tile, *a)))
         {
-            let Ok(lowered) = lower_in_parts(&geometry, algorithm, &caps, &common::relaxed().tile(tile)) else {
-                continue;
-            };
-            variants.extend(
-                lowered.whole.dispatches.into_iter().map(|dispatch| (dispatch.variant.label(), dispatch.variant)),
-            );
+            let Ok(program) = lower(&geometry, algorithm, &caps, &common::relaxed().tile(tile)) else { continue };
+            variants.extend(program.launches().map(|dispatch| (dispatch.variant.label(), dispatch.variant.clone())));
         }
     }
     for problem in &problems {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in Algorithm::of(problem) {
             for (capabilities, options) in &settings(&geometry) {
-                let Ok(lowered) = lower_in_parts(&geometry, *algorithm, capabilities, options) else {
-                    continue;
-                };
-                for dispatch in &lowered.whole.dispatches {
-                    let label = dispatch.variant.label();
-                    assert!(iterations(dispatch).is_some(), "{label}: nobody counts its loops");
-                    variants.insert(label, dispatch.variant.clone());
-                }
+                let Ok(program) = lower(&geometry, *algorithm, capabilities, options) else { continue };
+                // Looks up what the bound of the kernel's loops needs.
+                program.launches().for_each(|dispatch| assert!(iterations(dispatch) > 0));
+                variants
+                    .extend(program.launches().map(|dispatch| (dispatch.variant.label(), dispatch.variant.clone())));
             }
         }
     }
@@ -223,7 +216,7 @@ fn the_zoo_reaches_every_kernel_and_both_values_of_every_switch() {
         assert!(!of_kernel.is_empty(), "no problem lowers to {}", kernel.stem);
         for (i, constant) in kernel.constants.iter().enumerate() {
             let values: BTreeSet<_> = of_kernel.iter().map(|v| v.constants[i]).collect();
-            let is_switch = matches!(values.first(), Some(wgconv::gpu::catalog::Constant::Bool(_)));
+            let is_switch = matches!(values.first(), Some(Constant::Bool(_)));
             assert!(!is_switch || values.len() == 2, "{} {constant}: only {values:?} is tested", kernel.stem);
         }
     }
@@ -312,8 +305,8 @@ fn host_and_shader_agree_on_uniforms_and_bindings() {
         assert_eq!(fields, owned(kernel.uniform.fields()), "{label}");
         assert_eq!(span, kernel.uniform.size(), "{label}");
         let (fields, span) = members(&module, "View");
-        assert_eq!(fields, owned(params::view_fields()), "{label}");
-        assert_eq!(span, size_of::<params::View>(), "{label}");
+        assert_eq!(fields, owned(view_fields()), "{label}");
+        assert_eq!(span, size_of::<View>(), "{label}");
 
         let mut bindings: Vec<(u32, String, Option<Access>)> = Vec::new();
         for (_, variable) in module.global_variables.iter() {
@@ -338,33 +331,140 @@ fn host_and_shader_agree_on_uniforms_and_bindings() {
     }
 }
 
-fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    entries
-        .map(|entry| entry.expect("readable folder").path())
-        .filter(|path| path.extension().is_some_and(|e| e == extension))
-        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-        .collect()
+/// The folders of files below `parent` that have an extension, with the stems of the files.
+fn stems(parent: &str, extension: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let parent = Path::new(env!("CARGO_MANIFEST_DIR")).join(parent);
+    let entries = |path: &Path| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        entries.map(|entry| entry.expect("readable folder").path()).collect()
+    };
+    let stem = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let of = |folder: &Path| {
+        let files = entries(folder).into_iter().filter(|path| path.extension().is_some_and(|e| e == extension));
+        files.map(|path| stem(&path)).collect()
+    };
+    entries(&parent).into_iter().filter(|path| path.is_dir()).map(|path| (stem(&path), of(&path))).collect()
 }
+
+/// Folders of shaders that are no kernels.
+const NO_KERNELS: [&str; 4] = ["bench", "lab", "lib", "tiles"];
 
 #[test]
 fn stems_line_up() {
-    let catalog: BTreeSet<String> = kernels().iter().map(|kernel| kernel.stem.to_string()).collect();
-    assert_eq!(catalog, stems("shaders", "wgsl"), "catalog and shaders/");
-    let launchers = stems("src/gpu", "rs");
-    let missing: Vec<&String> = catalog.iter().filter(|stem| !launchers.contains(*stem)).collect();
-    assert!(missing.is_empty(), "no launcher in src/gpu for {missing:?}");
-    let listed: BTreeSet<String> =
-        kernels().iter().flat_map(|kernel| kernel.parts).map(|part| part.stem.to_string()).collect();
-    assert_eq!(listed, stems("shaders/lib", "wgsl"), "parts and shaders/lib");
+    let shaders = stems("shaders", "wgsl");
+    let launchers = stems("src/kernels", "rs");
+    let of_kernels = shaders.iter().filter(|(folder, _)| !NO_KERNELS.contains(&folder.as_str()));
+    for (family, stems) in of_kernels {
+        let entries: BTreeSet<&str> = kernels().iter().map(|kernel| kernel.stem).collect();
+        let lacking: Vec<&String> = stems.iter().filter(|stem| !entries.contains(stem.as_str())).collect();
+        assert!(lacking.is_empty(), "no kernel! entry for shaders/{family}: {lacking:?}");
+        let of_family: Vec<&String> = launchers[family].iter().filter(|stem| !stems.contains(*stem)).collect();
+        assert!(of_family.is_empty(), "launchers of no shader in src/kernels/{family}: {of_family:?}");
+    }
+    let files: BTreeSet<&String> = [&shaders["lib"], &shaders["tiles"]].into_iter().flatten().collect();
+    assert_eq!(files, parts().iter().map(|part| part.stem.to_string()).collect::<BTreeSet<_>>().iter().collect());
     for kernel in kernels() {
+        let texts = || std::iter::once(kernel.source()).chain(kernel.parts().iter().map(|part| part.source));
         for constant in kernel.constants {
-            let used = kernel.source.contains(constant) || kernel.parts.iter().any(|p| p.source.contains(constant));
-            assert!(used, "{} does not use {constant}", kernel.stem);
+            assert!(texts().any(|text| text.contains(constant)), "{} does not use {constant}", kernel.stem);
         }
         for word in ["Dispatch:", "Prelude:"] {
-            assert!(kernel.source.contains(word), "{} does not document its {word}", kernel.stem);
+            assert!(kernel.source().contains(word), "{} does not document its {word}", kernel.stem);
         }
     }
+}
+
+/// What a text declares at module scope and what it uses without declaring it.
+struct Names {
+    declared: BTreeSet<String>,
+    used: BTreeSet<String>,
+    /// What its first line names.
+    needs: BTreeSet<String>,
+}
+
+impl Names {
+    fn of(text: &str) -> Names {
+        let needs =
+            text.lines().next().and_then(|line| line.strip_prefix("// needs: ")).expect("a first line of needs");
+        let needs = needs.split(' ').filter(|need| *need != "nothing").map(str::to_owned).collect();
+        let (mut declared, mut local, mut used) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut depth = 0;
+        for line in text.lines().map(|line| line.split("//").next().unwrap_or_default()) {
+            let words = words(line);
+            for (i, &(word, before, after)) in words.iter().enumerate() {
+                let previous = i.checked_sub(1).map(|i| words[i].0);
+                let declares = match previous {
+                    Some("fn" | "struct" | "alias" | "const") => true,
+                    // Behind an address space there is one more word.
+                    _ => words[..i].iter().any(|(word, ..)| *word == "var") && after == Some(':') && depth == 0,
+                };
+                if declares && depth == 0 {
+                    declared.insert(word.to_owned());
+                } else if after == Some(':') || matches!(previous, Some("let" | "var" | "const")) {
+                    local.insert(word.to_owned());
+                } else if before != Some('.') {
+                    used.insert(word.to_owned());
+                }
+            }
+            depth += line.matches('{').count();
+            depth -= line.matches('}').count();
+        }
+        used.retain(|word| !declared.contains(word) && !local.contains(word));
+        Names { declared, used, needs }
+    }
+}
+
+/// The identifiers of a line, each with the characters beside it that are no blanks.
+fn words(line: &str) -> Vec<(&str, Option<char>, Option<char>)> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut start = 0;
+    while let Some(from) = line[start..].find(is_word).map(|at| start + at) {
+        let to = line[from..].find(|c| !is_word(c)).map_or(line.len(), |at| from + at);
+        if !line[from..].starts_with(|c: char| c.is_ascii_digit()) {
+            let beside = |text: &str, last: bool| {
+                let mut chars = text.chars().filter(|c| !c.is_whitespace());
+                if last { chars.next_back() } else { chars.next() }
+            };
+            found.push((&line[from..to], beside(&line[..from], true), beside(&line[to..], false)));
+        }
+        start = to;
+    }
+    found
+}
+
+#[test]
+fn first_lines_name_the_parts_that_are_used_and_no_others() {
+    let of_parts: BTreeMap<&str, Names> = parts().iter().map(|part| (part.stem, Names::of(part.source))).collect();
+    let mut of_kernels: BTreeMap<&str, Names> = kernels().iter().map(|k| (k.stem, Names::of(k.source()))).collect();
+    for kernel in kernels() {
+        let names = of_kernels.get_mut(kernel.stem).expect("it was listed");
+        names.used.retain(|word| !kernel.constants.contains(&word.as_str()));
+    }
+    let in_kernels: BTreeSet<&String> = of_kernels.values().flat_map(|names| &names.declared).collect();
+    let owners = |word: &String| -> Vec<&str> {
+        of_parts.iter().filter(|(_, names)| names.declared.contains(word)).map(|(stem, _)| *stem).collect()
+    };
+    let mut wrong = Vec::new();
+    for (stem, names) in of_parts.iter().chain(&of_kernels) {
+        let is_part = of_parts.contains_key(stem);
+        for word in &names.used {
+            // What several parts or a kernel define, a part calls back.
+            match owners(word)[..] {
+                [owner] if names.needs.contains(owner) || (is_part && in_kernels.contains(word)) => {}
+                [owner] => wrong.push(format!("{stem} uses {word} of {owner}")),
+                _ => {}
+            }
+        }
+        for need in &names.needs {
+            let serves = |words: &BTreeSet<String>| of_parts[need.as_str()].declared.iter().any(|d| words.contains(d));
+            // A main, and what a main calls back, are used by no word of the kernel.
+            let is_main = of_parts[need.as_str()].declared.contains("main");
+            let called_back = names.needs.iter().any(|other| other != need && serves(&of_parts[other.as_str()].used));
+            if !serves(&names.used) && !(!is_part && (is_main || called_back)) {
+                wrong.push(format!("{stem} does not use {need}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::arbitrary::{self, Unstructured};
-use wgconv::gpu::{lower_in_parts, program::Program};
-use wgconv::{Accuracy, Algorithm, Axes, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose};
+use wgconv::program::{Operand, Program};
+use wgconv::{Accuracy, Algorithm, Axes, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose, lower};
 
 // The command line is a program and no library: its modules are compiled in here.
 macro_rules! modules_of_the_command_line {
@@ -252,29 +252,29 @@ fn plan(problem: &Problem, capabilities: &Capabilities, options: &Options) {
     }
     for algorithm in accepted {
         let options = options.clone().algorithm(algorithm);
-        let lowered = lower_in_parts(&geometry, algorithm, capabilities, &options);
-        let lowered = lowered.unwrap_or_else(|error| panic!("{problem:?} by {algorithm}: {error}"));
-        let images = lowered.images * lowered.n_whole + lowered.rest.as_ref().map_or(0, |(images, _)| *images);
+        let program = lower(&geometry, algorithm, capabilities, &options);
+        let program = program.unwrap_or_else(|error| panic!("{problem:?} by {algorithm}: {error}"));
+        let images: usize = program.parts.iter().map(|part| part.images * part.count).sum();
         assert_eq!(images, problem.batch(), "{problem:?} by {algorithm}");
         let limit = options.workspace_limit.unwrap_or(u64::MAX);
-        assert!(lowered.workspace_bytes() <= limit, "{problem:?} by {algorithm}: {}", lowered.workspace_bytes());
-        let programs = std::iter::once(&lowered.whole).chain(lowered.rest.as_ref().map(|(_, program)| program));
-        for program in programs {
-            launches(program, capabilities, &geometry);
-        }
+        assert!(program.workspace_bytes <= limit, "{problem:?} by {algorithm}: {}", program.workspace_bytes);
+        launches(&program, capabilities);
+        program.packing_steps(capabilities).expect("it was accepted");
+        let steps = program.steps(capabilities).expect("it was accepted");
+        assert_eq!(steps.len(), program.dispatch_count());
     }
 }
 
 /// Every dispatch has room on the device and reads what there is.
-fn launches(program: &Program, capabilities: &Capabilities, geometry: &Geometry) {
-    for dispatch in program.dispatches.iter().chain(&program.packing) {
+fn launches(program: &Program, capabilities: &Capabilities) {
+    for dispatch in program.launches() {
         let limit = capabilities.max_workgroups_per_dimension;
         let grid = dispatch.grid(limit).expect("it was accepted");
         assert!(grid.iter().all(|&n| n <= limit), "{grid:?} of {limit}");
         assert!(grid.iter().map(|&n| u64::from(n)).product::<u64>() >= dispatch.workgroups);
         for operand in &dispatch.operands {
-            if let wgconv::gpu::program::Operand::Tensor(name) = operand {
-                assert!(geometry.tensor(*name).is_some(), "{name} is no tensor of the problem");
+            if let Operand::Tensor(name) = operand {
+                assert!(program.geometry.tensor(*name).is_some(), "{name} is no tensor of the problem");
             }
         }
     }

@@ -1,3 +1,4 @@
+// needs: nothing
 // Element-wise functions applied last. NaN passes through: comparisons are written so that it fails them.
 
 // erfc(x) for any x, fractional error below 1.2e-7: Chebyshev fit of W. H. Press et al., Numerical Recipes, 2nd

@@ -1,3 +1,4 @@
+// needs: activation
 // Derivatives of `activate`. At a kink: 0 for relu at 0 and for relu6 at 0 and at 6, the slope for leaky relu at 0, 0 and
 // 1 for hard-swish at -3 and at 3. NaN stays NaN where the derivative depends on the value.
 

@@ -1,3 +1,4 @@
+// needs: classify
 // Zero-extended bilinear interpolation: which four elements, and with which weights.
 
 struct BilinearTaps {

@@ -1,3 +1,4 @@
+// needs: nothing
 // The bilinear cells of an image: cell (y + 1, x + 1) has its first corner at row y, column x, from -1 on, so that every
 // point with a sample has one. Points are numbered tap·positions + position; a list of points sorted by cell is cut into
 // chunks, and every (cell, chunk) that share a point has a slot of its own: both grow along the list, one of them at

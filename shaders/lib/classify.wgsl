@@ -1,3 +1,4 @@
+// needs: nothing
 // NaN and infinity by their bits: compilers may assume that neither occurs and fold comparisons away.
 
 fn is_finite(v: f32) -> bool {

@@ -1,3 +1,4 @@
+// needs: nothing
 // Four columns of b one by one, WORKGROUP apart, at any strides. Wants the binding `b` of scalars and gemm_params.
 
 // The first elements of four columns.

@@ -1,3 +1,4 @@
+// needs: nothing
 // Four columns of b as one vec4: neighbours, dense in rows that start at multiples of four elements. Wants the binding `b` of vec4s and
 // gemm_params.
 

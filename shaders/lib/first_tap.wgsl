@@ -1,3 +1,4 @@
+// needs: nothing
 // Smallest tap whose distance from `reach` is a multiple of the stride: the first that an output of a transposed window
 // sees, of every step-th with step = stride / gcd(stride, dilation). The kernel's extent where it sees none, so that no loop
 // over the kernel begins.

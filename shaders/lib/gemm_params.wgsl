@@ -1,3 +1,4 @@
+// needs: view
 // The uniform of the GEMM kernels: c[batch,group] = epilogue(a[group] * b[batch,group]), a is m x k, b is k x n.
 // Column j of c is output position j, row i of group g is output channel g*m + i.
 //

@@ -1,3 +1,4 @@
+// needs: nothing
 // The host folds more than 65,535 workgroups of x into y and z; kernels count them in one line again.
 
 fn linear_workgroup(workgroup: vec3<u32>, grid: vec3<u32>) -> u32 {

@@ -1,3 +1,4 @@
+// needs: nothing
 // From f32 to f16 and its five bits of exponent: data are scaled by a power of two that brings the largest finite magnitude of some
 // of them, their peak, to 2^14..2^15, so that nothing overflows and what is lost at the lower end is small beside the peak.
 

@@ -1,3 +1,4 @@
+// needs: nothing
 // Elements of the input at four positions of a lane, channel by channel. Wants the binding `input`.
 
 // Where a position reads in channel 0 of a chunk, and whether what it reads counts.

@@ -1,3 +1,4 @@
+// needs: nothing
 // The weights of four rows that a lane holds for its subgroup. Wants the binding `weight`.
 
 fn load_weights(at: vec4<u32>, exists: bool) -> vec4<f32> {

@@ -1,3 +1,4 @@
+// needs: classify
 // |x|^p and its inverse. `pow` is exp2(p * log2(x)) and loses bits with the size of p * log2(x), so whole exponents are
 // multiplied out and the root gets one Newton step.
 

@@ -1,3 +1,4 @@
+// needs: nothing
 // Register tiles of four rows by four columns: column i of a matrix holds the sums of row i. Lane j of a subgroup holds the
 // rows' factors of product j, and all lanes have the columns' factors of every product: products 0..3 in x_low, 4..7 in
 // x_high. Wants STEP, the number of products, 4 or 8.

@@ -1,3 +1,4 @@
+// needs: nothing
 // The input of a deformable convolution packed for vec4 loads: packed[n, og, quad, y + 1, x + 1] holds channels 4·quad to
 // 4·quad + 3 of an offset group at pixel (y, x). A quad never leaves its offset group: behind the last channel it repeats it.
 // A frame of zeros, one pixel wide, surrounds every plane, so all four corners of a cell exist and none has to be judged.

@@ -1,3 +1,4 @@
+// needs: nothing
 // PyTorch's padding modes as a map of coordinates. PADDING_MODE comes from the prelude:
 // 0 zeros, 1 reflect, 2 replicate, 3 circular.
 

@@ -1,3 +1,4 @@
+// needs: nothing
 // The phases of a transposed convolution without dilation whose outputs lie in columns PHASE_W + multiples of the stride: each is a
 // dense convolution at stride 1 with every stride-th tap. Wants window_params.
 

@@ -1,3 +1,4 @@
+// needs: first_tap
 // The taps of one phase of a transposed convolution: every step-th of each axis from a first one on. Wants the part first_tap.
 
 fn tap_steps() -> vec3<u32> {

@@ -1,3 +1,4 @@
+// needs: nothing
 // A stable radix sort of `batch` sequences of `c_out` keys each, one digit a pass. An invocation takes a run of RUN keys
 // and counts, later places, them one by one: the order of equal keys is kept without atomics.
 //

@@ -1,3 +1,4 @@
+// needs: nothing
 // Rows of the input by vec4s, for rows that start at multiples of four elements and are as long: a vec4 lies inside or outside as
 // a whole. Wants the binding `input`, of vec4s.
 

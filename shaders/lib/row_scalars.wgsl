@@ -1,3 +1,4 @@
+// needs: nothing
 // Four rows of a one by one, at any strides. Wants the binding `a` of scalars and gemm_params.
 
 alias Rows = vec4<u32>;

@@ -1,3 +1,4 @@
+// needs: nothing
 // Four rows of a as one vec4, for rows that are neighbours in columns that start at multiples of four elements. Wants the binding `a`
 // of vec4s and gemm_params.
 

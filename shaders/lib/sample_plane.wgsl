@@ -1,3 +1,4 @@
+// needs: bilinear
 // The corners of a point in one channel plane of `input`, and the interpolated value. A corner outside the image is zero:
 // what the clamped index reads in its place does not count.
 

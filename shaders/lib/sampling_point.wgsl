@@ -1,3 +1,4 @@
+// needs: view
 // Where tap `tap` of offset group `offset_group` samples for output position `o`. Needs the binding offset.
 
 fn sampling_point(n: u32, offset_group: u32, tap: u32, o: vec3<u32>) -> vec2<f32> {

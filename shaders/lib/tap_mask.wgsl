@@ -1,3 +1,4 @@
+// needs: nothing
 // Which taps of a window read inside: a bit for each, in their order. For at most 32 taps.
 
 fn tap_mask(first: vec3<i32>, step: vec3<i32>, taps: vec3<u32>, size: vec3<u32>) -> u32 {

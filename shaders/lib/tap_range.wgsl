@@ -1,3 +1,4 @@
+// needs: nothing
 // The taps of a window that lie within low..high on one axis: a run first..end, empty where end <= first. With DILATED
 // false the dilation of that axis is 1, and no division is needed.
 

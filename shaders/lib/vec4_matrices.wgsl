@@ -1,3 +1,4 @@
+// needs: panel_tile
 // Two stored matrices as the part panel_tile wants them, each in vec4s: a of four neighbouring rows, b of four neighbouring columns.
 //
 // MERGED says that all of a batch have the same a, and counts the columns through them; else each is a product of its own. SPLIT_K,

@@ -1,3 +1,4 @@
+// needs: nothing
 // Where a tensor's elements lie in its binding, in elements; axes that it lacks have stride 0.
 
 struct View {

@@ -1,3 +1,4 @@
+// needs: view
 // The uniform of every windowed kernel. Sizes are [d, h, w] with leading ones for 1d and 2d operations.
 
 struct WindowParams {

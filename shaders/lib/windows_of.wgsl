@@ -1,3 +1,4 @@
+// needs: nothing
 // The windows that an element lies in, per axis: candidates first..=last, of which those count whose distance from the
 // element is a multiple of the dilation.
 

@@ -1,3 +1,4 @@
+// needs: nothing
 // The transforms of Winograd's minimal filtering F(m x m, 3 x 3) (S. Winograd 1980; A. Lavin and S. Gray 2016), which yields
 // m x m outputs of a 3 x 3 window by (m + 2)^2 products: m = 2 with the points 0, 1, -1 and infinity, m = 4 with
 // 0, 1, -1, 2, -1/2 and infinity, whose error is smaller than with -2 for -1/2 (B. Barabasz et al. 2020). A transform acts

@@ -1,3 +1,4 @@
+// needs: winograd_tiles write_output
 // Stores the outputs of a Winograd tile of a channel, in row-major order in `sums`, each through the epilogue. A tile may hang
 // over the output.
 

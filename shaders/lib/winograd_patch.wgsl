@@ -1,3 +1,4 @@
+// needs: padding
 // Where a Winograd tile's patch of (TILE + 2)^2 elements lies, and its loads. Wants the binding `input`, TILE and the part
 // padding.
 

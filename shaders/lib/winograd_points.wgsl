@@ -1,3 +1,4 @@
+// needs: nothing
 // Stores a row of a transformed tile, point by point, from the first point at `ix` on. Wants the binding `output`.
 
 fn store4(ix: u32, row: u32, values: vec4<f32>) {

@@ -1,3 +1,4 @@
+// needs: grid
 // Winograd tiles of TILE x TILE outputs, counted through all images, depths, rows and columns.
 
 fn winograd_tiles() -> vec3<u32> {

@@ -1,3 +1,4 @@
+// needs: nothing
 // The sum over a workgroup by a tree of fixed order. WORKGROUP, a power of two, comes from the prelude. All invocations
 // must call it; the first one has the result.
 

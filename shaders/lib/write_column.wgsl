@@ -1,3 +1,4 @@
+// needs: outer write_output
 // The sums of a register tile through the epilogue. Wants the parts outer and write_output.
 
 // Stores the sums of up to four rows.

@@ -1,3 +1,4 @@
+// needs: view activation
 // The epilogue: output = activation(sum + bias + residual) + beta * output. Needs the bindings bias, residual and output,
 // and a uniform with View fields `output` and `residual`. What it consists of is in the prelude: ACTIVATION, HAS_BIAS,
 // HAS_RESIDUAL, and ACCUMULATES where beta may differ from zero. A driver for CPUs runs every branch that it cannot fold

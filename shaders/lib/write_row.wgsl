@@ -1,3 +1,4 @@
+// needs: view activation
 // What follows the bias in write_output, whose prelude it shares, for four neighbours of a row at once. Wants the bindings residual
 // and output as vec4s, rows that start at multiples of four elements, and dense columns.
 

@@ -1,3 +1,4 @@
+// needs: write_output
 // Stores the sums of up to 8 output channels of one position, each through the epilogue. A loop, not eight calls: every
 // call is a copy of the whole epilogue to drivers that inline.
 

@@ -5,9 +5,10 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use super::record::{Bound, Peak, PeakKind, Row, Settings, Status};
-use crate::choose::{Accuracy, Algorithm, Options};
+use crate::algorithm::{Accuracy, Algorithm};
 use crate::error::Result;
 use crate::gpu::{Context, Gpu, Outputs, Plan, Prepared, empty_pipeline_cache};
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::reference::{self, Outcome, error_over_tolerance};
 use crate::tensor::{Inputs, Storage, TensorName};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Language;
+use crate::algorithm::{Accuracy, Algorithm};
 use crate::capabilities::Capabilities;
-use crate::choose::{Accuracy, Algorithm};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::tensor::{Access, Layout, Storage, TensorName};

@@ -24,15 +24,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::algorithm::{Accuracy, Algorithm};
 use crate::capabilities::Capabilities;
-use crate::choose::{Accuracy, Algorithm, Choice, Options, choose};
+use crate::choose::choose;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::gpu::catalog::{self, Variant};
-use crate::gpu::program::{Dispatch, Program};
-use crate::gpu::steps::{Memory, Placement, Run, Span, runs};
-use crate::gpu::{Lowered, iterations, lower_in_parts};
+use crate::options::Options;
 use crate::problem::Problem;
+use crate::program::{self, Dispatch, Memory, Program, Span, iterations};
 use crate::tensor::{ElementType, Storage, buffer_bytes};
 pub use folder::{INDEX, INDEX_SCHEMA, expect_folder, write_folder};
 pub use manifest::{
@@ -137,10 +136,9 @@ pub fn export(
 ) -> Result<Bundle> {
     let geometry = Geometry::new(problem)?;
     let choice = choose(&geometry, capabilities, options)?;
-    let lowered = lower_in_parts(&geometry, choice.algorithm, capabilities, options)?;
-    let placement = Placement { geometry: &geometry, options, alignment: capabilities.storage_alignment };
+    let program = &choice.program;
     let mut writer = Writer {
-        placement,
+        program,
         capabilities,
         languages: &settings.languages,
         experimental: settings.experimental,
@@ -149,8 +147,9 @@ pub fn export(
         blocks: BTreeMap::new(),
         files: BTreeMap::new(),
     };
-    let (packing, steps) = writer.steps(&lowered)?;
-    let mut manifest = writer.manifest(&lowered, choice, packing, steps);
+    let packing = writer.steps(&program.packing_steps(capabilities)?)?;
+    let steps = writer.steps(&program.steps(capabilities)?)?;
+    let mut manifest = writer.manifest(&choice.reason, packing, steps);
     let mut files = writer.files;
     if let Some(name) = &settings.header {
         let text = header::header(name, &manifest)?;
@@ -163,7 +162,7 @@ pub fn export(
 }
 
 struct Writer<'a> {
-    placement: Placement<'a>,
+    program: &'a Program,
     capabilities: &'a Capabilities,
     languages: &'a [Language],
     experimental: bool,
@@ -175,22 +174,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The steps that pack weights, and those of every part of the batch.
-    fn steps(&mut self, lowered: &Lowered) -> Result<(Vec<Step>, Vec<Step>)> {
-        let whole = Run { part: 0, images: lowered.images, first_image: 0 };
-        let packing = lowered.whole.packing.iter().map(|dispatch| self.step(dispatch, whole)).collect::<Result<_>>()?;
-        let parts = lowered.parts();
-        let mut steps = Vec::new();
-        for run in runs(parts.iter().map(|&(images, count, _)| (images, count))) {
-            for dispatch in &parts[run.part].2.dispatches {
-                steps.push(self.step(dispatch, run)?);
-            }
-        }
-        Ok((packing, steps))
+    fn steps(&mut self, steps: &[program::Step]) -> Result<Vec<Step>> {
+        let launches: Vec<&Dispatch> = self.program.launches().collect();
+        steps.iter().map(|step| self.step(launches[step.launch], step)).collect()
     }
 
-    fn step(&mut self, dispatch: &Dispatch, run: Run) -> Result<Step> {
-        let (spans, params) = self.placement.place(dispatch, run.images, run.first_image)?;
+    fn step(&mut self, dispatch: &Dispatch, step: &program::Step) -> Result<Step> {
         let range = |span: &Span| {
             let memory = match span.memory {
                 Memory::Tensor(name) => name.as_str(),
@@ -201,18 +190,19 @@ impl Writer<'_> {
             Range { memory: memory.into(), offset: span.offset, bytes: span.bytes }
         };
         Ok(Step {
-            shader: self.shader(&dispatch.variant, dispatch.shares_buffers(self.placement.options))?,
-            first_image: run.first_image,
-            images: run.images,
-            workgroups: dispatch.grid_within(self.capabilities.max_workgroups_per_dimension)?,
-            parameters: hexadecimal(params.bytes()),
-            bindings: spans.iter().map(range).collect(),
+            shader: self.shader(dispatch)?,
+            first_image: step.first_image,
+            images: step.images,
+            workgroups: step.grid,
+            parameters: hexadecimal(step.params.bytes()),
+            bindings: step.spans.iter().map(range).collect(),
         })
     }
 
     /// The place of a variant's shader; the first time it is written.
-    fn shader(&mut self, variant: &Variant, shared_buffers: bool) -> Result<usize> {
-        let key = (variant.label(), shared_buffers);
+    fn shader(&mut self, dispatch: &Dispatch) -> Result<usize> {
+        let variant = &dispatch.variant;
+        let key = (variant.label(), self.program.shares_buffers(dispatch));
         if let Some(&place) = self.known.get(&key) {
             return Ok(place);
         }
@@ -225,8 +215,7 @@ impl Writer<'_> {
         }
         let same = self.shaders.iter().filter(|shader| shader.kernel == kernel.stem).count();
         let name = if same == 0 { kernel.stem.to_string() } else { format!("{}_{}", kernel.stem, same + 1) };
-        let checks = self.placement.options.runtime_checks;
-        let parsed = Parsed::new(&key.0, variant.source(shared_buffers), checks)?;
+        let parsed = Parsed::new(&key.0, self.program.source(dispatch), self.program.options.runtime_checks)?;
         let (mut files, mut unavailable) = (BTreeMap::new(), BTreeMap::new());
         let wanted = if self.languages.is_empty() { &Language::ALL[..] } else { self.languages };
         for &language in wanted {
@@ -267,9 +256,9 @@ impl Writer<'_> {
         Ok(self.shaders.len() - 1)
     }
 
-    fn manifest(&mut self, lowered: &Lowered, choice: Choice, packing: Vec<Step>, steps: Vec<Step>) -> Manifest {
-        let Placement { geometry, options, .. } = self.placement;
-        let algorithm = choice.algorithm;
+    fn manifest(&mut self, reason: &str, packing: Vec<Step>, steps: Vec<Step>) -> Manifest {
+        let Program { geometry, options, algorithm, .. } = self.program;
+        let algorithm = *algorithm;
         let ranges = packing.iter().chain(&steps).flat_map(|step| &step.bindings);
         let unused_bytes =
             ranges.filter(|range| range.memory == UNUSED).map(|range| range.offset + range.bytes).max().unwrap_or(0);
@@ -296,7 +285,7 @@ impl Writer<'_> {
             operation: geometry.problem().op_name(),
             problem: geometry.problem().clone(),
             algorithm,
-            reason: choice.reason,
+            reason: reason.into(),
             choices: Choices {
                 accuracy: options.accuracy,
                 storage: options.storage,
@@ -318,12 +307,12 @@ impl Writer<'_> {
                 subgroup_size: None,
                 limits: BTreeMap::new(),
                 storage_alignment: self.capabilities.storage_alignment,
-                loop_iterations: lowered.dispatches().filter_map(iterations).max(),
+                loop_iterations: self.program.launches().map(iterations).max(),
             },
             preconditions: preconditions(),
             tensors,
-            workspace_bytes: lowered.workspace_bytes(),
-            packed_bytes: lowered.whole.packed_bytes,
+            workspace_bytes: self.program.workspace_bytes,
+            packed_bytes: self.program.packed_bytes,
             unused_bytes,
             blocks: std::mem::take(&mut self.blocks).into_values().collect(),
             shaders: std::mem::take(&mut self.shaders),
@@ -342,10 +331,10 @@ impl Writer<'_> {
     }
 }
 
-fn constant(value: catalog::Constant) -> Constant {
+fn constant(value: program::Constant) -> Constant {
     match value {
-        catalog::Constant::U32(value) => Constant::U32(value),
-        catalog::Constant::Bool(value) => Constant::Bool(value),
+        program::Constant::U32(value) => Constant::U32(value),
+        program::Constant::Bool(value) => Constant::Bool(value),
     }
 }
 
@@ -435,17 +424,4 @@ fn limits(manifest: &Manifest) -> BTreeMap<String, u64> {
         need("max_buffer_size", bytes);
     }
     limits.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
-}
-
-impl Lowered {
-    /// Images, number of runs, and program of each part.
-    fn parts(&self) -> Vec<(usize, usize, &Program)> {
-        let rest = self.rest.as_ref().map(|(images, program)| (*images, 1, program));
-        std::iter::once((self.images, self.n_whole, &self.whole)).chain(rest).collect()
-    }
-
-    fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
-        let rest = self.rest.iter().flat_map(|(_, program)| &program.dispatches);
-        self.whole.packing.iter().chain(&self.whole.dispatches).chain(rest)
-    }
 }

@@ -42,6 +42,15 @@ impl Window {
         self.kernel.iter().product()
     }
 
+    /// Whether every output reads the input at its own place alone.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel == [1; 3]
+            && self.stride == [1; 3]
+            && self.pad_begin == [0; 3]
+            && self.pad_end == [0; 3]
+            && self.input == self.output
+    }
+
     /// Whether there is a third axis.
     pub(crate) fn has_depth(&self) -> bool {
         [self.input[0], self.kernel[0], self.output[0]] != [1; 3]

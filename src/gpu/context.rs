@@ -5,11 +5,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::catalog::{Constant, Element, MOST_BINDINGS, Variant};
-use super::steps::UNUSED_BYTES;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::Result;
 use crate::machine::Machine;
+use crate::program::{Constant, Dispatch, Element, Kernel, MOST_BINDINGS, Program, UNUSED_BYTES, Variant};
 use crate::tensor::Access;
 
 /// A device prepared for plans. Cheap to clone; clones and [views](Context::view) share the pipelines.
@@ -44,6 +43,7 @@ type Slot = Mutex<Option<Arc<Pipeline>>>;
 
 /// A compiled kernel variant.
 pub(super) struct Pipeline {
+    pub kernel: &'static Kernel,
     pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
@@ -209,13 +209,10 @@ impl Context {
         }
     }
 
-    /// The pipeline of a variant, compiled on first use. A failure is the driver's and is not kept.
-    pub(super) fn pipeline(
-        &self,
-        variant: &Variant,
-        runtime_checks: bool,
-        shared_buffers: bool,
-    ) -> Result<Arc<Pipeline>> {
+    /// The pipeline of a dispatch, compiled on first use. A failure is the driver's and is not kept.
+    pub(super) fn pipeline(&self, program: &Program, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
+        let variant = &dispatch.variant;
+        let (runtime_checks, shared_buffers) = (program.options.runtime_checks, program.shares_buffers(dispatch));
         let key = PipelineKey {
             stem: variant.kernel.stem,
             constants: variant.constants.clone(),
@@ -391,5 +388,5 @@ fn compile(
         },
         cache,
     });
-    Pipeline { pipeline, layout }
+    Pipeline { kernel: variant.kernel, pipeline, layout }
 }

@@ -13,10 +13,11 @@ use super::context::{
 };
 use super::plan::Plan;
 use super::signal;
+use crate::algorithm::Algorithm;
 use crate::capabilities::Capabilities;
-use crate::choose::{Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::tensor::{Access, ElementType, Inputs, Storage, TensorName, buffer_bytes};
 

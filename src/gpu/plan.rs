@@ -6,63 +6,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bound::{Bindings, Bound};
 use super::context::{Context, Pipeline};
-use super::lower::{self, Lowered};
-use super::program::{Dispatch, Operand, Program};
-use crate::choose::{Choice, Options, choose};
+use crate::choose::{Choice, choose};
 use crate::error::Result;
 use crate::geometry::Geometry;
+use crate::options::Options;
 use crate::problem::Problem;
+use crate::program::{Operand, Part, Program};
 
 /// Pipelines, dispatch sizes and workspace of one problem. Made once, `Send + Sync` outside browsers, bound as often as
 /// wanted. Making one compiles shaders that the context has not seen yet; it never submits, blocks on the GPU or creates
 /// a device.
 pub struct Plan {
     pub(super) context: Context,
-    pub(super) geometry: Geometry,
     choice: Choice,
-    pub(super) options: Options,
-    pub(super) parts: Vec<Part>,
-    /// The launches that pack the weights.
-    pub(super) packing: Vec<Launch>,
-    workspace_bytes: u64,
-    packed_bytes: u64,
-}
-
-/// The launches for `count` runs of `images` images each.
-pub(super) struct Part {
-    pub images: usize,
-    pub count: usize,
-    pub launches: Vec<Launch>,
-}
-
-pub(super) struct Launch {
-    pub dispatch: Dispatch,
-    pub grid: [u32; 3],
-    pub pipeline: Arc<Pipeline>,
+    /// Of every launch of the program.
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
 }
 
 impl Plan {
     /// Checks the problem, chooses an algorithm and compiles it.
     pub fn new(context: &Context, problem: &Problem, options: &Options) -> Result<Self> {
-        let geometry = Geometry::new(problem)?;
-        let choice = choose(&geometry, context.capabilities(), options)?;
-        let lowered = lower::lower_in_parts(&geometry, choice.algorithm, context.capabilities(), options)?;
-        let workspace_bytes = lowered.workspace_bytes();
-        let Lowered { images, mut whole, rest, n_whole } = lowered;
-        // Every part of the batch reads the same weights.
-        let packed_bytes = whole.packed_bytes;
-        let packing = std::mem::take(&mut whole.packing).into_iter().map(|dispatch| launch(context, dispatch, options));
-        let packing = packing.collect::<Result<_>>()?;
-        let compile = |images, count, program: Program| -> Result<Part> {
-            let launches = program.dispatches.into_iter().map(|dispatch| launch(context, dispatch, options));
-            Ok(Part { images, count, launches: launches.collect::<Result<_>>()? })
-        };
-        let mut parts = vec![compile(images, n_whole, whole)?];
-        if let Some((images, program)) = rest {
-            parts.push(compile(images, 1, program)?);
-        }
-        let (context, options) = (context.clone(), options.clone());
-        Ok(Plan { context, geometry, choice, options, parts, packing, workspace_bytes, packed_bytes })
+        let choice = choose(&Geometry::new(problem)?, context.capabilities(), options)?;
+        let program = &choice.program;
+        let compile = |dispatch| context.pipeline(program, dispatch);
+        let pipelines = program.launches().map(compile).collect::<Result<_>>()?;
+        Ok(Plan { context: context.clone(), choice, pipelines })
     }
 
     /// [`Plan::new`] for browsers, which say only later that they refuse a shader: waits for that answer.
@@ -97,9 +65,14 @@ impl Plan {
         requests.iter().map(make).collect()
     }
 
+    /// What it runs.
+    pub fn program(&self) -> &Program {
+        &self.choice.program
+    }
+
     /// The checked problem.
     pub fn geometry(&self) -> &Geometry {
-        &self.geometry
+        &self.program().geometry
     }
 
     /// The algorithm and why it was chosen.
@@ -109,23 +82,23 @@ impl Plan {
 
     /// The options that it was made with.
     pub fn options(&self) -> &Options {
-        &self.options
+        &self.program().options
     }
 
     /// Bytes of workspace that [`Bindings::workspace`] must provide; zero for most algorithms.
     pub fn workspace_size(&self) -> u64 {
-        self.workspace_bytes
+        self.program().workspace_bytes
     }
 
     /// Bytes of packed weights that [`Bindings::packed`] must provide; zero without [`Options::pack_weights`] and for
     /// algorithms that read the weights as they are.
     pub fn packed_size(&self) -> u64 {
-        self.packed_bytes
+        self.program().packed_bytes
     }
 
     /// Number of dispatches that one `encode` records.
     pub fn dispatch_count(&self) -> usize {
-        self.parts.iter().map(|part| part.count * part.launches.len()).sum()
+        self.program().dispatch_count()
     }
 
     /// Bytes that the dispatches of one `encode` bind, counting what one dispatch binds twice or never as often: a lower
@@ -134,23 +107,23 @@ impl Plan {
         let bytes = |operand: &Operand, images: usize| match *operand {
             Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } | Operand::Widened { bytes, .. } => bytes,
             Operand::Unused => 0,
-            Operand::Tensor(name) => self.geometry.tensor(name).map_or(0, |spec| {
-                let len = spec.bytes(self.options.storage);
+            Operand::Tensor(name) => self.geometry().tensor(name).map_or(0, |spec| {
+                let len = spec.bytes(self.options().storage);
                 if spec.takes_layout() { len / spec.shape[0] as u64 * images as u64 } else { len }
             }),
         };
         let of = |part: &Part| -> u64 {
-            let operands = part.launches.iter().flat_map(|launch| &launch.dispatch.operands);
+            let operands = part.dispatches.iter().flat_map(|dispatch| &dispatch.operands);
             part.count as u64 * operands.map(|operand| bytes(operand, part.images)).sum::<u64>()
         };
-        self.parts.iter().map(of).sum()
+        self.program().parts.iter().map(of).sum()
     }
 
     /// The compiled kernels in order of first use, those that pack weights first, each with its constants.
     pub fn kernels(&self) -> Vec<String> {
         let mut labels = Vec::new();
-        for launch in self.packing.iter().chain(self.parts.iter().flat_map(|part| &part.launches)) {
-            let label = launch.dispatch.variant.label();
+        for dispatch in self.program().launches() {
+            let label = dispatch.variant.label();
             if !labels.contains(&label) {
                 labels.push(label);
             }
@@ -163,12 +136,6 @@ impl Plan {
     pub fn bind(&self, bindings: &Bindings<'_>) -> Result<Bound> {
         Bound::new(self, bindings)
     }
-}
-
-fn launch(context: &Context, dispatch: Dispatch, options: &Options) -> Result<Launch> {
-    let grid = dispatch.grid_within(context.capabilities().max_workgroups_per_dimension)?;
-    let pipeline = context.pipeline(&dispatch.variant, options.runtime_checks, dispatch.shares_buffers(options))?;
-    Ok(Launch { dispatch, grid, pipeline })
 }
 
 /// Each request as `make` answers it, on as many threads as the machine runs at once.

@@ -3,7 +3,7 @@
 use super::sum::{Sum, finish};
 use super::window::{axes, element, indices, kernel_tap, unflatten};
 use super::{Inputs, Outcome, activations, cooperative, parallel, tensor, winograd};
-use crate::choose::Algorithm;
+use crate::algorithm::Algorithm;
 use crate::error::Result;
 use crate::problem::Conv;
 use crate::tensor::TensorName;

@@ -25,7 +25,7 @@ pub use sum::activate;
 
 pub use crate::tensor::Inputs;
 
-use crate::choose::Algorithm;
+use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::memory;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
-use crate::choose::Algorithm;
+use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::timing::{ClockKind, Summary};
 

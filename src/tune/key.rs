@@ -5,11 +5,13 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::algorithm::{Accuracy, Algorithm};
 use crate::capabilities::Capabilities;
-use crate::choose::{Accuracy, Algorithm, Options};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::gpu::{Context, catalog};
+use crate::gpu::Context;
+use crate::kernels::kernels;
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::tensor::{Layout, Storage, TensorName};
 use crate::tile::Tile;
@@ -129,10 +131,10 @@ impl Key {
 pub fn shader_hash() -> &'static str {
     static HASH: OnceLock<String> = OnceLock::new();
     HASH.get_or_init(|| {
-        let kernels = catalog::kernels();
+        let kernels = kernels();
         let texts = kernels.iter().flat_map(|kernel| {
-            let parts = kernel.parts.iter().flat_map(|part| [part.stem, part.source]);
-            [kernel.stem, kernel.source].into_iter().chain(parts)
+            let parts = kernel.parts().iter().flat_map(|part| [part.stem, part.source]);
+            [kernel.stem, kernel.source()].into_iter().chain(parts)
         });
         format!("{:016x}", fnv1a(texts))
     })

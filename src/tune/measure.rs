@@ -2,10 +2,11 @@
 
 use super::TuneSettings;
 use super::cache::{Outcome, Timing};
-use crate::choose::{Algorithm, Options};
+use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Gpu, Outputs, Plan, Prepared};
+use crate::options::Options;
 use crate::sample::sample_inputs;
 use crate::timing::{ClockKind, MAX_REPEATS, Stopwatch, Summary, buffer_sets, repeats};
 

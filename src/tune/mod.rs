@@ -39,10 +39,13 @@ use cache::Loaded;
 pub use cache::{Entry, Outcome, SCHEMA, Timing, Warning};
 pub use key::{DeviceKey, Key, shader_hash};
 
-use crate::choose::{Algorithm, Options, candidates, choose, preferences};
+use crate::algorithm::Algorithm;
+use crate::choose::{candidates, choose};
 use crate::error::{Error, Result};
 use crate::geometry::Geometry;
 use crate::gpu::{Context, Gpu};
+use crate::options::Options;
+use crate::preference::preferences;
 use crate::problem::Problem;
 pub use crate::sample::sample_inputs;
 use crate::timing::Stopwatch;

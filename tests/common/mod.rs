@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use half::f16;
-use wgconv::gpu::{Bindings, Context, Gpu, Lowered, Plan, Select, lower_in_parts};
+use wgconv::gpu::{Bindings, Context, Gpu, Plan, Select};
+use wgconv::program::{Dispatch, Part};
 use wgconv::{
     Access, Accuracy, Algorithm, Capabilities, ElementType, Geometry, Inputs, KernelClass, Layout, Options, Problem,
-    TensorName, TensorSpec, candidates,
+    TensorName, TensorSpec, candidates, lower,
 };
 pub use zoo::epilogues;
 
@@ -30,17 +31,18 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
 
 /// What was computed of one problem: classes of kernels share most of them, and what is launched alike is judged once.
 #[derive(Default)]
-pub struct Judged(Vec<Lowered>);
+pub struct Judged(Vec<(Vec<Dispatch>, Vec<Part>)>);
 
 impl Judged {
     /// Whether the context launches what none before it did.
     pub fn is_new(&mut self, context: &Context, problem: &Problem, options: &Options, algorithm: Algorithm) -> bool {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         let options = options.clone().algorithm(algorithm);
-        let lowered = lower_in_parts(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
-        let is_new = !self.0.contains(&lowered);
+        let program = lower(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
+        let launched = (program.packing, program.parts);
+        let is_new = !self.0.contains(&launched);
         if is_new {
-            self.0.push(lowered);
+            self.0.push(launched);
         }
         is_new
     }
@@ -58,8 +60,8 @@ impl Reached {
         let geometry = Geometry::new(problem).expect("zoo problems are valid");
         for algorithm in applicable(problem, context.capabilities(), options) {
             let options = options.clone().algorithm(algorithm);
-            let lowered = lower_in_parts(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
-            let variants = lowered.whole.dispatches.iter().map(|dispatch| &dispatch.variant);
+            let program = lower(&geometry, algorithm, context.capabilities(), &options).expect("it applies");
+            let variants = program.launches().map(|dispatch| &dispatch.variant);
             self.0.extend(variants.map(|variant| format!("{} {:?}", variant.kernel.stem, variant.elements)));
         }
         self.0.len() > before

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{agrees, integers, open, random};
-use wgconv::gpu::program::{Dispatch, Operand, Program};
-use wgconv::gpu::{Gpu, lower_in_parts};
+use wgconv::gpu::Gpu;
+use wgconv::program::{Dispatch, Operand, Program};
 use wgconv::reference;
 use wgconv::{Accuracy, Algorithm, Capabilities, Conv, Geometry, Inputs, Options, PaddingMode, Problem, TensorName};
 
@@ -160,7 +160,7 @@ fn run(
             (spec.name, create(bytemuck::cast_slice(&data), wgpu::BufferUsages::STORAGE))
         })
         .collect();
-    for (dispatch, pipeline) in program.dispatches.iter().zip(pipelines) {
+    for (dispatch, pipeline) in program.launches().zip(pipelines) {
         let uniform = create(dispatch.params.bytes(), wgpu::BufferUsages::UNIFORM);
         let resource = |operand: &Operand| match operand {
             Operand::Tensor(name) => tensors[name].as_entire_binding(),
@@ -241,10 +241,9 @@ fn emulated_matrices_agree_with_the_oracle() {
             ..Capabilities::gpu()
         };
         let options = Options::default().accuracy(Accuracy::Half);
-        let lowered = lower_in_parts(&geometry, algorithm, &capabilities, &options).expect("applies");
-        let program = &lowered.whole;
-        let pipelines: Vec<_> = program.dispatches.iter().map(|dispatch| compile(gpu.device(), dispatch)).collect();
-        let label = program.dispatches.last().expect("a program has some").variant.label();
+        let program = &wgconv::lower(&geometry, algorithm, &capabilities, &options).expect("applies");
+        let pipelines: Vec<_> = program.launches().map(|dispatch| compile(gpu.device(), dispatch)).collect();
+        let label = program.launches().last().expect("a program has some").variant.label();
         for (inputs, exact) in [(integers(problem, 1), true), (random(problem, 2), false)] {
             let want = reference::run_by(problem, &inputs, algorithm).expect("the operation has this algorithm");
             let got = run(&gpu, &pipelines, program, &geometry, &inputs);

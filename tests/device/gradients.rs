@@ -198,17 +198,17 @@ fn a_split_batch_adds_up() {
             let mut splits = 0;
             for algorithm in applicable(&problem, gpu.capabilities(), &Options::default()) {
                 // Room for the workspace of two images.
-                let whole = wgconv::gpu::lower_in_parts(&geometry, algorithm, gpu.capabilities(), &Options::default());
-                let whole = whole.expect("applies").workspace_bytes();
+                let whole = wgconv::lower(&geometry, algorithm, gpu.capabilities(), &Options::default());
+                let whole = whole.expect("applies").workspace_bytes;
                 if whole == 0 {
                     continue;
                 }
                 let per_image = whole / problem.batch() as u64;
                 let options = Options { workspace_limit: Some(2 * per_image + 2048), ..Options::default() };
                 let options = options.algorithm(algorithm);
-                let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, gpu.capabilities(), &options);
+                let lowered = wgconv::lower(&geometry, algorithm, gpu.capabilities(), &options);
                 let lowered = lowered.expect("splits");
-                splits += usize::from(lowered.n_whole > 1 || lowered.rest.is_some());
+                splits += usize::from(lowered.is_split());
                 let context = gpu.context().clone();
                 check(
                     "split",
@@ -225,8 +225,8 @@ fn a_split_batch_adds_up() {
             let context = gpu.context().view(tight);
             for algorithm in applicable(&problem, &tight, &Options::default()) {
                 let options = Options::default().algorithm(algorithm);
-                let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, &tight, &options).expect("splits");
-                splits += usize::from(lowered.n_whole > 1 || lowered.rest.is_some());
+                let lowered = wgconv::lower(&geometry, algorithm, &tight, &options).expect("splits");
+                splits += usize::from(lowered.is_split());
                 check(
                     "split",
                     &gradient,
@@ -366,8 +366,7 @@ fn long_sums_are_cut_into_slices() {
         let geometry = Geometry::new(&problem).expect("valid");
         for context in contexts(&gpu) {
             let options = Options::default().algorithm(Algorithm::SplitKGemm);
-            let lowered =
-                wgconv::gpu::lower_in_parts(&geometry, Algorithm::SplitKGemm, context.capabilities(), &options);
+            let lowered = wgconv::lower(&geometry, Algorithm::SplitKGemm, context.capabilities(), &options);
             let lowered = lowered.expect("applies");
             assert!(lowered.describe().contains("sum_slices"), "{}", lowered.describe());
             let inputs = integers(&problem, 29);

@@ -529,10 +529,10 @@ fn the_input_is_packed_where_there_is_room() {
     let problem: Problem = DeformConv2d::new(4, 8, [20, 20], 16, [3, 3]).padding(1).into();
     let geometry = Geometry::new(&problem).expect("valid");
     let kernels = |caps: &Capabilities, options: &Options| {
-        let lowered = wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, caps, options).expect("applies");
-        assert_eq!((lowered.n_whole, lowered.rest.is_some()), (1, false), "{}", lowered.describe());
-        assert!(options.workspace_limit.is_none_or(|limit| lowered.workspace_bytes() <= limit));
-        let stems: Vec<&str> = lowered.whole.dispatches.iter().map(|d| d.variant.kernel.stem).collect();
+        let lowered = wgconv::lower(&geometry, Algorithm::Im2colGemm, caps, options).expect("applies");
+        assert!(!lowered.is_split(), "{}", lowered.describe());
+        assert!(options.workspace_limit.is_none_or(|limit| lowered.workspace_bytes <= limit));
+        let stems: Vec<&str> = lowered.launches().map(|d| d.variant.kernel.stem).collect();
         stems.contains(&"deform_conv2d_pack_input")
     };
     let gpu = Capabilities::gpu();
@@ -548,7 +548,7 @@ fn the_input_is_packed_where_there_is_room() {
     let pointwise: Problem = DeformConv2d::new(1, 8, [64, 64], 8, [1, 1]).into();
     let geometry = Geometry::new(&pointwise).expect("valid");
     let tight = Capabilities { max_binding_bytes: 8 * 64 * 64 * 4, ..gpu };
-    let lowered = wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, &tight, &Options::default());
+    let lowered = wgconv::lower(&geometry, Algorithm::Im2colGemm, &tight, &Options::default());
     assert!(!lowered.expect("applies").describe().contains("deform_conv2d_pack_input"));
 }
 
@@ -587,8 +587,8 @@ fn a_batch_beyond_the_binding_limit_is_split_and_one_image_beyond_it_is_refused(
     let geometry = Geometry::new(&problem).expect("valid");
     for algorithm in [Algorithm::Direct, Algorithm::RegisterTiled] {
         let options = Options::default().algorithm(algorithm);
-        let lowered = wgconv::gpu::lower_in_parts(&geometry, algorithm, &tight, &options).expect("splits");
-        assert!(lowered.n_whole > 1 && lowered.rest.is_some(), "{}", lowered.describe());
+        let lowered = wgconv::lower(&geometry, algorithm, &tight, &options).expect("splits");
+        assert!(lowered.parts.len() == 2 && lowered.parts[0].count > 1, "{}", lowered.describe());
         check("split", &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, false);
         let strided = options.layout(TensorName::Input, Layout::channels_last(&[7, 4, 9, 10]));
         check("split strided", &run_guarded(&gpu, &context, &problem, &strided, &inputs), &want, false);
@@ -602,9 +602,8 @@ fn a_batch_beyond_the_binding_limit_is_split_and_one_image_beyond_it_is_refused(
     let options =
         Options { workspace_limit: Some(3 * one_image), ..Options::default() }.algorithm(Algorithm::Im2colGemm);
     let context = gpu.context().clone();
-    let lowered =
-        wgconv::gpu::lower_in_parts(&geometry, Algorithm::Im2colGemm, gpu.capabilities(), &options).expect("splits");
-    assert!(lowered.workspace_bytes() <= 3 * one_image && lowered.n_whole >= 2, "{}", lowered.describe());
+    let lowered = wgconv::lower(&geometry, Algorithm::Im2colGemm, gpu.capabilities(), &options).expect("splits");
+    assert!(lowered.workspace_bytes <= 3 * one_image && lowered.parts[0].count >= 2, "{}", lowered.describe());
     check("workspace", &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, false);
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::common::{Reached, agrees, applicable, inputs as fill, layouts, open, random, relaxed, run_guarded, zoo};
 use half::f16;
-use wgconv::gpu::{Bindings, Context, Gpu, Plan, lower_in_parts};
+use wgconv::gpu::{Bindings, Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Algorithm, Capabilities, Conv, DeformConv2d, Geometry, Gradient, Inputs, KernelClass, Options, Pool, Problem,
@@ -225,8 +225,8 @@ fn only_devices_without_f16_take_workspace_for_it() {
     let geometry = Geometry::new(&problem).expect("valid");
     for (f16, workspace) in [(true, 0), (false, 4 * 8 * 7 * 7)] {
         let caps = Capabilities { f16, ..Capabilities::gpu() };
-        let lowered = lower_in_parts(&geometry, Algorithm::Direct, &caps, &in_f16(Options::default()));
-        let bytes = lowered.expect("it applies").workspace_bytes();
+        let lowered = wgconv::lower(&geometry, Algorithm::Direct, &caps, &in_f16(Options::default()));
+        let bytes = lowered.expect("it applies").workspace_bytes;
         assert!(bytes >= workspace && bytes < workspace + 256, "{bytes} of workspace with f16: {f16}");
     }
 }

@@ -371,7 +371,7 @@ impl DiffRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choose::Algorithm;
+    use crate::algorithm::Algorithm;
     use crate::problem::Conv;
     use crate::tensor::Storage;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use crate::choose::Options;
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::gpu::{Bindings, Bound, Gpu, Plan};
+use crate::options::Options;
 use crate::problem::{Activation, Conv, DeformConv2d, Gradient, Problem};
 use crate::tensor::TensorName;
 

@@ -1,0 +1,12 @@
+// needs: gemm_params column_vec4s gemm_broadcast row_vec4s
+// c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
+//
+// As `gemm_subgroup`, but a is read four rows and b four columns at a time: `gemm_subgroup_vec4_a` and `gemm_subgroup_vec4_b` in one.
+// Dispatch: as `gemm_subgroup`.
+// Prelude: as `gemm_subgroup`.
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;

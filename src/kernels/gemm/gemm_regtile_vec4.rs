@@ -1,0 +1,42 @@
+//! Launcher of `shaders/gemm/gemm_regtile_vec4.wgsl`.
+
+use crate::capabilities::KernelClass;
+use crate::kernels::task::{GemmTask, Slices, workgroup_along};
+use crate::program::Dispatch;
+use crate::program::loops::nest;
+
+kernel!(
+    gemm_regtile_vec4, Gemm,
+    read: ["a", "b", "bias", "residual"],
+    write: ["output"],
+    constants: ["WORKGROUP", "SLICED"],
+    precondition: "rows of a and b start at multiples of four elements, k is one, columns are dense",
+    loops: |l| nest(&[l.runs()]) + l.k + l.runs(),
+);
+
+/// Rows and columns of one invocation, as in the shader.
+const TILE_M: u64 = 8;
+const TILE_N: u32 = 4;
+
+pub(crate) fn applies(task: &GemmTask) -> bool {
+    let [a_batch, a_group, a_row, a_column] = task.a_strides;
+    let [slice, a_run] = task.slices.map_or([0; 2], |Slices { slice, run_strides: [a_run, _], .. }| [slice, a_run]);
+    let a_base = task.a.view.base as usize;
+    task.b_has_quads()
+        && a_column == 1
+        && [a_base, a_batch, a_group, a_row, a_run, task.k, task.run(), slice].iter().all(|n| n % 4 == 0)
+}
+
+pub(crate) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
+    let workgroup = workgroup_along(task.n, TILE_N, class);
+    let row_tiles = (task.m as u64).div_ceil(TILE_M);
+    let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
+    let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
+    Dispatch::new(
+        &KERNEL,
+        [("WORKGROUP", workgroup.into()), ("SLICED", task.slices.is_some().into())],
+        task.params(),
+        task.operands(),
+        workgroups,
+    )
+}

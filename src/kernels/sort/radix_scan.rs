@@ -1,0 +1,18 @@
+//! Launcher of `shaders/sort/radix_scan.wgsl`.
+
+use crate::kernels::task::{SortTask, workgroup_for_sum};
+use crate::program::{Dispatch, Operand};
+
+kernel!(
+    radix_scan, Window,
+    read: [],
+    write: ["table"],
+    constants: ["WORKGROUP"],
+    precondition: "none",
+    loops: |l| 2 * ((SortTask::DIGITS * u64::from(l.params.c_out).div_ceil(SortTask::RUN as u64)).div_ceil(l.lanes()) + 1),
+);
+
+pub(crate) fn dispatch(task: &SortTask, table: Operand, max_invocations: u32) -> Dispatch {
+    let workgroup = workgroup_for_sum(task.table_len(), max_invocations);
+    Dispatch::new(&KERNEL, [("WORKGROUP", workgroup.into())], task.params(), vec![table], task.sequences as u64)
+}

@@ -1,0 +1,818 @@
+//! Geometry + algorithm -> program: which kernels run over which tensors, and in how many parts of the batch.
+
+mod backward;
+mod builder;
+mod deform;
+mod packed;
+mod storage;
+mod winograd;
+
+use builder::Builder;
+
+use crate::algorithm::Algorithm;
+use crate::capabilities::{Capabilities, KernelClass};
+use crate::error::{Error, Result};
+use crate::geometry::{Geometry, Window};
+use crate::kernels::col2im::Tail;
+use crate::kernels::deform_conv2d_direct::Sampling;
+use crate::kernels::task::{ConvTask, GemmTask, Slot, broadcast_step};
+use crate::kernels::{
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
+    conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
+    conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
+    deform_conv2d_im2col, deform_conv2d_im2col_vec4, deform_conv2d_implicit_gemm, deform_conv2d_pack_input,
+    deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, gemm_vec4,
+    im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+};
+use crate::options::Options;
+use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
+use crate::program::{Dispatch, Operand, Part, Program, View, iterations};
+use crate::tensor::{Storage, TensorName, TensorSpec, buffer_bytes};
+use crate::tile::Tile;
+
+/// Workspace ranges start at multiples of this, the largest storage alignment that WebGPU allows a device to ask for.
+pub(crate) const WORKSPACE_ALIGNMENT: u64 = 256;
+
+/// What an error that keeps an algorithm from applying says, without repeating the algorithm.
+pub(crate) fn reason(error: &Error) -> String {
+    match error {
+        Error::Unsupported { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The program that computes a problem by one algorithm, in the fewest parts of the batch that the limits allow. Needs no device:
+/// what a host would run can be looked at, validated and exported without one.
+///
+/// Fails where the algorithm does not apply, where a layout or a tile of the options is wrong, and where a limit of the device
+/// refuses even a single image.
+pub fn lower(
+    geometry: &Geometry,
+    algorithm: Algorithm,
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Result<Program> {
+    if let Some(tile) = options.tile {
+        check_tile(tile, capabilities)?;
+    }
+    for (&name, layout) in &options.layouts {
+        let spec = geometry.tensor(name).ok_or_else(|| Error::Layout {
+            tensor: name,
+            rule: format!("{} has no such tensor", geometry.problem().op_name()),
+        })?;
+        layout.check(spec)?;
+    }
+    let batch = geometry.problem().batch();
+    let of_images = |images: usize| -> Result<Builder> {
+        if images == batch {
+            return lower_part(geometry, algorithm, capabilities, options, true);
+        }
+        let part = Geometry::new(&geometry.problem().clone().with_batch(images))?;
+        lower_part(&part, algorithm, capabilities, options, false)
+    };
+    let (mut images, mut whole) = match of_images(batch) {
+        Ok(whole) => (batch, whole),
+        // Even one image may be too much; if so, its error is the one to report.
+        Err(_) => (1, of_images(1)?),
+    };
+    let mut too_many = if images == batch { images } else { batch };
+    while too_many > images + 1 {
+        let middle = images + (too_many - images) / 2;
+        match of_images(middle) {
+            Ok(program) => (images, whole) = (middle, program),
+            Err(_) => too_many = middle,
+        }
+    }
+    let mut program = Program {
+        geometry: geometry.clone(),
+        algorithm,
+        options: options.clone(),
+        packing: whole.packing,
+        parts: vec![Part { images, count: batch / images, dispatches: whole.dispatches }],
+        workspace_bytes: whole.workspace_bytes,
+        packed_bytes: whole.packed_bytes,
+    };
+    let remainder = batch % images;
+    if remainder > 0 {
+        add_remainder(&mut program, remainder, of_images(remainder)?, capabilities)?;
+    }
+    Ok(program)
+}
+
+/// Adds the last part of a batch, which may want its weights packed another way.
+fn add_remainder(program: &mut Program, images: usize, mut rest: Builder, capabilities: &Capabilities) -> Result<()> {
+    if rest.packing != program.packing || rest.packed_bytes != program.packed_bytes {
+        let start = program.packed_bytes;
+        for dispatch in rest.packing.iter_mut().chain(&mut rest.dispatches) {
+            for operand in &mut dispatch.operands {
+                if let Operand::Packed { offset, .. } = operand {
+                    *offset += start;
+                }
+            }
+        }
+        program.packing.append(&mut rest.packing);
+        program.packed_bytes += rest.packed_bytes;
+        if program.packed_bytes > capabilities.max_buffer_bytes {
+            return Err(Error::Limit {
+                limit: "max_buffer_size",
+                available: capabilities.max_buffer_bytes,
+                what: program.geometry.problem().op_name(),
+                needed: program.packed_bytes,
+            });
+        }
+    }
+    program.parts.push(Part { images, count: 1, dispatches: rest.dispatches });
+    program.workspace_bytes = program.workspace_bytes.max(rest.workspace_bytes);
+    Ok(())
+}
+
+/// The launches of a part of a batch, or of all of it where it is `whole`.
+fn lower_part(
+    part: &Geometry,
+    algorithm: Algorithm,
+    capabilities: &Capabilities,
+    options: &Options,
+    whole: bool,
+) -> Result<Builder> {
+    let mut program = lower_f32(part, algorithm, capabilities, options)?;
+    if !whole {
+        program.dispatches.iter_mut().for_each(Dispatch::expect_accumulation);
+    }
+    if options.storage == Storage::F16 {
+        storage::to_f16(&mut program, part, capabilities, options, whole).map_err(|reason| {
+            let what = format!("{} by {algorithm} in f16", part.problem().op_name());
+            Error::Unsupported { what, reason }
+        })?;
+    }
+    check_limits(part, &program, capabilities, options)?;
+    Ok(program)
+}
+
+/// Whether a device has the invocations and the workgroup memory of a tile.
+fn check_tile(tile: Tile, caps: &Capabilities) -> Result<()> {
+    let limit = |limit, available: u32, needed: u32| {
+        Err(Error::Limit { limit, available: available.into(), what: format!("tile = {tile}"), needed: needed.into() })
+    };
+    if tile.invocations() > caps.max_invocations_per_workgroup {
+        return limit("max_compute_invocations_per_workgroup", caps.max_invocations_per_workgroup, tile.invocations());
+    }
+    if tile.panel_bytes() > caps.max_workgroup_bytes {
+        return limit("max_compute_workgroup_storage_size", caps.max_workgroup_bytes, tile.panel_bytes());
+    }
+    Ok(())
+}
+
+fn check_limits(geometry: &Geometry, program: &Builder, caps: &Capabilities, options: &Options) -> Result<()> {
+    let what = || geometry.problem().op_name();
+    let limit = |limit, available, needed| Err(Error::Limit { limit, available, what: what(), needed });
+    for spec in geometry.tensors() {
+        let bytes = binding_bytes(spec, options, caps);
+        if bytes > caps.max_binding_bytes {
+            return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, bytes);
+        }
+    }
+    if program.workspace_bytes > caps.max_buffer_bytes {
+        return limit("max_buffer_size", caps.max_buffer_bytes, program.workspace_bytes);
+    }
+    if program.packed_bytes > caps.max_buffer_bytes {
+        return limit("max_buffer_size", caps.max_buffer_bytes, program.packed_bytes);
+    }
+    if let Some(most) = options.workspace_limit
+        && program.workspace_bytes > most
+    {
+        return limit("workspace_limit", most, program.workspace_bytes);
+    }
+    for dispatch in program.packing.iter().chain(&program.dispatches) {
+        for operand in &dispatch.operands {
+            if let Operand::Workspace { bytes, .. } | Operand::Packed { bytes, .. } | Operand::Widened { bytes, .. } =
+                operand
+                && *bytes > caps.max_binding_bytes
+            {
+                return limit("max_storage_buffer_binding_size", caps.max_binding_bytes, *bytes);
+            }
+        }
+        let buffers = dispatch.operands.len() as u64;
+        if buffers > u64::from(caps.max_storage_buffers) {
+            return limit("max_storage_buffers_per_shader_stage", caps.max_storage_buffers.into(), buffers);
+        }
+        if let Some(most) = caps.max_loop_iterations
+            && iterations(dispatch) > most.into()
+        {
+            return limit("max_loop_iterations", most.into(), iterations(dispatch));
+        }
+        if dispatch.grid(caps.max_workgroups_per_dimension).is_none() {
+            return limit(
+                "max_compute_workgroups_per_dimension",
+                caps.max_workgroups_per_dimension.into(),
+                dispatch.workgroups,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Most bytes that one binding of the tensor spans: its own span from its first element, which may lie up to an
+/// alignment step behind the binding's start.
+fn binding_bytes(spec: &TensorSpec, options: &Options, caps: &Capabilities) -> u64 {
+    let layout = options.layout_of(spec);
+    let span = layout.span(&spec.shape).unwrap_or(usize::MAX) - layout.offset;
+    let slack = if layout.offset == 0 && spec.shape[0] == 1 { 0 } else { u64::from(caps.storage_alignment) };
+    buffer_bytes(span as u64, spec.element.bytes(options.storage)).saturating_add(slack)
+}
+
+struct Lowering<'a> {
+    geometry: &'a Geometry,
+    caps: &'a Capabilities,
+    options: &'a Options,
+    /// Stands in for the output: a backward pass recomputes some forward outputs into the workspace.
+    output: Option<Slot>,
+    program: Builder,
+}
+
+fn lower_f32(geometry: &Geometry, algorithm: Algorithm, caps: &Capabilities, options: &Options) -> Result<Builder> {
+    let mut lowering = Lowering { geometry, caps, options, output: None, program: Builder::default() };
+    let refused = |reason: String| Error::Unsupported {
+        what: format!("{} by {algorithm}", geometry.problem().op_name()),
+        reason,
+    };
+    if !Algorithm::of(geometry.problem()).contains(&algorithm) {
+        return Err(refused("the operation has no such algorithm".into()));
+    }
+    lowering.problem(algorithm).map_err(refused)?;
+    Ok(lowering.program)
+}
+
+/// `Err` says why the algorithm does not apply.
+pub(crate) type Applies = std::result::Result<(), String>;
+
+impl Lowering<'_> {
+    pub fn problem(&mut self, algorithm: Algorithm) -> Applies {
+        let geometry = self.geometry;
+        match (geometry.problem(), geometry.window()) {
+            (Problem::Gradient(p), _) => self.gradient(p, algorithm),
+            (Problem::Conv(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::Weight);
+                (task.padding_mode, task.flip_kernel) = (p.padding_mode, p.flip_kernel);
+                self.conv(&task, algorithm)
+            }
+            (Problem::ConvTranspose(p), Some(window)) => self.conv_transpose(p, window, algorithm),
+            (Problem::DeformConv2d(p), Some(window)) => self.deform_conv2d(p, window, algorithm),
+            (Problem::LocallyConnected2d(p), Some(window)) => {
+                let task = self.task(window, p.epilogue, TensorName::Weight);
+                self.program.dispatches.push(locally_connected2d_direct::dispatch(&task));
+                Ok(())
+            }
+            (Problem::SpatialSeparable2d(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::WeightV);
+                task.padding_mode = p.padding_mode;
+                self.spatial_separable2d(&task, algorithm)
+            }
+            (Problem::DepthwiseSeparable2d(p), Some(window)) => {
+                let mut task = self.task(window, p.epilogue, TensorName::WeightDw);
+                task.padding_mode = p.padding_mode;
+                self.depthwise_separable2d(task, p.c_out, algorithm)
+            }
+            (Problem::Pool(p), Some(window)) => self.pool(p, window, algorithm),
+            (Problem::Im2col(_), Some(window)) => {
+                let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+                let dispatch = im2col::dispatch(window, PaddingMode::Zeros, false, input, output, 0.0);
+                self.program.dispatches.push(dispatch);
+                Ok(())
+            }
+            (Problem::Col2im(_), Some(window)) => {
+                let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+                self.push(col2im::dispatch(window, false, input, &Tail::plain(0.0), output));
+                Ok(())
+            }
+            (Problem::DepthToSpace(p), _) => self
+                .shuffle(|specs, input, output| depth_to_space::dispatch(p.block, p.order, specs, input, output, 0.0)),
+            (Problem::SpaceToDepth(p), _) => self
+                .shuffle(|specs, input, output| space_to_depth::dispatch(p.block, p.order, specs, input, output, 0.0)),
+            (_, None) => Err("the operation needs a window".into()),
+        }
+    }
+
+    /// The slot of a tensor, or the unused one when the problem does not have it.
+    pub fn slot(&self, name: TensorName) -> Slot {
+        if let (TensorName::Output, Some(slot)) = (name, self.output) {
+            return slot;
+        }
+        let Some(spec) = self.geometry.tensor(name) else { return Slot::UNUSED };
+        let view = View::new(&self.options.layout_of(spec));
+        Slot { operand: Operand::Tensor(name), view }
+    }
+
+    pub fn push(&mut self, dispatch: Dispatch) {
+        self.program.dispatches.push(dispatch);
+    }
+
+    pub fn reserve(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
+        self.program.reserve(shape).ok_or_else(|| format!("a workspace of {shape:?} exceeds 2^31 - 1 elements"))
+    }
+
+    /// Room for what is derived from the weights alone.
+    pub fn reserve_packed(&mut self, shape: &[usize]) -> std::result::Result<Slot, String> {
+        if !self.options.pack_weights {
+            return self.reserve(shape);
+        }
+        self.program
+            .reserve_packed(shape)
+            .ok_or_else(|| format!("packed weights of {shape:?} exceed 2^31 - 1 elements"))
+    }
+
+    /// A launch that derives something from the weights alone.
+    pub fn push_packing(&mut self, dispatch: Dispatch) {
+        if self.options.pack_weights {
+            self.program.packing.push(dispatch);
+        } else {
+            self.program.dispatches.push(dispatch);
+        }
+    }
+
+    /// Whether lanes load for each other: a CPU adapter with subgroups.
+    pub fn broadcasts(&self) -> bool {
+        self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some()
+    }
+
+    fn task(&self, window: &Window, epilogue: Epilogue, weight: TensorName) -> ConvTask {
+        ConvTask {
+            window: window.clone(),
+            padding_mode: PaddingMode::Zeros,
+            flip_kernel: false,
+            epilogue,
+            input: self.slot(TensorName::Input),
+            weight: Operand::Tensor(weight),
+            bias: self.slot(TensorName::Bias),
+            residual: self.slot(TensorName::Residual),
+            output: self.slot(TensorName::Output),
+            beta: 0.0,
+        }
+    }
+
+    pub fn gemm(&mut self, task: &GemmTask) {
+        self.program.dispatches.push(match self.caps.class {
+            KernelClass::Gpu => match self.vec4_cut(task, true) {
+                Some(cut) => gemm_vec4::dispatch(task, &cut),
+                None => gemm_tiled::dispatch(task, self.caps),
+            },
+            KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
+            KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
+            KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
+        });
+    }
+
+    pub fn conv(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        if self.options.accuracy < algorithm.accuracy() {
+            return Err(format!("it needs Options::accuracy of {} or less", algorithm.accuracy()));
+        }
+        let dispatch = match algorithm {
+            Algorithm::RegisterTiled if self.broadcasts() && conv_subgroup::wants(&task.window) => {
+                if self.conv_over_packed(task, false)? {
+                    return Ok(());
+                }
+                conv_subgroup::dispatch(task, self.caps)
+            }
+            Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
+            Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
+            Algorithm::Depthwise => {
+                conv2d_depthwise::applies(task)?;
+                conv2d_depthwise::dispatch(task, self.caps.class)
+            }
+            Algorithm::Dilated => {
+                conv2d_dilated::applies(task)?;
+                conv2d_dilated::dispatch(task)
+            }
+            Algorithm::PointwiseGemm => return self.pointwise_gemm(task),
+            Algorithm::Im2colGemm => return self.im2col_gemm(task),
+            Algorithm::WinogradF2 => return self.winograd(task, 2),
+            Algorithm::WinogradF2Fused => return self.winograd_in_one_pass(task),
+            Algorithm::WinogradF4 => return self.winograd(task, 4),
+            Algorithm::ImplicitGemm => conv_implicit_gemm::dispatch(task, self.caps),
+            Algorithm::PackedGemm => return self.packed_gemm(task, false),
+            Algorithm::SplitKGemm => return self.split_k_conv(task),
+            Algorithm::CooperativeGemm => conv_coop_gemm::dispatch(task, self.caps, !self.has_halves(task))?,
+            Algorithm::CooperativePackedF16 => return self.cooperative_packed(task),
+            Algorithm::CooperativeGemmF16 => conv_coop_gemm::dispatch(task, self.caps, false)?,
+            _ => conv_direct::dispatch(task),
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    /// Whether the factors are stored as f16: one part already, and nothing to scale.
+    pub fn has_halves(&self, task: &ConvTask) -> bool {
+        let stored = |operand: Operand| matches!(operand, Operand::Tensor(_));
+        self.options.storage == Storage::F16 && [task.input.operand, task.weight].into_iter().all(stored)
+    }
+
+    /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.
+    fn split_k_conv(&mut self, task: &ConvTask) -> Applies {
+        let cut = conv_implicit_gemm::cut(&task.window, self.caps);
+        if cut.count == 1 {
+            return Err("the output is large enough, or the sums are too short to be cut".into());
+        }
+        self.cut_conv(task, &cut)
+    }
+
+    fn cut_conv(&mut self, task: &ConvTask, cut: &conv_implicit_gemm::Cut) -> Applies {
+        let partial = self.partial_images(task, cut.count)?;
+        self.push(conv_implicit_gemm::partial(task, cut, partial));
+        self.push(conv_sum_slices::dispatch(task, cut.count, partial));
+        Ok(())
+    }
+
+    /// The output of a window whose columns are there: on a GPU one product over all images.
+    fn weight_times_columns(&mut self, task: &ConvTask, columns: Slot) -> Applies {
+        if self.caps.class == KernelClass::Cpu {
+            return self.gemm_of_weights(&weight_times(task, columns, column_strides(&task.window)));
+        }
+        let product = weight_times(task, columns, column_strides(&task.window));
+        if self.vec4_product(task, &product)? {
+            return Ok(());
+        }
+        self.cut_product(&over_columns(task, columns))
+    }
+
+    /// One product over all images, its sums cut where that fills the device.
+    fn cut_product(&mut self, task: &ConvTask) -> Applies {
+        match conv_implicit_gemm::cut(&task.window, self.caps) {
+            cut if cut.count > 1 => self.cut_conv(task, &cut),
+            _ => {
+                self.push(conv_implicit_gemm::dispatch(task, self.caps));
+                Ok(())
+            }
+        }
+    }
+
+    fn pointwise_gemm(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        if !w.is_pointwise() {
+            return Err("it needs a 1x1 kernel, stride 1 and no padding".into());
+        }
+        let view = task.input.view;
+        let product = view.flat_stride(w.input).map(|pixel| {
+            let strides = [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize];
+            weight_times(task, task.input, strides)
+        });
+        match (product, self.caps.class) {
+            (Some(product), KernelClass::Gpu) if self.vec4_product(task, &product)? => Ok(()),
+            (_, KernelClass::Gpu) => self.cut_product(task),
+            (Some(product), KernelClass::Cpu) => self.gemm_of_weights(&product),
+            (None, KernelClass::Cpu) => Err("the input's pixels are not evenly spaced".into()),
+        }
+    }
+
+    fn im2col_gemm(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        let columns = self.reserve(&[w.batch, w.c_in * w.kernel_len(), column_pitch(w)])?;
+        let dispatch = im2col::dispatch(w, task.padding_mode, task.flip_kernel, task.input, columns, 0.0);
+        self.program.dispatches.push(dispatch);
+        self.weight_times_columns(task, columns)
+    }
+
+    fn conv_transpose(&mut self, p: &ConvTranspose, window: &Window, algorithm: Algorithm) -> Applies {
+        let mut task = self.task(window, p.epilogue, TensorName::Weight);
+        task.flip_kernel = p.flip_kernel;
+        self.transposed(&task, algorithm)
+    }
+
+    pub fn transposed(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        let dispatch = match algorithm {
+            Algorithm::Depthwise => {
+                conv_transpose2d_depthwise::applies(task)?;
+                match turned(task)
+                    .filter(|turned| turned.window.c_out_per_group() == 1 && conv2d_depthwise::applies(turned).is_ok())
+                {
+                    Some(turned) => conv2d_depthwise::dispatch(&turned, self.caps.class),
+                    None => conv_transpose2d_depthwise::dispatch(task),
+                }
+            }
+            Algorithm::Phases => {
+                conv_transpose_phases::applies(task)?;
+                if self.broadcasts() {
+                    let wide = match turned(task) {
+                        Some(turned) => self.conv_over_packed(&turned, true)?,
+                        None => self.phases_over_packed(task)?,
+                    };
+                    if wide {
+                        return Ok(());
+                    }
+                    conv_transpose_subgroup::dispatch(task, self.caps)
+                } else {
+                    conv_transpose_phases::dispatch(task, self.caps.class)
+                }
+            }
+            Algorithm::ImplicitGemm => {
+                conv_transpose_phases::applies(task)?;
+                conv_transpose_implicit_gemm::dispatch(task, self.caps)
+            }
+            Algorithm::PackedGemm => {
+                let Some(turned) = turned(task) else {
+                    return Err("a transposed convolution with strides has phases".into());
+                };
+                return self.packed_gemm(&turned, true);
+            }
+            Algorithm::GemmCol2im => return self.gemm_col2im(task),
+            _ => conv_transpose_gather::dispatch(task),
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    /// columns[n, g, (co, k), i] = sum_ci weight[ci, (co, k)] * input[n, g, ci, i], then their sum over the output.
+    fn gemm_col2im(&mut self, task: &ConvTask) -> Applies {
+        let w = &task.window;
+        let Some(pixel) = task.input.view.flat_stride(w.input) else {
+            return Err("the input's pixels are not evenly spaced".into());
+        };
+        let view = task.input.view;
+        let rows = w.c_out_per_group() * w.kernel_len();
+        let product = GemmTask {
+            batch: w.batch,
+            groups: w.groups,
+            m: rows,
+            n: w.input_len(),
+            k: w.c_in_per_group(),
+            a: Slot { operand: task.weight, ..Slot::UNUSED },
+            a_strides: [0, w.c_in_per_group() * rows, 1, rows],
+            b: task.input,
+            b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
+            output_size: w.output,
+            epilogue: task.epilogue,
+            bias: task.bias,
+            residual: task.residual,
+            output: task.output,
+            beta: task.beta,
+            slices: None,
+        };
+        if w.is_pointwise() {
+            // The columns are the output.
+            return self.gemm_of_weights(&product);
+        }
+        let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
+        self.gemm_of_weights(&GemmTask {
+            output_size: [1, 1, w.input_len()],
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: columns,
+            beta: 0.0,
+            ..product
+        })?;
+        // The convolution whose adjoint this is slides over the output.
+        let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
+        let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual, beta: task.beta };
+        self.program.dispatches.push(col2im::dispatch(&adjoint, task.flip_kernel, columns, &tail, task.output));
+        Ok(())
+    }
+
+    fn deform_conv2d(&mut self, p: &DeformConv2d, window: &Window, algorithm: Algorithm) -> Applies {
+        let task = self.task(window, p.epilogue, TensorName::Weight);
+        let sampling = Sampling {
+            offset_groups: p.offset_groups,
+            offset: self.slot(TensorName::Offset),
+            mask: p.mask.then(|| self.slot(TensorName::Mask)),
+        };
+        if algorithm == Algorithm::Direct {
+            self.program.dispatches.push(deform_conv2d_direct::dispatch(&task, &sampling));
+            return Ok(());
+        }
+        if algorithm == Algorithm::ImplicitGemm {
+            self.program.dispatches.push(match self.caps.class {
+                KernelClass::Cpu if deform_conv2d_subgroup::applies(self.caps) => {
+                    deform_conv2d_subgroup::dispatch(&task, &sampling, self.caps)
+                }
+                _ => {
+                    let most = self.caps.max_invocations_per_workgroup;
+                    deform_conv2d_implicit_gemm::dispatch(&task, &sampling, most)
+                }
+            });
+            return Ok(());
+        }
+        let columns = self.reserve(&[window.batch, window.c_in * window.kernel_len(), column_pitch(window)])?;
+        self.deform_columns(window, &sampling, task.input, columns);
+        self.weight_times_columns(&task, columns)
+    }
+
+    /// columns[n, (ci, t), o] = mask * sample
+    pub fn deform_columns(&mut self, window: &Window, sampling: &Sampling, input: Slot, columns: Slot) {
+        let mark = self.program.mark();
+        let launched = match self.packed_for_sampling(window, sampling, input) {
+            Some(packed) => deform_conv2d_im2col_vec4::dispatch(window, sampling, packed, columns),
+            None => deform_conv2d_im2col::dispatch(window, sampling, self.caps.class, input, columns),
+        };
+        self.push(launched);
+        self.program.release(mark);
+    }
+
+    /// A copy of the input that is sampled by vec4s, where a GPU has room for it and channels to fill them. Lies behind what is
+    /// reserved so far and may be released as soon as it has been read, so it takes no room from anything later.
+    pub fn packed_for_sampling(&mut self, window: &Window, sampling: &Sampling, input: Slot) -> Option<Slot> {
+        if self.caps.class == KernelClass::Cpu {
+            return None;
+        }
+        let shape = deform_conv2d_pack_input::shape(window, sampling)?;
+        let bytes = shape.iter().fold(4_u64, |bytes, &n| bytes.saturating_mul(n as u64));
+        let end = bytes.saturating_add(self.program.mark());
+        let limits = [Some(self.caps.max_buffer_bytes), self.options.workspace_limit];
+        let fits = |limit: &u64| end.next_multiple_of(WORKSPACE_ALIGNMENT) <= *limit;
+        if bytes > self.caps.max_binding_bytes || !limits.iter().flatten().all(fits) {
+            return None;
+        }
+        let packed = self.program.reserve(&shape)?;
+        self.push(deform_conv2d_pack_input::dispatch(window, sampling, input, packed));
+        Some(packed)
+    }
+
+    fn spatial_separable2d(&mut self, task: &ConvTask, algorithm: Algorithm) -> Applies {
+        let weight_h = Operand::Tensor(TensorName::WeightH);
+        if algorithm == Algorithm::Direct {
+            self.program.dispatches.push(spatial_separable2d_direct::dispatch(task, weight_h));
+            return Ok(());
+        }
+        let w = &task.window;
+        let (vertical, horizontal) = separable_passes(w);
+        let [_, middle_h, middle_w] = horizontal.input;
+        let middle = self.reserve(&[w.batch, w.c_in, middle_h, middle_w])?;
+        let vertical = ConvTask {
+            window: vertical,
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: middle,
+            ..task.clone()
+        };
+        let horizontal = ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical, self.caps.class));
+        self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal, self.caps.class));
+        Ok(())
+    }
+
+    /// `depthwise` carries the epilogue and the output, which belong to the pointwise stage.
+    fn depthwise_separable2d(&mut self, depthwise: ConvTask, c_out: usize, algorithm: Algorithm) -> Applies {
+        let w = depthwise.window.clone();
+        let middle = self.reserve(&[w.batch, w.c_out, w.output[1], w.output[2]])?;
+        let pointwise = ConvTask {
+            window: pointwise_window(&w, c_out),
+            padding_mode: PaddingMode::Zeros,
+            input: middle,
+            weight: Operand::Tensor(TensorName::WeightPw),
+            ..depthwise.clone()
+        };
+        let depthwise = ConvTask {
+            epilogue: Epilogue::default(),
+            bias: Slot::UNUSED,
+            residual: Slot::UNUSED,
+            output: middle,
+            ..depthwise
+        };
+        if algorithm == Algorithm::Direct {
+            self.conv(&depthwise, Algorithm::Direct)?;
+            return self.conv(&pointwise, Algorithm::Direct);
+        }
+        self.conv(&depthwise, Algorithm::Depthwise)?;
+        self.conv(&pointwise, Algorithm::PointwiseGemm)
+    }
+
+    fn pool(&mut self, p: &Pool, window: &Window, algorithm: Algorithm) -> Applies {
+        let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
+        let indices = matches!(p.mode, PoolMode::Max { indices: true, .. }).then(|| self.slot(TensorName::Indices));
+        let window = &window.within_padding();
+        let dispatch = if algorithm == Algorithm::TreeReduce {
+            pool_reduce::applies(window)?;
+            pool_reduce::dispatch(window, p.mode, self.caps.max_invocations_per_workgroup, input, output, indices)
+        } else {
+            match p.mode {
+                PoolMode::Max { pad_value, .. } => {
+                    max_pool::dispatch(window, pad_value, input, output, indices, self.caps.class)
+                }
+                PoolMode::Average { count_include_pad, divisor_override } => avg_pool::dispatch(
+                    window,
+                    count_include_pad,
+                    divisor_override.unwrap_or(0),
+                    [input, output],
+                    self.caps.class,
+                ),
+                PoolMode::Lp { p } => lp_pool::dispatch(window, p, input, output),
+            }
+        };
+        self.program.dispatches.push(dispatch);
+        Ok(())
+    }
+
+    fn shuffle(&mut self, dispatch: impl Fn([&TensorSpec; 2], Slot, Slot) -> Dispatch) -> Applies {
+        let tensors = self.geometry.tensors();
+        let [input, output] = tensors else { return Err("a shuffle has two tensors".into()) };
+        let launched = dispatch([input, output], self.slot(TensorName::Input), self.slot(TensorName::Output));
+        self.program.dispatches.push(launched);
+        Ok(())
+    }
+}
+
+/// The two passes of a spatially separable convolution: down the columns, then along the rows.
+pub(crate) fn separable_passes(w: &Window) -> (Window, Window) {
+    let only = |values: [usize; 3], axis: usize, fill: usize| {
+        let mut out = [fill; 3];
+        out[axis] = values[axis];
+        out
+    };
+    let pass = |axis: usize, input: [usize; 3], output: [usize; 3]| Window {
+        input,
+        kernel: only(w.kernel, axis, 1),
+        stride: only(w.stride, axis, 1),
+        dilation: only(w.dilation, axis, 1),
+        pad_begin: only(w.pad_begin, axis, 0),
+        pad_end: only(w.pad_end, axis, 0),
+        output,
+        ..w.clone()
+    };
+    let middle = [1, w.output[1], w.input[2]];
+    (pass(1, w.input, middle), pass(2, middle, w.output))
+}
+
+/// The 1x1 convolution that follows a depthwise one.
+pub(crate) fn pointwise_window(depthwise: &Window, c_out: usize) -> Window {
+    Window {
+        c_in: depthwise.c_out,
+        c_out,
+        groups: 1,
+        input: depthwise.output,
+        kernel: [1; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        pad_begin: [0; 3],
+        pad_end: [0; 3],
+        ..depthwise.clone()
+    }
+}
+
+/// A transposed convolution as the plain one that it is at stride 1: with the kernel turned, over the input padded by what the
+/// window reaches beyond it. Where groups have several channels, the weight stays weight[ci,co,k].
+fn turned(task: &ConvTask) -> Option<ConvTask> {
+    let w = &task.window;
+    if w.stride != [1; 3] {
+        return None;
+    }
+    let mut window = w.clone();
+    for axis in 0..3 {
+        let reach = w.dilation[axis] * (w.kernel[axis] - 1);
+        window.pad_begin[axis] = reach.checked_sub(w.pad_begin[axis])?;
+        window.pad_end[axis] = (w.output[axis] + reach).checked_sub(w.input[axis] + window.pad_begin[axis])?;
+    }
+    Some(ConvTask { window, flip_kernel: !task.flip_kernel, ..task.clone() })
+}
+
+/// Length of a row of columns in the workspace: every row starts at a multiple of four elements.
+pub(crate) fn column_pitch(w: &Window) -> usize {
+    w.output_len().next_multiple_of(4)
+}
+
+/// Batch, group, row and column strides of the columns of a window.
+fn column_strides(w: &Window) -> [usize; 4] {
+    let (rows, pitch) = (w.c_in_per_group() * w.kernel_len(), column_pitch(w));
+    [w.groups * rows * pitch, rows * pitch, pitch, 1]
+}
+
+/// The pointwise convolution of columns that makes the output of their window.
+fn over_columns(task: &ConvTask, columns: Slot) -> ConvTask {
+    let w = &task.window;
+    let [_, height, width] = w.output.map(|extent| extent as u32);
+    let [n, _, c, w_stride] = column_strides(w).map(|stride| stride as u32);
+    let view = View { n, c, d: height * width, h: width, w: w_stride, ..View::default() };
+    let window = Window {
+        c_in: w.c_in * w.kernel_len(),
+        input: w.output,
+        kernel: [1; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        pad_begin: [0; 3],
+        pad_end: [0; 3],
+        ..w.clone()
+    };
+    let input = Slot { view: View { base: columns.view.base, ..view }, ..columns };
+    ConvTask { window, input, padding_mode: PaddingMode::Zeros, flip_kernel: false, ..task.clone() }
+}
+
+/// output = weight (c_out/groups x c_in/groups·∏kernel) times b.
+fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
+    let w = &task.window;
+    let k = w.c_in_per_group() * w.kernel_len();
+    GemmTask {
+        batch: w.batch,
+        groups: w.groups,
+        m: w.c_out_per_group(),
+        n: w.output_len(),
+        k,
+        a: Slot { operand: task.weight, ..Slot::UNUSED },
+        a_strides: [0, w.c_out_per_group() * k, k, 1],
+        b,
+        b_strides,
+        output_size: w.output,
+        epilogue: task.epilogue,
+        bias: task.bias,
+        residual: task.residual,
+        output: task.output,
+        beta: task.beta,
+        slices: None,
+    }
+}
