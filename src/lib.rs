@@ -37,7 +37,7 @@ mod timing;
 pub mod tune;
 
 pub use algorithm::{Accuracy, Algorithm};
-pub use capabilities::{Capabilities, KernelClass};
+pub use capabilities::{Capabilities, Device, DeviceKind, KernelClass};
 pub use choose::{Candidate, Choice, candidates, choose};
 pub use error::{Error, ErrorKind, Result};
 pub use geometry::{

@@ -5,9 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::capabilities::{Capabilities, KernelClass};
+use crate::capabilities::{Capabilities, Device, DeviceKind};
 use crate::error::Result;
-use crate::machine::Machine;
 use crate::program::{Constant, Dispatch, Element, Kernel, MOST_BINDINGS, Program, UNUSED_BYTES, Variant};
 use crate::tensor::Access;
 
@@ -101,25 +100,19 @@ pub fn required_limits(adapter: &wgpu::Adapter, base: wgpu::Limits) -> wgpu::Lim
     }
 }
 
-/// Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`; measured with 22.3 (`tests/device/driver_limits.rs`).
-const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
-
-/// What a device offers: its limits, and by its adapter's type the class of kernels that suits it.
+/// What a device offers: [`Capabilities::of`] what it says of itself.
 pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
-    let limits = device.limits();
-    let info = device.adapter_info();
-    let same_size = info.subgroup_min_size == info.subgroup_max_size && info.subgroup_min_size > 0;
+    let (limits, info) = (device.limits(), device.adapter_info());
     // A browser wants an `enable` directive that other backends refuse.
-    let subgroups = same_size
-        && device.features().contains(wgpu::Features::SUBGROUP)
-        && info.backend != wgpu::Backend::BrowserWebGpu;
-    let class = match info.device_type {
-        wgpu::DeviceType::Cpu => KernelClass::Cpu,
-        _ => KernelClass::Gpu,
-    };
-    let llvmpipe = [&info.name, &info.driver].iter().any(|name| name.to_lowercase().contains("llvmpipe"));
-    Capabilities {
-        class,
+    let has_subgroups =
+        device.features().contains(wgpu::Features::SUBGROUP) && info.backend != wgpu::Backend::BrowserWebGpu;
+    Capabilities::of(&Device {
+        vendor: info.vendor,
+        kind: match info.device_type {
+            wgpu::DeviceType::Cpu => DeviceKind::Cpu,
+            wgpu::DeviceType::IntegratedGpu => DeviceKind::IntegratedGpu,
+            _ => DeviceKind::Gpu,
+        },
         max_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
         max_invocations_per_workgroup: limits
             .max_compute_invocations_per_workgroup
@@ -128,15 +121,14 @@ pub fn capabilities_of(device: &wgpu::Device) -> Capabilities {
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
-        // Kernels that read vec4s need bindings that start at one.
-        storage_alignment: limits.min_storage_buffer_offset_alignment.max(16),
+        storage_alignment: limits.min_storage_buffer_offset_alignment,
+        subgroup_sizes: has_subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
         f32_atomics: device.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
         f16: device.features().contains(wgpu::Features::SHADER_F16),
-        subgroup_size: subgroups.then_some(info.subgroup_min_size),
         cooperative_side: None,
-        max_loop_iterations: llvmpipe.then_some(LLVMPIPE_LOOP_ITERATIONS),
-        machine: Machine::of_adapter(info.vendor, &info.name, info.device_type == wgpu::DeviceType::IntegratedGpu),
-    }
+        name: info.name,
+        driver: info.driver,
+    })
 }
 
 /// Likewise, with what a device does not tell of itself: its [cooperative matrices](experimental_features), if it was
