@@ -116,7 +116,7 @@ impl Error {
     }
 
     /// What the system says of a file: [`Error::File`], or [`Error::Device`] where the machine has no room left.
-    #[cfg(any(feature = "export", feature = "tune"))]
+    #[cfg(any(feature = "cases", feature = "export", feature = "tune"))]
     pub(crate) fn of_file(path: String, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{FileTooLarge, OutOfMemory, QuotaExceeded, StorageFull};
         match error.kind() {

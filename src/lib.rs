@@ -6,6 +6,8 @@ mod algorithm;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod capabilities;
+#[cfg(feature = "cases")]
+pub mod cases;
 mod choose;
 mod cost;
 mod error;

@@ -8,6 +8,7 @@ use crate::tile::Tile;
 
 /// What a plan is to do beside its problem.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 pub struct Options {
     /// Use this algorithm or fail; `None` lets [`choose`](crate::choose) decide.
     pub algorithm: Option<Algorithm>,

@@ -87,7 +87,7 @@ fn explain_reads_the_problem_that_it_prints() {
         ("--problem {}", "missing field `op`"),
         ("--problem {\"op\":\"conv\"}", "missing field"),
         ("--problem {\"op\":\"sort\"}", "unknown variant `sort`"),
-        ("--problem none.json", "cannot read none.json"),
+        ("--problem none.json", "none.json: it cannot be read"),
         ("--problem .", "it is a folder"),
         ("--layer resnet50", "--layer = resnet50"),
         ("--layer resnet50/conv1 --stride 2", "--stride: the problem is given whole"),

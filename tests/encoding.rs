@@ -106,12 +106,15 @@ impl ByHand {
         ByHand { steps: (0..dispatches).map(step).collect() }
     }
 
+    /// Within a debug group, as plans are.
     fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.push_debug_group("wgconv conv2d by register-tiled");
         for (pipeline, group) in &self.steps {
             pass.set_pipeline(pipeline);
             pass.set_bind_group(0, group, &[]);
             pass.dispatch_workgroups(1, 1, 1);
         }
+        pass.pop_debug_group();
     }
 }
 

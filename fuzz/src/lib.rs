@@ -7,28 +7,25 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::arbitrary::{self, Unstructured};
+use wgconv::cases::{attributes, case, document, npy, operation, request};
 use wgconv::program::{Operand, Program};
-use wgconv::{Accuracy, Algorithm, Axes, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose, lower};
+use wgconv::{
+    Accuracy, Algorithm, Axes, Capabilities, Geometry, Gradient, Options, Problem, Storage, candidates, choose, lower,
+};
 
 // The command line is a program and no library: its modules are compiled in here.
 macro_rules! modules_of_the_command_line {
     ($($path:literal $name:ident,)*) => { $(#[path = $path] mod $name;)* };
 }
 modules_of_the_command_line! {
-    "../../src/bin/wgconv/attributes.rs" attributes,
     "../../src/bin/wgconv/backend.rs" backend,
     "../../src/bin/wgconv/bench/mod.rs" bench,
-    "../../src/bin/wgconv/case.rs" case,
     "../../src/bin/wgconv/compare.rs" compare,
     "../../src/bin/wgconv/console.rs" console,
-    "../../src/bin/wgconv/document.rs" document,
     "../../src/bin/wgconv/failure.rs" failure,
     "../../src/bin/wgconv/files.rs" files,
     "../../src/bin/wgconv/gradient.rs" gradient,
-    "../../src/bin/wgconv/npy.rs" npy,
-    "../../src/bin/wgconv/operation.rs" operation,
     "../../src/bin/wgconv/picture/mod.rs" picture,
-    "../../src/bin/wgconv/request.rs" request,
     "../../src/bin/wgconv/tune.rs" tune,
     // Readers inside of commands.
     "../../src/bin/wgconv/bench/suite.rs" suites,

@@ -9,6 +9,7 @@ use crate::algorithm::{Accuracy, Algorithm};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
+pub use crate::program::Feature;
 use crate::tensor::{Access, Layout, Storage, TensorName};
 use crate::tile::Tile;
 
@@ -113,20 +114,6 @@ pub struct Requirements {
     /// Most iterations of the loops of one invocation, where they are counted: some software rasterisers end loops
     /// early.
     pub loop_iterations: Option<u64>,
-}
-
-/// A feature beyond WebGPU's core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Feature {
-    /// Subgroup operations, in subgroups of `subgroup_size` lanes that are all there.
-    Subgroups,
-    /// Addition of f32 as an atomic operation on storage buffers.
-    F32Atomics,
-    /// 16-bit floating point, and storage buffers of it.
-    F16,
-    /// Cooperative matrices of a subgroup: an experiment, see [`Settings::experimental`](super::Settings::experimental).
-    CooperativeMatrices,
 }
 
 /// A tensor of the problem.

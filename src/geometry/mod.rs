@@ -26,12 +26,31 @@ use window::{WindowRequest, axis_field, positive};
 
 /// A checked problem: its tensors, its sliding window and what it costs. Made once, never wrong.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "Problem", try_from = "Problem")
+)]
 pub struct Geometry {
     problem: Problem,
     window: Option<Window>,
     tensors: Vec<TensorSpec>,
     macs: u64,
     parameters: u64,
+}
+
+impl From<Geometry> for Problem {
+    fn from(geometry: Geometry) -> Problem {
+        geometry.problem
+    }
+}
+
+impl TryFrom<Problem> for Geometry {
+    type Error = Error;
+
+    fn try_from(problem: Problem) -> Result<Geometry> {
+        Geometry::new(&problem)
+    }
 }
 
 impl Geometry {

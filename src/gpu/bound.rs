@@ -72,6 +72,8 @@ impl<'a> Bindings<'a> {
 
 /// A plan with its buffers: encode it as often as wanted. Encoding allocates nothing, submits nothing and never waits.
 pub struct Bound {
+    /// Names of the debug groups around what is recorded.
+    labels: [String; 2],
     packing: Vec<Step>,
     steps: Vec<Step>,
 }
@@ -83,15 +85,15 @@ struct Step {
 }
 
 impl Bound {
-    /// Records the operation in a compute pass of its own.
+    /// Records the operation in a compute pass of its own, within a debug group that bears the operation's name.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("wgconv"), timestamp_writes: None };
         self.encode_in_pass(&mut encoder.begin_compute_pass(&descriptor));
     }
 
-    /// Records the operation into the caller's pass. Leaves pipeline and bind group 0 changed.
+    /// Likewise into the caller's pass. Leaves pipeline and bind group 0 changed.
     pub fn encode_in_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
-        record(&self.steps, pass);
+        record(&self.labels[0], &self.steps, pass);
     }
 
     /// Records what derives the packed weights of [`Options::pack_weights`](crate::Options::pack_weights) from the weights,
@@ -104,7 +106,7 @@ impl Bound {
 
     /// Likewise into the caller's pass.
     pub fn encode_packing_in_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
-        record(&self.packing, pass);
+        record(&self.labels[1], &self.packing, pass);
     }
 
     /// Number of dispatches that [`Bound::encode_packing`] records.
@@ -144,17 +146,20 @@ impl Bound {
             .map_err(|error| Error::Device(format!("the parameter buffer cannot be mapped: {error}")))?
             .copy_from_slice(&contents);
         uniforms.unmap();
-        Ok(Bound { packing, steps })
+        let label = format!("wgconv {} by {}", program.geometry.problem().op_name(), program.algorithm);
+        Ok(Bound { labels: [label.clone(), format!("{label}, packing")], packing, steps })
     }
 }
 
-fn record(steps: &[Step], pass: &mut wgpu::ComputePass<'_>) {
+fn record(label: &str, steps: &[Step], pass: &mut wgpu::ComputePass<'_>) {
+    pass.push_debug_group(label);
     for step in steps {
         pass.set_pipeline(&step.pipeline.pipeline);
         pass.set_bind_group(0, &step.bind_group, &[]);
         let [x, y, z] = step.grid;
         pass.dispatch_workgroups(x, y, z);
     }
+    pass.pop_debug_group();
 }
 
 struct Binder<'a> {

@@ -10,6 +10,9 @@ mod open;
 mod plan;
 mod signal;
 
+/// The version that this host is for: an application may name its types by this path.
+pub use wgpu;
+
 pub use bound::{Bindings, Bound};
 #[cfg(feature = "bench")]
 pub(crate) use context::empty_pipeline_cache;

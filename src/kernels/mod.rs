@@ -76,6 +76,16 @@ pub fn parts() -> &'static [&'static ShaderPart] {
     shaders::PARTS
 }
 
+/// By its stem.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for &'static Kernel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stem = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let found = LAUNCHED.iter().copied().flatten().copied().find(|kernel| kernel.stem == stem);
+        found.ok_or_else(|| serde::de::Error::custom(format!("kernel = {stem}: this library has no such kernel")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

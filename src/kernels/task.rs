@@ -37,20 +37,33 @@ pub(crate) fn flat_strides(output: Slot, residual: Slot, size: [usize; 3]) -> Op
     }
 }
 
+/// Where sums go, and what is done to them on the way: output = activation(sum + bias + residual) + beta * output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sink {
+    pub epilogue: Epilogue,
+    pub bias: Slot,
+    pub residual: Slot,
+    pub output: Slot,
+    /// Factor of what the output held before.
+    pub beta: f32,
+}
+
+impl Sink {
+    /// Sums as they are.
+    pub fn plain(output: Slot, beta: f32) -> Self {
+        Sink { epilogue: Epilogue::default(), bias: Slot::UNUSED, residual: Slot::UNUSED, output, beta }
+    }
+}
+
 /// A convolution between slots: what the launchers of plain convolutions are given.
 #[derive(Debug, Clone)]
 pub(crate) struct ConvTask {
     pub window: Window,
     pub padding_mode: PaddingMode,
     pub flip_kernel: bool,
-    pub epilogue: Epilogue,
     pub input: Slot,
     pub weight: Operand,
-    pub bias: Slot,
-    pub residual: Slot,
-    pub output: Slot,
-    /// Factor of what the output held before.
-    pub beta: f32,
+    pub sink: Sink,
 }
 
 /// Stands a row of an image up as a column: the depthwise kernels slide down columns. `None` where there are rows.
@@ -83,8 +96,11 @@ impl ConvTask {
         ConvTask {
             window,
             input: upright_slot(self.input),
-            residual: upright_slot(self.residual),
-            output: upright_slot(self.output),
+            sink: Sink {
+                residual: upright_slot(self.sink.residual),
+                output: upright_slot(self.sink.output),
+                ..self.sink
+            },
             ..self.clone()
         }
     }
@@ -98,17 +114,23 @@ impl ConvTask {
     pub fn window_params(&self) -> WindowParams {
         let params = WindowParams {
             input: self.input.view,
-            output: self.output.view,
-            residual: self.residual.view,
-            beta: self.beta,
+            output: self.sink.output.view,
+            residual: self.sink.residual.view,
+            beta: self.sink.beta,
             ..WindowParams::new(&self.window)
         };
-        params.with_epilogue(&self.epilogue)
+        params.with_epilogue(&self.sink.epilogue)
     }
 
     /// input, weight, bias, residual, output
     pub fn operands(&self) -> Vec<Operand> {
-        vec![self.input.operand, self.weight, self.bias.operand, self.residual.operand, self.output.operand]
+        vec![
+            self.input.operand,
+            self.weight,
+            self.sink.bias.operand,
+            self.sink.residual.operand,
+            self.sink.output.operand,
+        ]
     }
 
     pub fn n_outputs(&self) -> u64 {
@@ -132,12 +154,7 @@ pub(crate) struct GemmTask {
     /// Distance of batches, groups, rows and columns of b.
     pub b_strides: [usize; 4],
     pub output_size: [usize; 3],
-    pub epilogue: Epilogue,
-    pub bias: Slot,
-    pub residual: Slot,
-    pub output: Slot,
-    /// Factor of what the output held before.
-    pub beta: f32,
+    pub sink: Sink,
     /// The sum cut into slices, which then count as the batch.
     pub slices: Option<Slices>,
 }
@@ -195,8 +212,8 @@ impl GemmTask {
         let [a_batch, a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
         let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
         let params = GemmParams {
-            output: self.output.view,
-            residual: self.residual.view,
+            output: self.sink.output.view,
+            residual: self.sink.residual.view,
             output_size: self.output_size.map(|s| s as u32),
             batch: self.batch as u32,
             m: self.m as u32,
@@ -212,7 +229,7 @@ impl GemmTask {
             b_run: slices.run_strides[1] as u32,
             run: slices.run as u32,
             slice: slices.slice as u32,
-            beta: self.beta,
+            beta: self.sink.beta,
             b_base: self.b.view.base,
             b_batch,
             b_group,
@@ -220,12 +237,18 @@ impl GemmTask {
             b_column,
             ..GemmParams::default()
         };
-        params.with_epilogue(&self.epilogue)
+        params.with_epilogue(&self.sink.epilogue)
     }
 
     /// a, b, bias, residual, output
     pub fn operands(&self) -> Vec<Operand> {
-        vec![self.a.operand, self.b.operand, self.bias.operand, self.residual.operand, self.output.operand]
+        vec![
+            self.a.operand,
+            self.b.operand,
+            self.sink.bias.operand,
+            self.sink.residual.operand,
+            self.sink.output.operand,
+        ]
     }
 }
 

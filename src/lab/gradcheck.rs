@@ -66,7 +66,7 @@ pub struct Kernels<'a> {
 impl<'a> Kernels<'a> {
     /// Compiles the forward pass once.
     pub fn new(gpu: &'a crate::gpu::Gpu, problem: &Problem) -> Result<Self> {
-        Ok(Kernels { gpu, plan: crate::gpu::Plan::new(gpu.context(), problem, &crate::Options::default())? })
+        Ok(Kernels { gpu, plan: crate::gpu::Plan::new(gpu.context(), problem, &crate::options::Options::default())? })
     }
 }
 

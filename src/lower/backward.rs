@@ -4,7 +4,7 @@ use crate::algorithm::Algorithm;
 use crate::capabilities::KernelClass;
 use crate::geometry::{Geometry, Window};
 use crate::kernels::lane_tile::LaneProduct;
-use crate::kernels::task::{ConvTask, GemmTask, Slices, Slot};
+use crate::kernels::task::{ConvTask, GemmTask, Sink, Slices, Slot};
 use crate::kernels::{
     activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup,
     conv_implicit_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col,
@@ -13,7 +13,7 @@ use crate::kernels::{
 };
 use crate::lower::{Applies, Lowering, pointwise_window, separable_passes};
 use crate::preference::preferences;
-use crate::problem::{Activation, DepthwiseSeparable2d, Epilogue, Gradient, PaddingMode, Pool, PoolMode, Problem};
+use crate::problem::{Activation, DepthwiseSeparable2d, Gradient, PaddingMode, Pool, PoolMode, Problem};
 use crate::program::{Dispatch, Operand, View};
 use crate::tensor::{Layout, TensorName};
 
@@ -151,10 +151,9 @@ impl Lowering<'_> {
             Problem::DeformConv2d(c) => self.deform_gradient(p, c, window, grad, algorithm),
             Problem::Pool(c) => self.pool_gradient(p, c, window, grad),
             Problem::Im2col(_) => {
-                let tail = col2im::Tail::plain(p.beta);
                 let to = self.slot(TensorName::GradInput);
                 if p.wants(TensorName::Input) {
-                    self.push(col2im::dispatch(window, false, grad, &tail, to));
+                    self.push(col2im::dispatch(window, false, grad, &Sink::plain(to, p.beta)));
                 }
                 Ok(())
             }
@@ -199,13 +198,9 @@ impl Lowering<'_> {
                 window: layer.window.clone(),
                 padding_mode: PaddingMode::Zeros,
                 flip_kernel: layer.flip_kernel,
-                epilogue: Epilogue::default(),
                 input: flow.grad_output,
                 weight: layer.weight,
-                bias: Slot::UNUSED,
-                residual: Slot::UNUSED,
-                output: to,
-                beta,
+                sink: Sink::plain(to, beta),
             };
             self.conv(&task, algorithm)?;
         }
@@ -223,13 +218,9 @@ impl Lowering<'_> {
             window: adjoint(w),
             padding_mode: PaddingMode::Zeros,
             flip_kernel: layer.flip_kernel,
-            epilogue: Epilogue::default(),
             input: grad,
             weight: layer.weight,
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: to,
-            beta,
+            sink: Sink::plain(to, beta),
         };
         if layer.padding_mode == PaddingMode::Zeros || !padded {
             return self.transposed(&task, algorithm);
@@ -238,7 +229,7 @@ impl Lowering<'_> {
         let mark = self.program.mark();
         let image = self.reserve(&[w.batch, w.c_in, extents[0], extents[1], extents[2]])?;
         task.window = Window { output: extents, pad_begin: [0; 3], pad_end: [0; 3], ..task.window };
-        (task.output, task.beta) = (image, 0.0);
+        task.sink = Sink::plain(image, 0.0);
         self.transposed(&task, algorithm)?;
         self.push(padding_grad::dispatch(w, layer.padding_mode, image, to, beta));
         self.program.release(mark);
@@ -387,12 +378,8 @@ impl Lowering<'_> {
             b,
             b_strides,
             output_size: [1, 1, n],
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output,
-            beta: first_beta,
             slices: Some(Slices { slice, run, run_strides: [grad.view.n as usize, b_run] }),
+            sink: Sink::plain(output, first_beta),
         });
         if count > 1 {
             self.push(sum_slices::dispatch(count, w.c_out, [1, 1, n], output, dense, beta));
@@ -506,13 +493,9 @@ impl Lowering<'_> {
             window: layer.window.clone(),
             padding_mode: layer.padding_mode,
             flip_kernel: layer.flip_kernel,
-            epilogue: Epilogue::default(),
             input,
             weight: layer.weight,
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output,
-            beta: 0.0,
+            sink: Sink::plain(output, 0.0),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::kernels::deform::DeformTask;
 use crate::kernels::deform_conv2d_cells::Tally;
 use crate::kernels::deform_conv2d_direct::Sampling;
 use crate::kernels::deform_conv2d_grad_sampling::Yields;
-use crate::kernels::task::{GemmTask, Slot, SortTask, broadcast_step};
+use crate::kernels::task::{GemmTask, Sink, Slot, SortTask, broadcast_step};
 use crate::kernels::{
     activation_grad, deform_conv2d_cell_lists, deform_conv2d_cell_order, deform_conv2d_cell_scan,
     deform_conv2d_cell_starts, deform_conv2d_cell_sums, deform_conv2d_cell_totals, deform_conv2d_cells,
@@ -20,7 +20,7 @@ use crate::kernels::{
     radix_histogram, radix_scan, radix_scatter, scale,
 };
 use crate::lower::{Applies, Lowering, column_pitch};
-use crate::problem::{Activation, DeformConv2d, Epilogue, Gradient};
+use crate::problem::{Activation, DeformConv2d, Gradient};
 use crate::program::{Operand, View};
 use crate::tensor::TensorName;
 
@@ -125,12 +125,8 @@ impl Lowering<'_> {
             b: grad,
             b_strides: [grad.view.n as usize, c * w.c_out_per_group(), c, pixel],
             output_size: [1, 1, w.output_len()],
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: columns,
-            beta: 0.0,
             slices: None,
+            sink: Sink::plain(columns, 0.0),
         });
         Ok(columns)
     }

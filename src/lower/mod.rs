@@ -13,9 +13,8 @@ use crate::algorithm::Algorithm;
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::error::{Error, Result};
 use crate::geometry::{Geometry, Window};
-use crate::kernels::col2im::Tail;
 use crate::kernels::deform_conv2d_direct::Sampling;
-use crate::kernels::task::{ConvTask, GemmTask, Slot, broadcast_step};
+use crate::kernels::task::{ConvTask, GemmTask, Sink, Slot, broadcast_step};
 use crate::kernels::{
     avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
     conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
@@ -281,7 +280,7 @@ impl Lowering<'_> {
             }
             (Problem::Col2im(_), Some(window)) => {
                 let (input, output) = (self.slot(TensorName::Input), self.slot(TensorName::Output));
-                self.push(col2im::dispatch(window, false, input, &Tail::plain(0.0), output));
+                self.push(col2im::dispatch(window, false, input, &Sink::plain(output, 0.0)));
                 Ok(())
             }
             (Problem::DepthToSpace(p), _) => self
@@ -339,13 +338,15 @@ impl Lowering<'_> {
             window: window.clone(),
             padding_mode: PaddingMode::Zeros,
             flip_kernel: false,
-            epilogue,
             input: self.slot(TensorName::Input),
             weight: Operand::Tensor(weight),
-            bias: self.slot(TensorName::Bias),
-            residual: self.slot(TensorName::Residual),
-            output: self.slot(TensorName::Output),
-            beta: 0.0,
+            sink: Sink {
+                epilogue,
+                bias: self.slot(TensorName::Bias),
+                residual: self.slot(TensorName::Residual),
+                output: self.slot(TensorName::Output),
+                beta: 0.0,
+            },
         }
     }
 
@@ -538,12 +539,8 @@ impl Lowering<'_> {
             b: task.input,
             b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
             output_size: w.output,
-            epilogue: task.epilogue,
-            bias: task.bias,
-            residual: task.residual,
-            output: task.output,
-            beta: task.beta,
             slices: None,
+            sink: task.sink,
         };
         if w.is_pointwise() {
             // The columns are the output.
@@ -552,17 +549,12 @@ impl Lowering<'_> {
         let columns = self.reserve(&[w.batch, w.c_out * w.kernel_len(), w.input_len()])?;
         self.gemm_of_weights(&GemmTask {
             output_size: [1, 1, w.input_len()],
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: columns,
-            beta: 0.0,
+            sink: Sink::plain(columns, 0.0),
             ..product
         })?;
         // The convolution whose adjoint this is slides over the output.
         let adjoint = Window { c_in: w.c_out, c_out: w.c_out, input: w.output, output: w.input, ..w.clone() };
-        let tail = Tail { epilogue: task.epilogue, bias: task.bias, residual: task.residual, beta: task.beta };
-        self.program.dispatches.push(col2im::dispatch(&adjoint, task.flip_kernel, columns, &tail, task.output));
+        self.program.dispatches.push(col2im::dispatch(&adjoint, task.flip_kernel, columns, &task.sink));
         Ok(())
     }
 
@@ -634,14 +626,7 @@ impl Lowering<'_> {
         let (vertical, horizontal) = separable_passes(w);
         let [_, middle_h, middle_w] = horizontal.input;
         let middle = self.reserve(&[w.batch, w.c_in, middle_h, middle_w])?;
-        let vertical = ConvTask {
-            window: vertical,
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: middle,
-            ..task.clone()
-        };
+        let vertical = ConvTask { window: vertical, sink: Sink::plain(middle, 0.0), ..task.clone() };
         let horizontal = ConvTask { window: horizontal, weight: weight_h, input: middle, ..task.clone() };
         self.program.dispatches.push(conv2d_depthwise::dispatch(&vertical, self.caps.class));
         self.program.dispatches.push(conv2d_depthwise::dispatch(&horizontal, self.caps.class));
@@ -659,13 +644,7 @@ impl Lowering<'_> {
             weight: Operand::Tensor(TensorName::WeightPw),
             ..depthwise.clone()
         };
-        let depthwise = ConvTask {
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: middle,
-            ..depthwise
-        };
+        let depthwise = ConvTask { sink: Sink::plain(middle, 0.0), ..depthwise };
         if algorithm == Algorithm::Direct {
             self.conv(&depthwise, Algorithm::Direct)?;
             return self.conv(&pointwise, Algorithm::Direct);
@@ -808,11 +787,7 @@ fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
         b,
         b_strides,
         output_size: w.output,
-        epilogue: task.epilogue,
-        bias: task.bias,
-        residual: task.residual,
-        output: task.output,
-        beta: task.beta,
         slices: None,
+        sink: task.sink,
     }
 }

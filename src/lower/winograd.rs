@@ -2,11 +2,10 @@
 //! multiplies them, and what it yields is transformed back.
 
 use crate::capabilities::KernelClass;
-use crate::kernels::task::{ConvTask, GemmTask, Slot};
+use crate::kernels::task::{ConvTask, GemmTask, Sink, Slot};
 use crate::kernels::winograd::{applies, tiles};
 use crate::kernels::{conv2d_winograd, winograd_input, winograd_output, winograd_weight};
 use crate::lower::{Applies, Lowering};
-use crate::problem::Epilogue;
 use crate::program::View;
 
 impl Lowering<'_> {
@@ -68,12 +67,8 @@ impl Lowering<'_> {
             b: patches,
             b_strides: [pitch, c_in * points * pitch, points * pitch, 1],
             output_size: [1, 1, n_tiles],
-            epilogue: Epilogue::default(),
-            bias: Slot::UNUSED,
-            residual: Slot::UNUSED,
-            output: products,
-            beta: 0.0,
             slices: None,
+            sink: Sink::plain(products, 0.0),
         });
         self.push(winograd_output::dispatch(task, tile, self.caps.class, products));
         Ok(())

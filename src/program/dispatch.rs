@@ -6,6 +6,7 @@ use crate::tensor::{Access, TensorName};
 
 /// What is bound at one binding of a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Operand {
     /// A tensor of the problem.
     Tensor(TensorName),
@@ -46,6 +47,7 @@ impl Operand {
 
 /// Uniform contents of a dispatch.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Params {
     /// For windowed kernels.
     Window(Box<WindowParams>),
@@ -117,6 +119,11 @@ impl Params {
 
 /// One kernel launch.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "super::unchecked::Dispatch")
+)]
 pub struct Dispatch {
     /// The shader and its constants.
     pub variant: Variant,

@@ -25,6 +25,21 @@ pub(crate) struct Shader {
     pub parts: &'static [&'static ShaderPart],
 }
 
+/// What a device must have for a shader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Feature {
+    /// Subgroup operations, in subgroups of [`Capabilities::subgroup_size`](crate::Capabilities::subgroup_size) lanes that are all
+    /// there.
+    Subgroups,
+    /// Addition of f32 as an atomic operation on storage buffers.
+    F32Atomics,
+    /// 16-bit floating point, and storage buffers of it.
+    F16,
+    /// Cooperative matrices of a subgroup, which wgpu calls experimental.
+    CooperativeMatrices,
+}
+
 /// Which uniform a kernel reads at binding 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uniform {
@@ -63,6 +78,7 @@ impl Uniform {
 /// How a binding holds the real numbers that a shader reads as f32 through `load_NAME(i)`, or `component_NAME(i, k)` for one of a
 /// vec4, and writes through `store_NAME(i, value)`, which the prelude defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Element {
     /// As they are.
     #[default]
@@ -114,6 +130,14 @@ impl PartialEq for Kernel {
 
 impl Eq for Kernel {}
 
+/// By its stem.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Kernel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.stem)
+    }
+}
+
 /// No kernel binds more buffers than that.
 #[cfg(any(test, feature = "wgpu"))]
 pub(crate) const MOST_BINDINGS: u64 = 15;
@@ -161,6 +185,7 @@ pub(crate) type Named = (&'static str, Constant);
 
 /// Value of a prelude constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(untagged))]
 pub enum Constant {
     /// `u32`
     U32(u32),
@@ -182,6 +207,11 @@ impl From<bool> for Constant {
 
 /// A kernel with every constant fixed: what a pipeline is compiled from.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "super::unchecked::Variant")
+)]
 pub struct Variant {
     /// The shader.
     pub kernel: &'static Kernel,
@@ -224,6 +254,20 @@ impl Variant {
             text = text.replace("var<storage, read> ", "var<storage, read_write> ");
         }
         text
+    }
+
+    /// What a device must have for it, in order.
+    pub fn features(&self) -> Vec<Feature> {
+        let texts = || self.kernel.parts().iter().map(|part| part.source).chain([self.kernel.source()]);
+        let has = |word| texts().any(|text| text.contains(word));
+        let cooperative = self.kernel.is_cooperative();
+        let features = [
+            (["subgroupBroadcast(", "subgroupMax(", "@builtin(subgroup"].into_iter().any(has), Feature::Subgroups),
+            (has("atomic<f32>"), Feature::F32Atomics),
+            (cooperative || self.elements.contains(&Element::F16), Feature::F16),
+            (cooperative, Feature::CooperativeMatrices),
+        ];
+        features.into_iter().filter(|(needed, _)| *needed).map(|(_, feature)| feature).collect()
     }
 
     /// A short name for labels: the stem and the constants.

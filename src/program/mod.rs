@@ -11,7 +11,10 @@ mod kernel;
 pub(crate) mod loops;
 mod params;
 mod placement;
+#[cfg(feature = "serde")]
+mod unchecked;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 #[cfg(feature = "wgpu")]
@@ -20,7 +23,7 @@ pub use buffers::{BufferRange, Buffers};
 pub use dispatch::{Dispatch, Operand, Params};
 #[cfg(any(test, feature = "wgpu"))]
 pub(crate) use kernel::MOST_BINDINGS;
-pub use kernel::{BindingSpec, Constant, EPILOGUE_CONSTANTS, Element, Kernel, ShaderPart, Uniform, Variant};
+pub use kernel::{BindingSpec, Constant, EPILOGUE_CONSTANTS, Element, Feature, Kernel, ShaderPart, Uniform, Variant};
 pub(crate) use kernel::{Named, Shader};
 pub use loops::iterations;
 pub use params::{GemmParams, View, WindowParams, gemm_fields, view_fields, window_fields};
@@ -34,7 +37,11 @@ use crate::options::Options;
 ///
 /// A batch that the limits of a device do not allow at once is cut into parts that run one after the other, each over its own
 /// images of the tensors.
+///
+/// With the feature `serde` a program can be stored. What is read back is checked for its form alone: a file of somebody else's may
+/// say anything of the buffers, and is run with the trust that code of theirs would be run with.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Program {
     /// The problem and its tensors.
     pub geometry: Geometry,
@@ -54,6 +61,7 @@ pub struct Program {
 
 /// A number of images, and the launches that compute them; it is run `count` times.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Part {
     /// Images of a run.
     pub images: usize,
@@ -82,6 +90,11 @@ impl Program {
     /// Whether the batch is computed in more than one run.
     pub fn is_split(&self) -> bool {
         self.parts.iter().map(|part| part.count).sum::<usize>() > 1
+    }
+
+    /// What a device must have for its kernels.
+    pub fn features(&self) -> BTreeSet<Feature> {
+        self.launches().flat_map(|dispatch| dispatch.variant.features()).collect()
     }
 
     /// Whether all storage bindings of a dispatch are declared read-write: where [`Options::shared_buffers`] wants it, and where

@@ -9,6 +9,7 @@ use crate::tensor::{Layout, TensorSpec};
 /// Where a tensor's elements lie in its binding, as N C D H W strides; axes that it lacks have stride 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct View {
     /// First element.
     pub base: u32,
@@ -72,6 +73,7 @@ impl View {
 /// The uniform of every windowed kernel: `shaders/lib/window_params.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct WindowParams {
     /// Of the input; col2im: of the columns.
     pub input: View,
@@ -124,12 +126,15 @@ pub struct WindowParams {
     /// 1 when a residual is added.
     pub has_residual: u32,
     /// Of the leaky relu.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub slope: f32,
     /// Pad value, or exponent of lp pooling.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub value: f32,
     /// Block of a shuffle, or divisor of average pooling.
     pub count: u32,
     /// Factor of what the result's buffer held before.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub beta: f32,
     /// Distance of the taps that one output of a transposed window sees, along the depth: stride / gcd(stride, dilation).
     pub tap_step_d: u32,
@@ -192,6 +197,7 @@ impl WindowParams {
 /// The uniform of the GEMM kernels: `shaders/lib/gemm_params.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct GemmParams {
     /// Of the output.
     pub output: View,
@@ -232,6 +238,7 @@ pub struct GemmParams {
     /// 1 when a residual is added.
     pub has_residual: u32,
     /// Of the leaky relu.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub slope: f32,
     /// First element of a.
     pub a_base: u32,
@@ -244,6 +251,7 @@ pub struct GemmParams {
     /// Length of the part of the sum that one product takes; the parts count as the batch.
     pub slice: u32,
     /// Factor of what the output held before.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub beta: f32,
     /// Distance of batches in a.
     pub a_batch: u32,

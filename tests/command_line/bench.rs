@@ -159,5 +159,5 @@ fn bench_refuses_suites_that_make_no_sense() {
     }
     sandbox.bytes("bad.json", b"\xff{");
     sandbox.run("bench --suite bad.json").refused(2, "bad.json: ");
-    sandbox.run("bench --suite none.json").refused(2, "cannot read none.json");
+    sandbox.run("bench --suite none.json").refused(2, "none.json: it cannot be read");
 }

@@ -111,7 +111,7 @@ fn check_passes_what_is_right() {
     assert_eq!(sandbox.ok("check cases --device reference --filter two --json").json()["all"]["cases"], 1);
     assert_eq!(sandbox.ok("check cases --device reference --op conv2d --json").json()["all"]["cases"], 2);
     sandbox.run("check cases --device reference --op max-pool2d").refused(2, "no case matches");
-    sandbox.run("check cases/one/input.npy --device reference").refused(2, "cannot read");
+    sandbox.run("check cases/one/input.npy --device reference").refused(2, "cannot be read");
     sandbox.bytes("empty/x", b"");
     sandbox.run("check empty --device reference").refused(2, "there is no case.json");
 }

@@ -64,7 +64,7 @@ fn lists_that_make_no_sense_leave_no_record() {
     sandbox.bytes("unknown.json", unknown.to_string().as_bytes());
     for (line, words) in [
         ("unknown.json", "unknown.json: experiments[1].b.colour = \"red\": there is no such field"),
-        ("absent.json", "cannot read absent.json"),
+        ("absent.json", "absent.json: it cannot be read"),
         ("mine.json --only nothing", "--only = nothing"),
         ("mine.json --tiny --rounds 2", "--rounds"),
         ("mine.json --device reference", "experiments take one adapter"),

@@ -161,7 +161,7 @@ fn requests_that_make_no_sense_are_refused() {
         (&format!("{CONV} --out x --device reference"), 2, "--device = reference"),
         (&format!("{CONV} --out x --capabilities {{\"warp\":32}}"), 2, "--capabilities: unknown field `warp`"),
         (&format!("{CONV} --out x --capabilities list.json"), 2, "--capabilities: it must be a JSON object"),
-        (&format!("{CONV} --out x --capabilities none.json"), 2, "cannot read none.json"),
+        (&format!("{CONV} --out x --capabilities none.json"), 2, "none.json: it cannot be read"),
         (&format!("{CONV} --out x --capabilities {{\"storage_alignment\":24}}"), 2, "storage_alignment = 24"),
         (&format!("{CONV} --out x --capabilities {{\"max_binding_bytes\":16}}"), 3, "max_storage_buffer_binding_size"),
         ("export --all nonesuch --out x", 2, "--suite = nonesuch"),

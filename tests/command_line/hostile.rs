@@ -56,7 +56,7 @@ fn hostile_files_are_refused_by_name() {
     }
     for missing in ["absent.npy", ".", "/", "w.npy/x"] {
         let line = format!("conv2d --input {missing} --weight w.npy --output y.npy --device reference");
-        sandbox.run(&line).refused(2, "cannot read");
+        sandbox.run(&line).refused(2, "cannot be read");
     }
     assert!(!sandbox.exists("y.npy"));
     assert!(sandbox.files(".").iter().all(|name| !name.contains("part")), "{:?}", sandbox.files("."));
@@ -208,7 +208,7 @@ fn hostile_cases_are_refused_by_name() {
             json!({"op": "conv2d", "inputs": {"input": "input.npy", "weight": "weight.npy", "scale": "offset.npy"}}),
             "inputs = \"scale\"",
         ),
-        (json!({"op": "conv2d", "inputs": {"input": "input.npy", "weight": "absent.npy"}}), "cannot read"),
+        (json!({"op": "conv2d", "inputs": {"input": "input.npy", "weight": "absent.npy"}}), "cannot be read"),
         (json!({"op": "conv2d", "inputs": {"input": "input.npy", "weight": ".."}}), "it is a folder"),
         (json!({"op": "conv2d", "inputs": {"input": "input.npy", "weight": "case.json"}}), "it is not a .npy file"),
         (json!({"op": "conv2d", "inputs": inputs, "outputs": {"../../y": "o.npy"}}), "outputs = \"../../y\""),
@@ -252,8 +252,8 @@ fn hostile_cases_are_refused_by_name() {
         sandbox.run("run c --out out").refused(2, words);
         sandbox.run("check c --device reference").expect(1);
     }
-    sandbox.run("run c/input.npy --out out").refused(2, "cannot read");
-    sandbox.run("run absent --out out").refused(2, "cannot read");
+    sandbox.run("run c/input.npy --out out").refused(2, "cannot be read");
+    sandbox.run("run absent --out out").refused(2, "cannot be read");
     assert!(!sandbox.exists("out"));
     small_case(&sandbox, "c", &[0.0; 2]);
     sandbox.run("run c --out c/input.npy --device reference").refused(2, "cannot make the folder");

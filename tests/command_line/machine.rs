@@ -94,7 +94,7 @@ fn files_without_end_are_refused() {
     if cfg!(unix) {
         for device in ["/dev/zero", "/dev/null", "/dev/urandom"] {
             let line = format!("conv2d --input {device} --weight w.npy --output y.npy --device reference");
-            sandbox.run(&line).refused(2, &format!("cannot read {device}: it is a device"));
+            sandbox.run(&line).refused(2, &format!("{device}: it cannot be read: it is a device"));
         }
     }
     assert_eq!(sandbox.files("."), ["w.npy"]);

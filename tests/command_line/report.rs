@@ -348,7 +348,7 @@ fn what_is_no_record_is_refused_by_file_field_and_rule() {
     }
     sandbox.bytes("bad.json", format!("{text}{text}").as_bytes());
     sandbox.run("report bad.json --html p.html").refused(2, "bad.json: ");
-    sandbox.run("report none.json --html p.html").refused(2, "cannot read none.json");
+    sandbox.run("report none.json --html p.html").refused(2, "none.json: it cannot be read");
     assert!(!sandbox.exists("p.html") && !sandbox.exists("p.csv"));
 }
 

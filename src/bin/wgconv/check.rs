@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use wgconv::bench::{Clock, Device, Stopwatch};
-use wgconv::{Accuracy, Algorithm, Geometry, Options, Storage, TensorName, reference};
+use wgconv::{Accuracy, Algorithm, ErrorKind, Geometry, Options, Storage, TensorName, reference};
 
 use crate::backend::{self, Backend, Computed, Kernels, Method, Numbers, Wanted};
 use crate::bench::{Deadline, Saved, machine};
@@ -188,9 +188,9 @@ pub fn run(args: &CheckArgs) -> Result<()> {
         }
         let case = match Case::load(&folder) {
             Ok(case) => case,
-            Err(failure) => {
+            Err(error) => {
                 report.cases.entry("unreadable".into()).or_default().cases += 1;
-                let verdict = verdict_of(failure);
+                let verdict = verdict_of(error.into());
                 let record = Record {
                     case: folder_name,
                     op: "unreadable".into(),
@@ -239,7 +239,7 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
         verdict,
     };
     let task = match (case.task(), case.expects_error()) {
-        (Err(failure), true) if failure.code == Code::Invalid => {
+        (Err(error), true) if error.kind() == ErrorKind::Invalid => {
             add(record("", "", "", Verdict::Refused));
             return;
         }
@@ -247,8 +247,8 @@ fn check_case(case: &Case, devices: &[Backend], args: &CheckArgs, add: &mut dyn 
             add(record("", "", "", Verdict::Failed("accepted, although it is invalid".into())));
             return;
         }
-        (Err(failure), _) => {
-            add(record("", "", "", verdict_of(failure)));
+        (Err(error), _) => {
+            add(record("", "", "", verdict_of(error.into())));
             return;
         }
         (Ok(task), false) => task,
@@ -417,7 +417,7 @@ impl<'a> Expected<'a> {
             Ok(Some(want)) if want.shape == shape => want,
             Ok(Some(want)) => return Err(format!("{output} has shape {shape:?}: the case expects {:?}", want.shape)),
             Ok(None) => return Err("the case has no expected output".into()),
-            Err(failure) => return Err(failure.message),
+            Err(error) => return Err(error.to_string()),
         };
         if let Some(rounded) = self.rounded.get(output) {
             want.data = rounded.iter().map(|&value| self.held(value)).collect();

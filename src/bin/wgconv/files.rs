@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use wgconv::memory;
+use wgconv::cases::files;
 
 use crate::console;
 use crate::failure::{Failure, Result};
-
-/// Most bytes that are taken from a pipe, which may never end.
-const MOST_STREAMED: u64 = 4 << 30;
 
 /// Whether a name stands for stdin or stdout.
 pub fn is_dash(path: &Path) -> bool {
@@ -31,57 +28,20 @@ pub fn expect_no_dash(option: &str, path: &Path) -> Result<()> {
 
 /// Reads a file, or what a pipe has until it ends.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    if is_dash(path) {
-        return read_stdin();
-    }
-    let what = || format!("cannot read {}", path.display());
-    let fail = |error: io::Error| Failure::of_file(what(), &error);
-    let metadata = fs::metadata(path).map_err(fail)?;
-    if metadata.is_dir() {
-        return Err(Failure::invalid(format!("{}: it is a folder", what())));
-    }
-    if is_device(&metadata) {
-        return Err(Failure::invalid(format!("{}: it is a device", what())));
-    }
-    if metadata.is_file() {
-        return memory::trying(|| fs::read(path)).map_err(fail);
-    }
-    read_stream(&what(), fs::File::open(path).map_err(fail)?)
+    if is_dash(path) { read_stdin(path) } else { Ok(files::read(path)?) }
 }
 
 /// Of which nothing is read twice.
-fn read_stdin() -> Result<Vec<u8>> {
+fn read_stdin(path: &Path) -> Result<Vec<u8>> {
     static READ: AtomicBool = AtomicBool::new(false);
     if READ.swap(true, Ordering::Relaxed) {
-        return Err(Failure::invalid("cannot read -: stdin has been read already, it can stand for one file"));
+        return Err(files::refusal(path, "stdin has been read already, it can stand for one file").into());
     }
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        return Err(Failure::invalid("cannot read -: stdin is a terminal"));
+        return Err(files::refusal(path, "stdin is a terminal").into());
     }
-    read_stream("cannot read -", stdin.lock())
-}
-
-fn read_stream(what: &str, stream: impl Read) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut stream = stream.take(MOST_STREAMED + 1);
-    memory::trying(|| stream.read_to_end(&mut bytes)).map_err(|error| Failure::of_file(what, &error))?;
-    if bytes.len() as u64 > MOST_STREAMED {
-        return Err(Failure::invalid(format!("{what}: it has more than {MOST_STREAMED} bytes, and may have no end")));
-    }
-    Ok(bytes)
-}
-
-/// Most of them have no end.
-#[cfg(unix)]
-fn is_device(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    metadata.file_type().is_char_device() || metadata.file_type().is_block_device()
-}
-
-#[cfg(not(unix))]
-fn is_device(_metadata: &fs::Metadata) -> bool {
-    false
+    Ok(files::read_stream(path, stdin.lock())?)
 }
 
 /// Whether writing there is writing to stdout: opening it anew would write over the start of what a shell appends to.

@@ -8,9 +8,6 @@ use crate::document::did_you_mean;
 use crate::failure::{Failure, Result};
 use crate::request::Task;
 
-/// What a gradient's name starts with, in case files and in the files that are written.
-pub const PREFIX: &str = "grad_";
-
 /// A checked backward pass with its data.
 pub struct Backward {
     pub geometry: Geometry,

@@ -1,17 +1,14 @@
 //! The command line: every operation on files, conformance, adapters, explanations and measurements.
 
 mod allocator;
-mod attributes;
 mod backend;
 mod bench;
-mod case;
 mod check;
 mod compare;
 mod console;
 mod deform;
 mod devices;
 mod diff;
-mod document;
 mod experiments;
 mod explain;
 mod export;
@@ -19,12 +16,9 @@ mod failure;
 mod files;
 mod filters;
 mod gradient;
-mod npy;
 mod operate;
-mod operation;
 mod picture;
 mod report;
-mod request;
 mod run;
 mod subject;
 mod targets;
@@ -37,6 +31,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use console::{say, tell};
 use failure::{Failure, Result};
 use operation::Op;
+use wgconv::cases::{attributes, case, document, npy, operation, request};
 
 /// Hand-written WGSL convolutions on any wgpu adapter, judged by an f64 CPU reference.
 #[derive(Debug, Parser)]

@@ -54,7 +54,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     for path in names.map(|name| args.out.join(format!("{name}.npy"))).filter(|path| path.exists()) {
         files::expect_writable(&path)?;
     }
-    let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
+    let task = case.task().map_err(|error| Failure::from(error).of(args.case.display()))?;
     let wanted = case.forward_outputs();
     let options = options(args.algorithm, args.numbers, &args.device)?;
     let device = backend::open_or_fall_back(&args.device)?;

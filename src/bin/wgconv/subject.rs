@@ -94,7 +94,7 @@ impl SubjectArgs {
         self.refuse_attributes(matches)?;
         let whole = |geometry: Geometry| Subject { op: geometry.problem().op_name(), geometry, weight: None };
         if let Some(folder) = &self.case {
-            let task = Case::load(folder)?.task().map_err(|failure| failure.of(folder.display()))?;
+            let task = Case::load(folder)?.task().map_err(|error| Failure::from(error).of(folder.display()))?;
             let weight = task.inputs.get(&TensorName::Weight).cloned();
             Ok(Subject { op: task.op.name(), geometry: task.checked.geometry, weight })
         } else if let Some(name) = &self.layer {

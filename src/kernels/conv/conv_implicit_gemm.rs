@@ -3,8 +3,8 @@
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::kernels::implicit_tile::{BYTE, DEPTH, DISPATCH, TileShape, shapes, slices, tile_shape};
-use crate::kernels::task::{ConvTask, GemmTask, Slot, flat_strides, padding_code};
-use crate::problem::{Epilogue, PaddingMode};
+use crate::kernels::task::{ConvTask, GemmTask, Sink, Slot, flat_strides, padding_code};
+use crate::problem::PaddingMode;
 use crate::program::loops::nest;
 use crate::program::{Dispatch, Params, WindowParams};
 
@@ -86,8 +86,7 @@ pub(crate) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
 pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
-    let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
-    let task = ConvTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
+    let task = ConvTask { sink: Sink::plain(output, 0.0), ..task.clone() };
     of_shape(&task, cut.shape, Some((cut.each, cut.count)))
 }
 
@@ -95,7 +94,7 @@ fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -
     let w = &task.window;
     let (each, count) = slices.unwrap_or((0, 1));
     let mut params = WindowParams { count: each as u32, ..task.window_params() };
-    let flat = flat_strides(task.output, task.residual, w.output);
+    let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;
     }

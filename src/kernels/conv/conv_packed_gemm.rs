@@ -4,8 +4,7 @@ use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::kernels::pack_rows::Packing;
 use crate::kernels::panel_tile::{Cut, Products, constants};
-use crate::kernels::task::{ConvTask, Slot, flat_strides, padding_code};
-use crate::problem::Epilogue;
+use crate::kernels::task::{ConvTask, Sink, Slot, flat_strides, padding_code};
 use crate::program::loops::nest;
 use crate::program::{Dispatch, Params, WindowParams};
 use crate::tile::Tile;
@@ -71,15 +70,14 @@ pub(crate) fn dispatch(task: &ConvTask, cut: &Cut) -> Dispatch {
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
 pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
-    let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
-    let task = ConvTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
+    let task = ConvTask { sink: Sink::plain(output, 0.0), ..task.clone() };
     of_tile(&task, cut, true)
 }
 
 fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
     let w = &task.window;
     let mut params = WindowParams { count: cut.panels as u32, ..task.window_params() };
-    let flat = flat_strides(task.output, task.residual, w.output);
+    let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;
     }

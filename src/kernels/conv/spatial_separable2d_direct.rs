@@ -19,7 +19,14 @@ pub(crate) fn dispatch(task: &ConvTask, weight_h: Operand) -> Dispatch {
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("PADDING_MODE", padding_code(task.padding_mode))],
         task.params(),
-        vec![task.input.operand, task.weight, weight_h, task.bias.operand, task.residual.operand, task.output.operand],
+        vec![
+            task.input.operand,
+            task.weight,
+            weight_h,
+            task.sink.bias.operand,
+            task.sink.residual.operand,
+            task.sink.output.operand,
+        ],
         workgroups_for(task.n_outputs()),
     )
 }

@@ -139,7 +139,7 @@ pub(crate) fn dispatch(task: &ConvTask, packed: &Packed, caps: &Capabilities) ->
     let axes = |values: [usize; 3]| values.map(|n| n as u32);
     let mut params =
         WindowParams { input_size: axes(frame.pixels), stride: axes(frame.stride), ..task.window_params() };
-    let flat = flat_strides(task.output, task.residual, w.output);
+    let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;
     }
@@ -160,9 +160,9 @@ pub(crate) fn dispatch(task: &ConvTask, packed: &Packed, caps: &Capabilities) ->
             packed.weight.operand,
             rows.operand,
             images.operand,
-            task.bias.operand,
-            task.residual.operand,
-            task.output.operand,
+            task.sink.bias.operand,
+            task.sink.residual.operand,
+            task.sink.output.operand,
         ],
         shape.tiles(w),
     );

@@ -33,14 +33,14 @@ impl Sampling {
     pub fn params(&self, task: &ConvTask) -> Params {
         let params = WindowParams {
             input: task.input.view,
-            output: task.output.view,
-            residual: task.residual.view,
+            output: task.sink.output.view,
+            residual: task.sink.residual.view,
             offset: self.offset.view,
             mask: self.mask_slot().view,
             offset_groups: self.offset_groups as u32,
             ..WindowParams::new(&task.window)
         };
-        Params::Window(Box::new(params.with_epilogue(&task.epilogue)))
+        Params::Window(Box::new(params.with_epilogue(&task.sink.epilogue)))
     }
 
     /// input, weight, offset, mask, bias, residual, output
@@ -50,9 +50,9 @@ impl Sampling {
             task.weight,
             self.offset.operand,
             self.mask_slot().operand,
-            task.bias.operand,
-            task.residual.operand,
-            task.output.operand,
+            task.sink.bias.operand,
+            task.sink.residual.operand,
+            task.sink.output.operand,
         ]
     }
 }

@@ -19,8 +19,8 @@ pub(crate) fn applies(task: &ConvTask) -> bool {
     let (input, output) = (task.window.input[2], task.window.output[2]);
     conv2d_depthwise_rows::applies(task)
         && task.input.has_quads(input)
-        && task.output.has_quads(output)
-        && (task.residual.operand == Operand::Unused || task.residual.has_quads(output))
+        && task.sink.output.has_quads(output)
+        && (task.sink.residual.operand == Operand::Unused || task.sink.residual.has_quads(output))
 }
 
 pub(crate) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {

@@ -3,8 +3,7 @@
 use crate::capabilities::Capabilities;
 use crate::kernels::gemm_vec4_rows;
 use crate::kernels::panel_tile::{Cut, Products, constants};
-use crate::kernels::task::{GemmTask, Slot, flat_strides};
-use crate::problem::Epilogue;
+use crate::kernels::task::{GemmTask, Sink, Slot, flat_strides};
 use crate::program::loops::nest;
 use crate::program::{Constant, Dispatch, Operand, Params, View};
 use crate::tile::Tile;
@@ -36,7 +35,7 @@ fn stores_rows(task: &GemmTask) -> bool {
         let view = View { d: 0, h: 0, w: 1, ..slot.view };
         slot.view.flat_stride(task.output_size) == Some(1) && Slot { view, ..slot }.has_quads(width(slot))
     };
-    rows(task.output) && (task.residual.operand == Operand::Unused || rows(task.residual))
+    rows(task.sink.output) && (task.sink.residual.operand == Operand::Unused || rows(task.sink.residual))
 }
 
 /// Whether all of a batch have the same a: then they are one product.
@@ -68,15 +67,14 @@ pub(crate) fn dispatch(task: &GemmTask, cut: &Cut) -> Dispatch {
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
 pub(crate) fn partial(task: &GemmTask, cut: &Cut, output: Slot) -> Dispatch {
-    let (unused, epilogue) = (Slot::UNUSED, Epilogue::default());
-    let task = GemmTask { epilogue, bias: unused, residual: unused, output, beta: 0.0, ..task.clone() };
+    let task = GemmTask { sink: Sink::plain(output, 0.0), ..task.clone() };
     of_tile(&task, cut, true)
 }
 
 fn of_tile(task: &GemmTask, cut: &Cut, split: bool) -> Dispatch {
     let mut params = task.gemm_params();
     params.slice = cut.panels as u32 * cut.tile.panel();
-    let flat = flat_strides(task.output, task.residual, task.output_size);
+    let flat = flat_strides(task.sink.output, task.sink.residual, task.output_size);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;
     }

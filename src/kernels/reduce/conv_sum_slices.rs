@@ -16,22 +16,22 @@ kernel!(
 /// Finishes a convolution of which `partial` holds `slices` times all images.
 pub(crate) fn dispatch(task: &ConvTask, slices: usize, partial: Slot) -> Dispatch {
     let w = &task.window;
-    let absent = task.residual.operand == Operand::Unused;
-    let dense = task.output.view.is_dense(w) && (absent || task.residual.view.is_dense(w));
+    let absent = task.sink.residual.operand == Operand::Unused;
+    let dense = task.sink.output.view.is_dense(w) && (absent || task.sink.residual.view.is_dense(w));
     let view = |view: View| if dense { View { base: view.base, w: 1, ..View::default() } } else { view };
     let params = WindowParams {
         input: partial.view,
-        output: view(task.output.view),
-        residual: view(task.residual.view),
-        beta: task.beta,
+        output: view(task.sink.output.view),
+        residual: view(task.sink.residual.view),
+        beta: task.sink.beta,
         count: slices as u32,
         ..WindowParams::new(w)
     };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("DENSE", dense.into())],
-        Params::Window(Box::new(params.with_epilogue(&task.epilogue))),
-        vec![partial.operand, task.bias.operand, task.residual.operand, task.output.operand],
+        Params::Window(Box::new(params.with_epilogue(&task.sink.epilogue))),
+        vec![partial.operand, task.sink.bias.operand, task.sink.residual.operand, task.sink.output.operand],
         workgroups_for(task.n_outputs()),
     )
 }

@@ -26,7 +26,8 @@ pub(crate) const INVOCATIONS: u32 = 256;
 pub(crate) fn dispatch(task: &ConvTask, filters: Operand) -> Dispatch {
     let w = &task.window;
     let blocks = (w.c_out_per_group() as u64).div_ceil(BLOCK) * (tiles(w, 2) as u64).div_ceil(BLOCK);
-    let operands = vec![task.input.operand, filters, task.bias.operand, task.residual.operand, task.output.operand];
+    let operands =
+        vec![task.input.operand, filters, task.sink.bias.operand, task.sink.residual.operand, task.sink.output.operand];
     let constants = [("PADDING_MODE", padding_code(task.padding_mode))];
     Dispatch::new(&KERNEL, constants, task.params(), operands, w.groups as u64 * blocks)
 }

@@ -24,16 +24,16 @@ pub(crate) fn dispatch(task: &ConvTask, tile: u32, class: KernelClass, products:
     let channels = channels_at_once(class);
     let params = WindowParams {
         input: products.view,
-        output: task.output.view,
-        residual: task.residual.view,
-        beta: task.beta,
+        output: task.sink.output.view,
+        residual: task.sink.residual.view,
+        beta: task.sink.beta,
         ..WindowParams::new(w)
     };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("TILE", tile.into()), ("CHANNELS", channels.into())],
-        Params::Window(Box::new(params.with_epilogue(&task.epilogue))),
-        vec![products.operand, task.bias.operand, task.residual.operand, task.output.operand],
+        Params::Window(Box::new(params.with_epilogue(&task.sink.epilogue))),
+        vec![products.operand, task.sink.bias.operand, task.sink.residual.operand, task.sink.output.operand],
         (w.c_out as u64).div_ceil(channels.into()) * (tiles(w, tile) as u64).div_ceil(WORKGROUP.into()),
     )
 }

@@ -270,7 +270,8 @@ fn list(suites: &[Suite], batch: suite::Batch, as_json: bool) -> Result<()> {
         for suite in suites {
             let mut layers = Vec::new();
             for layer in &suite.layers {
-                let geometry = layer.geometry(batch).map_err(|failure| failure.of(suite.full_name(layer)))?;
+                let geometry =
+                    layer.geometry(batch).map_err(|error| Failure::from(error).of(suite.full_name(layer)))?;
                 layers.push(json!({
                     "name": layer.name, "operation": geometry.problem().op_name(), "large": layer.large,
                     "gpu_batch": layer.gpu_batch, "macs": geometry.macs(), "min_bytes": geometry.min_bytes(Storage::F32),

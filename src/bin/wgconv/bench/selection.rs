@@ -144,7 +144,8 @@ impl Selection {
         let mut layers: Vec<Layer> = Vec::new();
         for suite in suites {
             for layer in &suite.layers {
-                let geometry = layer.geometry(self.batch).map_err(|failure| failure.of(suite.full_name(layer)))?;
+                let geometry =
+                    layer.geometry(self.batch).map_err(|error| Failure::from(error).of(suite.full_name(layer)))?;
                 layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
             }
         }
@@ -209,7 +210,8 @@ fn ready(suites: &[Suite], keeps: impl Fn(&suite::Layer) -> bool) -> Result<Vec<
     let mut layers = Vec::new();
     for suite in suites {
         for layer in suite.layers.iter().filter(|layer| keeps(layer)) {
-            let geometry = layer.geometry(Batch::Suite).map_err(|failure| failure.of(suite.full_name(layer)))?;
+            let geometry =
+                layer.geometry(Batch::Suite).map_err(|error| Failure::from(error).of(suite.full_name(layer)))?;
             layers.push(Layer { suite: suite.name.clone(), name: layer.name.clone(), geometry });
         }
     }

@@ -62,7 +62,7 @@ pub struct GradcheckArgs {
 
 pub fn run(args: &GradcheckArgs) -> Result<()> {
     let case = Case::load(&args.case)?;
-    let task = case.task().map_err(|failure| failure.of(args.case.display()))?;
+    let task = case.task().map_err(|error| Failure::from(error).of(args.case.display()))?;
     let problem = task.checked.geometry.problem();
     let format = match &args.plot {
         Some(path) => Some((path, picture_format("--plot", path)?)),

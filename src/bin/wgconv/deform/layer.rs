@@ -122,7 +122,7 @@ impl LayerArgs {
 
 fn of_case(folder: &Path) -> Result<Layer> {
     let case = Case::load(folder)?;
-    let task = case.task().map_err(|failure| failure.of(folder.display()))?;
+    let task = case.task().map_err(|error| Failure::from(error).of(folder.display()))?;
     let geometry = &task.checked.geometry;
     let Problem::DeformConv2d(problem) = geometry.problem() else {
         let rule = format!("op = {}: the laboratory looks at deform_conv2d", case.op_name());

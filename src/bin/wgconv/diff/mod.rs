@@ -13,7 +13,7 @@ use wgconv::bench::{
     DIFF_SCHEMA, DiffDevice, DiffRecord, DiffReport, DiffStatus, Expected, Pass, REFERENCE, compare_results,
 };
 use wgconv::gpu::{Gpu, Select};
-use wgconv::{Accuracy, Algorithm, Geometry, Gradient, Inputs, Options, Problem, Storage, TensorName};
+use wgconv::{Accuracy, Algorithm, ErrorKind, Geometry, Gradient, Inputs, Options, Problem, Storage, TensorName};
 
 use crate::backend::{self, Adapter, Backend, Method, Wanted, no_adapter};
 use crate::bench::{self, Layer, machine};
@@ -186,13 +186,13 @@ impl DiffArgs {
                     Ok(task) => task,
                     // What must be refused has no results to compare.
                     Err(_) if case.expects_error() => continue,
-                    Err(failure) if failure.code == Code::Unsupported => {
-                        let failure = failure.of(folder.display());
+                    Err(error) if error.kind() == ErrorKind::Unsupported => {
+                        let failure = Failure::from(error).of(folder.display());
                         tell!("left out: {failure}");
                         left_out.get_or_insert(failure);
                         continue;
                     }
-                    Err(failure) => return Err(failure.of(folder.display())),
+                    Err(error) => return Err(Failure::from(error).of(folder.display())),
                 };
                 let problem = task.checked.geometry.problem();
                 if !keeps("cases", &case.name, problem) {

@@ -1,33 +1,49 @@
 //! The operations by name, each with its tensors and attributes.
 
-use wgconv::TensorName;
-
-use crate::document::did_you_mean;
+use super::document::did_you_mean;
+use crate::tensor::TensorName;
 
 /// What an operation does, apart from its number of spatial axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Convolution.
     Conv,
+    /// Transposed convolution.
     ConvTranspose,
+    /// Deformable convolution.
     DeformConv,
+    /// Locally connected layer.
     LocallyConnected,
+    /// Spatially separable convolution.
     SpatialSeparable,
+    /// Depthwise separable convolution.
     DepthwiseSeparable,
+    /// Max pooling.
     MaxPool,
+    /// Average pooling.
     AvgPool,
+    /// Lp pooling.
     LpPool,
+    /// Maximum of each channel.
     GlobalMaxPool,
+    /// Mean of each channel.
     GlobalAvgPool,
+    /// Lp norm of each channel.
     GlobalLpPool,
+    /// Channels to pixels.
     DepthToSpace,
+    /// Pixels to channels.
     SpaceToDepth,
+    /// Windows to columns.
     Im2col,
+    /// Columns to a sum of windows.
     Col2im,
 }
 
 /// An operation: a case file's `op`, a subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op {
+    /// What it does.
     pub kind: Kind,
     /// Spatial axes.
     pub rank: usize,
@@ -230,7 +246,7 @@ mod tests {
     fn every_attribute_is_in_the_table() {
         for op in Op::all() {
             for name in op.attributes() {
-                assert!(crate::attributes::ATTRIBUTES.iter().any(|a| a.name == *name), "{name}");
+                assert!(super::attributes::ATTRIBUTES.iter().any(|a| a.name == *name), "{name}");
             }
         }
     }

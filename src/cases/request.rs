@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use wgconv::{
-    Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Error, Geometry,
-    Im2col, Inputs, LocallyConnected2d, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d, TensorName,
+use super::attributes::{Attributes, Padding, PerAxis};
+use super::npy::Array;
+use super::operation::{Kind, Op};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::problem::{
+    Axes, Col2im, Conv, ConvTranspose, DeformConv2d, DepthToSpace, DepthwiseSeparable2d, Epilogue, Im2col,
+    LocallyConnected2d, Pool, PoolMode, Problem, SpaceToDepth, SpatialSeparable2d,
 };
-
-use crate::attributes::{Attributes, Padding, PerAxis};
-use crate::npy::Array;
-use crate::operation::{Kind, Op};
+use crate::tensor::{Inputs, TensorName};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -18,8 +20,11 @@ pub type Shapes = BTreeMap<TensorName, Option<Vec<usize>>>;
 
 /// What somebody asks for.
 pub struct Request<'a> {
+    /// The operation.
     pub op: Op,
+    /// Its attributes.
     pub attributes: &'a Attributes,
+    /// The tensors that take part.
     pub shapes: &'a Shapes,
     /// Whether the positions of maxima are wanted.
     pub indices: bool,
@@ -28,6 +33,7 @@ pub struct Request<'a> {
 /// A request that makes sense.
 #[derive(Debug, Clone)]
 pub struct Checked {
+    /// The problem, checked.
     pub geometry: Geometry,
     /// The activations came without a batch axis, as PyTorch accepts them.
     pub unbatched: bool,
@@ -43,12 +49,16 @@ impl Checked {
 /// A checked request with its data.
 #[derive(Debug, Clone)]
 pub struct Task {
+    /// The operation.
     pub op: Op,
+    /// The problem.
     pub checked: Checked,
+    /// Contiguous data of every tensor that is read.
     pub inputs: Inputs,
 }
 
 impl Task {
+    /// Checks the request and rounds its arrays to f32.
     pub fn new(op: Op, attributes: &Attributes, arrays: &BTreeMap<TensorName, Array>, indices: bool) -> Result<Task> {
         for &name in op.required() {
             if !arrays.contains_key(&name) {

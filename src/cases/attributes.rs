@@ -1,18 +1,22 @@
 //! Attributes of an operation: the numbers and words beside its tensors, from a case file or from the command line.
 
 use serde_json::Value;
-use wgconv::{Activation, Axes, Error, PaddingMode, ShuffleOrder};
 
-use crate::document::did_you_mean;
+use super::document::did_you_mean;
+use crate::error::Error;
+use crate::problem::{Activation, Axes, PaddingMode, ShuffleOrder};
 
 type Result<T> = std::result::Result<T, Error>;
 
 /// One attribute as case files name it; the command line writes it with hyphens.
 pub struct Attribute {
+    /// In case files.
     pub name: &'static str,
+    /// What its value looks like.
     pub form: Form,
     /// Placeholder of the value in the help.
     pub value: &'static str,
+    /// What it means, and its default.
     pub help: &'static str,
 }
 
@@ -23,9 +27,13 @@ pub enum Form {
     Counts,
     /// One number for all sides, one for each axis, `[begin, end]` for each axis, or a word.
     Padding,
+    /// A whole number.
     Count,
+    /// True or false.
     Flag,
+    /// A finite number.
     Number,
+    /// A name.
     Word,
 }
 
@@ -99,7 +107,9 @@ pub const ATTRIBUTES: [Attribute; 18] = [
 /// A value for all axes or one for each.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PerAxis<T> {
+    /// For all axes.
     All(T),
+    /// One for each axis.
     Each(Vec<T>),
 }
 
@@ -121,6 +131,7 @@ impl<T: Copy> PerAxis<T> {
 /// Padding as given.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Padding {
+    /// Elements at the begin and the end of axes.
     Sides(PerAxis<[usize; 2]>),
     /// Keeps the extents at stride 1; an odd remainder goes to the end.
     Same,
@@ -129,23 +140,41 @@ pub enum Padding {
 /// Values that were given; `None` leaves the default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attributes {
+    /// Window extents.
     pub kernel_size: Option<PerAxis<usize>>,
+    /// Step of the window.
     pub stride: Option<PerAxis<usize>>,
+    /// Padding.
     pub padding: Option<Padding>,
+    /// Distance between taps.
     pub dilation: Option<PerAxis<usize>>,
+    /// Positions added at the end of each axis of the output.
     pub output_padding: Option<PerAxis<usize>>,
+    /// Spatial extents of the output.
     pub output_size: Option<PerAxis<usize>>,
+    /// Channel groups of the weight.
     pub groups: Option<usize>,
+    /// Channel groups of offset and mask.
     pub offset_groups: Option<usize>,
+    /// What the padding reads as.
     pub padding_mode: Option<PaddingMode>,
+    /// Whether the kernel is mirrored.
     pub flip_kernel: Option<bool>,
+    /// Applied last.
     pub activation: Option<Activation>,
+    /// Whether output extents are rounded up.
     pub ceil_mode: Option<bool>,
+    /// Whether padding counts in the divisor.
     pub count_include_pad: Option<bool>,
+    /// Divisor of the sum.
     pub divisor_override: Option<usize>,
+    /// Value of the padding.
     pub pad_value: Option<f32>,
+    /// Exponent of the norm.
     pub p: Option<f32>,
+    /// Pixels of a block along one axis.
     pub block_size: Option<usize>,
+    /// Channel order of a shuffle.
     pub mode: Option<ShuffleOrder>,
 }
 

@@ -6,21 +6,22 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use wgconv::TensorName;
 
-use crate::attributes::Attributes;
-use crate::document::{self, did_you_mean};
-use crate::failure::{Failure, Result};
-use crate::files;
-use crate::gradient;
-use crate::npy::Array;
-use crate::operation::Op;
-use crate::request::Task;
+use super::attributes::Attributes;
+use super::document::{self, did_you_mean};
+use super::files;
+use super::npy::Array;
+use super::operation::Op;
+use super::request::Task;
+use crate::error::{Error, Result};
+use crate::tensor::TensorName;
 
 /// The file in a case folder that describes it.
 pub const CASE_FILE: &str = "case.json";
 /// The input that gradients start from.
 const GRAD_OUTPUT: &str = "grad_output";
+/// What names of gradients begin with.
+const GRADIENT: &str = "grad_";
 /// The version of the format that is understood.
 const FORMAT: u64 = 1;
 /// Operations of case files that this program has no intention of computing.
@@ -144,24 +145,27 @@ impl CaseFile {
     }
 }
 
+/// A case folder whose `case.json` was read and is well-formed. Its arrays are read when they are asked for.
 #[derive(Debug)]
 pub struct Case {
     /// The folder's name.
     pub name: String,
+    /// The folder.
     pub folder: PathBuf,
     file: CaseFile,
 }
 
 impl Case {
+    /// Reads `case.json` of a folder.
     pub fn load(folder: &Path) -> Result<Case> {
         let path = folder.join(CASE_FILE);
         let bytes = files::read(&path)?;
-        let wrong = |rule: String| Failure::invalid(rule).of(path.display());
+        let wrong = |reason: String| Error::File { path: path.display().to_string(), reason };
         // Another format may have other fields.
         let Head { format } = document::parse(&bytes).map_err(wrong)?;
         if let Some(format) = format.filter(|&format| format != FORMAT) {
-            let rule = format!("format = {format}: this program reads format {FORMAT}");
-            return Err(Failure::unsupported(rule).of(path.display()));
+            let what = format!("{}: format = {format}", path.display());
+            return Err(Error::Unsupported { what, reason: format!("this library reads format {FORMAT}") });
         }
         let file: CaseFile = document::parse(&bytes).map_err(wrong)?;
         file.check().map_err(wrong)?;
@@ -182,7 +186,7 @@ impl Case {
 
     /// Names of the gradients that it asks for.
     pub fn gradients(&self) -> Vec<&str> {
-        self.file.outputs.keys().map(String::as_str).filter(|name| name.starts_with(gradient::PREFIX)).collect()
+        self.file.outputs.keys().map(String::as_str).filter(|name| name.starts_with(GRADIENT)).collect()
     }
 
     /// The forward outputs that it asks for; `output` when it names none at all.
@@ -215,21 +219,22 @@ impl Case {
     pub fn request(&self) -> Result<(Op, Attributes)> {
         let name = self.op_name();
         if FOREIGN.iter().any(|foreign| name.starts_with(foreign)) {
-            return Err(Failure::unsupported(format!("op = {name:?} is not supported: no kernel computes it")));
+            let reason = "no kernel computes it".into();
+            return Err(Error::Unsupported { what: format!("op = {name:?}"), reason });
         }
         let op = Op::parse(name).ok_or_else(|| {
             let known: Vec<String> = Op::all().map(Op::name).collect();
-            Failure::invalid(format!("op = {name:?}: it must be one of {}{}", known.join(", "), Op::hint(name)))
+            let rule = format!("it must be one of {}{}", known.join(", "), Op::hint(name));
+            Error::invalid("op", format!("{name:?}"), rule)
         })?;
         for output in self.file.outputs.keys() {
-            let known =
-                output == "output" || output.starts_with(gradient::PREFIX) || (output == "indices" && op.has_indices());
+            let known = output == "output" || output.starts_with(GRADIENT) || (output == "indices" && op.has_indices());
             if !known {
                 let indices = op.has_indices().then_some("indices");
                 let gradients = op.tensors().filter_map(|tensor| Some(tensor.gradient()?.as_str()));
                 let hint = did_you_mean(output, ["output"].into_iter().chain(indices).chain(gradients));
                 let rule = format!("{} has no such output{hint}", op.name());
-                return Err(Failure::invalid(format!("outputs = {output:?}: {rule}")));
+                return Err(Error::invalid("outputs", format!("{output:?}"), rule));
             }
         }
         Ok((op, Attributes::from_json(&self.file.attrs, op.attributes(), &op.name())?))
@@ -247,12 +252,12 @@ impl Case {
             let tensor = TensorName::parse(name).ok_or_else(|| {
                 let known = op.tensors().map(TensorName::as_str).chain([GRAD_OUTPUT]);
                 let rule = format!("{} has no such tensor{}", op.name(), did_you_mean(name, known));
-                Failure::invalid(format!("inputs = {name:?}: {rule}"))
+                Error::invalid("inputs", format!("{name:?}"), rule)
             })?;
             arrays.insert(tensor, Array::load(&self.folder.join(file))?);
         }
         let indices = self.forward_outputs().contains(&TensorName::Indices);
-        Ok(Task::new(op, &attributes, &arrays, indices)?)
+        Task::new(op, &attributes, &arrays, indices)
     }
 }
 
@@ -264,13 +269,12 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             folders.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path)
-            .map_err(|error| Failure::invalid(format!("cannot read {}: {error}", path.display())))?;
+        let entries = std::fs::read_dir(path).map_err(|error| files::error_of(path, &error))?;
         let mut inside: Vec<PathBuf> =
             entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join(CASE_FILE).exists()).collect();
         if inside.is_empty() {
-            let rule = format!("{}: there is no {CASE_FILE} in it or in the folders in it", path.display());
-            return Err(Failure::invalid(rule));
+            let reason = format!("there is no {CASE_FILE} in it or in the folders in it");
+            return Err(Error::File { path: path.display().to_string(), reason });
         }
         inside.sort();
         folders.append(&mut inside);

@@ -3,31 +3,36 @@
 
 use std::path::Path;
 
-use wgconv::{Error, memory};
-
-use crate::failure::{Failure, Result};
-use crate::files;
+use super::files;
+use crate::error::{Error, Result};
+use crate::memory;
 
 /// An array as its file holds it. Integers beyond 2^53 round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
+    /// Extents, outermost first.
     pub shape: Vec<usize>,
     /// Row-major.
     pub data: Vec<f64>,
 }
 
 impl Array {
+    /// Reads a file.
     pub fn load(path: &Path) -> Result<Array> {
         Array::parse(path, &files::read(path)?)
     }
 
     /// From the bytes of a file.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Array> {
-        parse(bytes).map_err(|failure| failure.of(path.display()))
+        let (header, number, data) =
+            split(bytes).map_err(|reason| Error::File { path: path.display().to_string(), reason })?;
+        let data = memory::collect(WHAT, data.chunks_exact(number.size).map(|item| number.decode(item)))?;
+        let data = if header.fortran_order { from_column_major(&header.shape, &data)? } else { data };
+        Ok(Array { shape: header.shape, data })
     }
 
     /// Rounded to f32; a finite value beyond its range is an error.
-    pub fn to_f32(&self) -> wgconv::Result<Vec<f32>> {
+    pub fn to_f32(&self) -> Result<Vec<f32>> {
         let mut narrow = memory::with_room(WHAT, self.data.len())?;
         for (i, &value) in self.data.iter().enumerate() {
             let single = value as f32;
@@ -81,13 +86,6 @@ fn encode<const SIZE: usize>(
 }
 
 type Parsed<T> = std::result::Result<T, String>;
-
-fn parse(bytes: &[u8]) -> Result<Array> {
-    let (header, number, data) = split(bytes).map_err(Failure::invalid)?;
-    let data = memory::collect(WHAT, data.chunks_exact(number.size).map(|item| number.decode(item)))?;
-    let data = if header.fortran_order { from_column_major(&header.shape, &data)? } else { data };
-    Ok(Array { shape: header.shape, data })
-}
 
 /// The header, what the elements are, and their bytes, as many as the header says.
 fn split(bytes: &[u8]) -> Parsed<(Header, Number, &[u8])> {
