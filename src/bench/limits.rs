@@ -7,8 +7,11 @@ use super::record::{Peak, PeakKind};
 use crate::capabilities::KernelClass;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::gpu::shaders::{self, bind, uniform};
 use crate::timing::{Clock, Stopwatch, Summary};
 
+/// Of buffers.
+const LABEL: &str = "wgconv limits";
 const SAMPLES: usize = 5;
 /// Milliseconds of a sample.
 const SAMPLE_MS: f64 = 15.0;
@@ -95,8 +98,8 @@ async fn multiply_adds(
         KernelClass::Gpu => 4096,
         KernelClass::Cpu => 64,
     };
-    let output = buffer(gpu, 256).await?;
-    let params = uniform(gpu);
+    let output = storage(gpu, 256).await?;
+    let params = uniform(gpu, LABEL, 16);
     let mut trials = Vec::new();
     for fma in Fma::shapes() {
         progress(&format!("{} {}", kind.as_str(), fma.name()));
@@ -182,7 +185,7 @@ async fn bandwidths(gpu: &Gpu, stopwatch: &Stopwatch<'_>, progress: &mut dyn FnM
     while bytes > capabilities.max_binding_bytes || bytes > capabilities.max_buffer_bytes {
         bytes /= 2;
     }
-    let (from, to) = (buffer(gpu, bytes).await?, buffer(gpu, bytes).await?);
+    let (from, to) = (storage(gpu, bytes).await?, storage(gpu, bytes).await?);
     let mut reads = Vec::new();
     let mut copies = Vec::new();
     for stream in Stream::shapes() {
@@ -248,62 +251,17 @@ impl Trial {
     }
 }
 
-async fn buffer(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
+async fn storage(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
     let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("wgconv limits"),
-        size: bytes,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
-        mapped_at_creation: false,
-    });
-    match scope.pop().await {
-        Some(error) => Err(Error::Device(error.to_string())),
-        None => Ok(buffer),
-    }
-}
-
-fn uniform(gpu: &Gpu) -> wgpu::Buffer {
-    gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("wgconv limits"),
-        size: 16,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+    let buffer = shaders::storage(gpu, LABEL, bytes);
+    scope.pop().await.map_or(Ok(buffer), |error| Err(Error::Device(error.to_string())))
 }
 
 async fn pipeline(gpu: &Gpu, label: &str, source: &str) -> Result<wgpu::ComputePipeline> {
-    let device = gpu.device();
-    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(label),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(label),
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    });
-    match scope.pop().await {
-        Some(error) => Err(Error::Device(format!("the driver refuses {label}: {error}"))),
-        None => Ok(pipeline),
-    }
-}
-
-fn bind(gpu: &Gpu, pipeline: &wgpu::ComputePipeline, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
-    let entries: Vec<_> = buffers
-        .iter()
-        .enumerate()
-        .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
-        .collect();
-    let layout = pipeline.get_bind_group_layout(0);
-    gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("wgconv limits"),
-        layout: &layout,
-        entries: &entries,
-    })
+    let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    let pipeline = shaders::pipeline(gpu, label, source);
+    let refused = |error| Err(Error::Device(format!("the driver refuses {label}: {error}")));
+    scope.pop().await.map_or(Ok(pipeline), refused)
 }
 
 #[cfg(test)]

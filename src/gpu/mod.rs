@@ -8,6 +8,8 @@ mod bound;
 mod context;
 mod open;
 mod plan;
+#[cfg(any(feature = "bench", feature = "lab"))]
+pub(crate) mod shaders;
 mod signal;
 
 /// The version that this host is for: an application may name its types by this path.

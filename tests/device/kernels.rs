@@ -11,7 +11,8 @@ use wgconv::gpu::{Context, Gpu, Plan};
 use wgconv::reference::{self, Outcome};
 use wgconv::{
     Accuracy, Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Geometry, Gradient, Inputs,
-    KernelClass, Layout, Options, PaddingMode, Pool, PoolMode, Problem, Storage, TensorName, Tile, candidates, choose,
+    KernelClass, Layout, Machine, Options, PaddingMode, Pool, PoolMode, Problem, Storage, TensorName, Tile, candidates,
+    choose,
 };
 
 fn check(name: &str, run: &Run, want: &Outcome, exact: bool) {
@@ -842,4 +843,50 @@ fn panels_of_every_tile_are_exact() {
             check(&format!("{problem:?} by {tile}"), &run, &want, true);
         }
     }
+}
+
+#[test]
+fn parts_of_a_batch_read_the_weights_that_are_packed_for_them() {
+    let gpu = open();
+    let mut reached = [0; 2];
+    // Weights are packed by the tile, which suits a number of images: here few fill the device.
+    let machine = Machine { multiprocessors: 2, ..Capabilities::gpu().machine };
+    let problems = [
+        Conv::new(7, 24, [40, 40], 64, [3, 3]).padding(1).bias(true),
+        Conv::new(9, 200, [24, 24], 128, [1, 1]),
+        Conv::new(5, 16, [30, 32], 64, [3, 3]).padding(1),
+    ];
+    for conv in problems {
+        let problem: Problem = conv.into();
+        let geometry = Geometry::new(&problem).expect("valid");
+        let batch = problem.batch() as u64;
+        let inputs = integers(&problem, 3);
+        let want = reference::run(&problem, &inputs).expect("valid");
+        for class in [KernelClass::Gpu, KernelClass::Cpu] {
+            for at_once in 2..batch {
+                // Room for so many images of the larger tensor.
+                let image =
+                    geometry.tensors().iter().filter(|spec| spec.takes_layout()).map(|spec| spec.len() * 4).max();
+                let bytes = image.expect("an input") as u64 / batch * at_once + 256;
+                let own = Capabilities { max_workgroup_bytes: 32 << 10, machine, ..*gpu.capabilities() };
+                let capabilities = Capabilities { class, max_binding_bytes: bytes, ..own };
+                let context = gpu.context().view(capabilities);
+                for algorithm in [Algorithm::PackedGemm, Algorithm::RegisterTiled, Algorithm::PointwiseGemm] {
+                    let options = Options::default().algorithm(algorithm).pack_weights();
+                    let Ok(program) = wgconv::lower(&geometry, algorithm, &capabilities, &options) else { continue };
+                    if program.parts.len() < 2 || program.packed_bytes == 0 {
+                        continue;
+                    }
+                    let differ = program.packing.len() > 1;
+                    if reached[usize::from(differ)] > 2 {
+                        continue;
+                    }
+                    reached[usize::from(differ)] += 1;
+                    let label = format!("{class:?} {algorithm} of {at_once} images");
+                    check(&label, &run_guarded(&gpu, &context, &problem, &options, &inputs), &want, true);
+                }
+            }
+        }
+    }
+    assert!(reached.iter().all(|&n| n > 0), "packed alike and each for itself: {reached:?}");
 }

@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use crate::error::Result;
 use crate::geometry::Geometry;
+use crate::gpu::shaders;
 use crate::gpu::{Bindings, Bound, Gpu, Plan};
 use crate::options::Options;
 use crate::problem::{Activation, Conv, DeformConv2d, Gradient, Problem};
@@ -154,7 +155,6 @@ fn is_parameter(name: &str) -> bool {
 impl<'a> Network<'a> {
     /// Makes plans, buffers and initial parameters. `slots` is the number of losses that are kept.
     pub fn new(gpu: &'a Gpu, kind: Kind, batch: usize, extent: usize, slots: usize, seed: u64) -> Result<Self> {
-        let device = gpu.device();
         let pixels = batch * extent * extent;
         let mut plans = Vec::new();
         for (layer, problem) in layers(kind, batch, extent) {
@@ -165,7 +165,7 @@ impl<'a> Network<'a> {
 
         let mut tensors = BTreeMap::new();
         let mut add = |name: String, len: usize| {
-            tensors.entry(name).or_insert_with_key(|name| storage(device, name, len));
+            tensors.entry(name).or_insert_with_key(|name| shaders::storage(gpu, name, 4 * len as u64));
         };
         for (layer, forward, backward) in &plans {
             for plan in [forward, backward] {
@@ -175,7 +175,7 @@ impl<'a> Network<'a> {
         add("labels".into(), 2 * pixels);
         add("sums".into(), 2 * slots);
         let workspace = plans.iter().flat_map(|(_, f, b)| [f.workspace_size(), b.workspace_size()]).max().unwrap_or(0);
-        let workspace = storage(device, "workspace", (workspace.max(4) / 4) as usize);
+        let workspace = shaders::storage(gpu, "workspace", workspace.max(4));
 
         let bind = |layer: &str, plan: &Plan| {
             let mut bindings = Bindings::new().workspace(&workspace);
@@ -193,22 +193,22 @@ impl<'a> Network<'a> {
             }
         }
 
-        let adam = pipeline(device, "adam", include_str!("../../../shaders/lab/adam.wgsl"));
+        let adam = shaders::pipeline(gpu, "adam", include_str!("../../../shaders/lab/adam.wgsl"));
         let mut parameters = Vec::new();
         let mut rng = Rng::with_seed(seed);
         for (name, buffer) in tensors.iter().filter(|(name, _)| is_parameter(name)) {
             let len = buffer.size() as usize / 4;
             gpu.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&initial(name, &plans, len, &mut rng)));
-            let uniform = uniform::<AdamParams>(device);
-            let moments = storage(device, "moments", 2 * len);
+            let uniform = shaders::uniform(gpu, "parameters", size_of::<AdamParams>() as u64);
+            let moments = shaders::storage(gpu, "moments", 8 * len as u64);
             let grad = &tensors[&format!("{name}.grad")];
-            let group = bind_group(device, &adam, &[&uniform, grad, buffer, &moments]);
+            let group = shaders::bind(gpu, &adam, &[&uniform, grad, buffer, &moments]);
             parameters.push(Parameter { name: name.clone(), uniform, len, group });
         }
-        let loss = pipeline(device, "logistic loss", include_str!("../../../shaders/lab/logistic_loss.wgsl"));
-        let loss_uniform = uniform::<LossParams>(device);
+        let loss = shaders::pipeline(gpu, "logistic loss", include_str!("../../../shaders/lab/logistic_loss.wgsl"));
+        let loss_uniform = shaders::uniform(gpu, "parameters", size_of::<LossParams>() as u64);
         let bound = ["head.output", "labels", "head.output.grad", "sums"].map(|name| &tensors[name]);
-        let group = bind_group(device, &loss, &[&[&loss_uniform], &bound[..]].concat());
+        let group = shaders::bind(gpu, &loss, &[&[&loss_uniform], &bound[..]].concat());
         let loss = (loss, group);
         Ok(Network { gpu, pixels, tensors, loss_uniform, forward, backward, loss, adam, parameters })
     }
@@ -298,47 +298,4 @@ fn initial(name: &str, plans: &[(&str, Plan, Plan)], len: usize, rng: &mut Rng) 
     // Uniform with the variance 2 / fan_in.
     let reach = (6.0 / fan_in as f32).sqrt();
     (0..len).map(|_| reach * (2.0 * rng.f32() - 1.0)).collect()
-}
-
-fn storage(device: &wgpu::Device, label: &str, len: usize) -> wgpu::Buffer {
-    device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some(label),
-        size: len as u64 * 4,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
-}
-
-fn uniform<T>(device: &wgpu::Device) -> wgpu::Buffer {
-    device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("parameters"),
-        size: size_of::<T>() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
-}
-
-fn pipeline(device: &wgpu::Device, label: &str, source: &str) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(label),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(label),
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    })
-}
-
-fn bind_group(device: &wgpu::Device, pipeline: &wgpu::ComputePipeline, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
-    let entries: Vec<_> = buffers
-        .iter()
-        .enumerate()
-        .map(|(i, buffer)| wgpu::BindGroupEntry { binding: i as u32, resource: buffer.as_entire_binding() })
-        .collect();
-    let layout = pipeline.get_bind_group_layout(0);
-    device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries })
 }
