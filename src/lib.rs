@@ -63,17 +63,17 @@ pub use tile::Tile;
 #[doc = include_str!("../docs/laboratory.md")]
 mod laboratory_page {}
 
-/// Likewise.
+/// Its examples are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/theory/separability.md")]
 mod separability_page {}
 
-/// Likewise.
+/// Its examples are compiled with the tests.
 #[cfg(all(doctest, feature = "reference"))]
 #[doc = include_str!("../docs/start.md")]
 mod start_page {}
 
-/// Likewise.
+/// Its examples are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]
 mod embedding_page {}

@@ -38,7 +38,7 @@ pub(crate) fn preferences(
                     }
                     let mut tiles = vec![
                         (Algorithm::PointwiseGemm, "1x1: the input is the matrix"),
-                        (Algorithm::RegisterTiled, "a CPU adapter: lanes load weights for each other"),
+                        (Algorithm::RegisterTiled, "a CPU adapter: lanes share weight loads by subgroup broadcast"),
                         (Algorithm::Im2colGemm, "a CPU adapter and odd rows: columns are read four at a time"),
                     ];
                     tiles.extend(WINOGRAD);
@@ -173,7 +173,7 @@ fn by_cost(
 }
 
 /// Whether a transposed window has so few output channels that a matrix product of channels times taps fills tiles better,
-/// columns and all. Where lanes load for each other, a sum over few input channels does not pay for them.
+/// columns and all. Where lanes share loads by subgroup broadcast, a sum over few input channels does not pay for them.
 fn few_outputs([inputs, outputs]: [usize; 2], n_taps: usize, broadcasts: bool) -> bool {
     outputs < 8 && n_taps > 1 && (inputs >= 16 || !broadcasts)
 }

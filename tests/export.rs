@@ -25,7 +25,7 @@ use wgconv::export::{
 };
 use wgconv::gpu::Plan;
 use wgconv::kernels::kernels;
-use wgconv::program::{Element, Kernel};
+use wgconv::program::{Element, Kernel, Program};
 use wgconv::{
     Activation, Algorithm, Capabilities, Conv, ConvTranspose, DeformConv2d, Error, Geometry, Gradient, Options, Pool,
     PoolMode, Problem, Storage, TensorName,
@@ -115,6 +115,31 @@ fn every_kernel_is_exported() {
     let serves_cooperative = |kernel: &&Kernel| kernel.parts().iter().any(|part| part.stem == "halves");
     let standard = kernels().into_iter().filter(|kernel| !serves_cooperative(kernel));
     assert_eq!(exported, standard.map(|kernel| kernel.stem).collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn programs_name_their_features_and_can_be_stored() {
+    for (problem, capabilities, options) in jobs() {
+        let geometry = Geometry::new(&problem).expect("valid");
+        let program = wgconv::choose(&geometry, &capabilities, &options).expect("it was exported").program;
+        let settings = Settings { languages: vec![Language::Wgsl], ..Settings::default() };
+        let exported = export(&problem, &capabilities, &options, &settings);
+        // Where the language cannot say it, SPIR-V can.
+        let exported = exported.or_else(|_| export(&problem, &capabilities, &options, &Settings::default()));
+        let named: BTreeSet<Feature> = exported.expect("exports").manifest.requirements.features.into_iter().collect();
+        assert_eq!(program.features(), named, "{}", program.describe());
+        let stored = serde_json::to_string(&program).expect("programs are plain data");
+        let read: Program = serde_json::from_str(&stored).expect("what was stored can be read");
+        assert_eq!(read, program);
+        let steps = |program: &Program| program.steps(&capabilities).expect("it was chosen for them");
+        assert_eq!(steps(&read), steps(&program));
+        for (right, wrong) in [("\"kernel\":\"", "\"kernel\":\"no_"), ("\"operands\":[", "\"operands\":[\"unused\",")] {
+            let error = serde_json::from_str::<Program>(&stored.replacen(right, wrong, 1)).expect_err("it was damaged");
+            let named =
+                ["this library has no such kernel", "bindings"].iter().any(|rule| error.to_string().contains(rule));
+            assert!(named, "{error}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Cycles of one core of a software rasteriser whose lanes load weights for each other: docs/performance.md derives the
+//! Cycles of one core of a software rasteriser whose lanes share weight loads by subgroup broadcast: docs/performance.md derives the
 //! numbers and compares them with measurements.
 
 use super::winograd_tile;

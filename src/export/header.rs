@@ -14,7 +14,7 @@ const TYPES: &str = "\
 /* Places in the tables of a shader. */
 enum { WGCONV_WGSL, WGCONV_SPIRV, WGCONV_MSL, WGCONV_HLSL, WGCONV_GLSL, WGCONV_GLSL_ES, WGCONV_LANGUAGES };
 
-/* Something to bind: a tensor, the workspace, the packed weights, or the stand-in. */
+/* Something to bind: a tensor, the workspace, the packed weights, or the dummy. */
 typedef struct wgconv_memory {
     const char *name;
     uint64_t bytes;

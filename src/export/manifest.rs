@@ -48,7 +48,7 @@ pub struct Manifest {
     pub workspace_bytes: u64,
     /// Bytes of packed weights, which the steps of `packing` write.
     pub packed_bytes: u64,
-    /// Bytes of the stand-ins for tensors that a shader declares and the problem lacks: 0 where there are none.
+    /// Bytes of the dummies for tensors that a shader declares and the problem lacks: 0 where there are none.
     pub unused_bytes: u64,
     /// The parameter blocks of the shaders.
     pub blocks: Vec<Block>,
@@ -296,7 +296,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// Name of a tensor, `workspace`, `packed`, or `unused` for a stand-in that is not touched.
+    /// Name of a tensor, `workspace`, `packed`, or `unused` for a dummy that is not touched.
     pub memory: String,
     /// First byte.
     pub offset: u64,

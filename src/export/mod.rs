@@ -383,7 +383,7 @@ fn stored(storage: Storage) -> Option<&'static str> {
 fn preconditions() -> Vec<String> {
     let rules = [
         "the device offers what `requirements` lists",
-        "every tensor has a memory of at least its `bytes`, and so have workspace, packed weights and stand-ins",
+        "every tensor has a memory of at least its `bytes`, and so have workspace, packed weights and dummies",
         "every memory starts at a multiple of `storage_alignment`",
         "memories of tensors that are written, the workspace and the packed weights overlap no other memory",
         "steps run in their order, and each sees what those before it wrote: a barrier between any two",

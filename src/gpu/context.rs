@@ -1,4 +1,4 @@
-//! The caller's device, with what all plans on it share: capabilities, pipelines, and stand-ins for absent tensors.
+//! The caller's device, with what all plans on it share: capabilities, pipelines, and dummies for absent tensors.
 
 #![expect(unsafe_code, reason = "trusted shader modules, see `compile`; an empty pipeline cache")]
 

@@ -89,7 +89,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A gradient whose pixels are evenly spaced, where lanes load for each other also one that can be read four pixels at a
+    /// A gradient whose pixels are evenly spaced, where lanes share loads by subgroup broadcast also one that can be read four pixels at a
     /// time: itself, or a copy.
     fn flat(&mut self, window: &Window, grad: Slot) -> std::result::Result<Slot, String> {
         let View { base, n, c, .. } = grad.view;

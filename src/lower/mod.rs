@@ -328,7 +328,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether lanes load for each other: a CPU adapter with subgroups.
+    /// Whether lanes share loads by subgroup broadcast: a CPU adapter with subgroups.
     pub fn broadcasts(&self) -> bool {
         self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some()
     }

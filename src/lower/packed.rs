@@ -1,4 +1,4 @@
-//! Lowering over packed weights: four rows to a vec4, where lanes load weights for each other and in the tiles of GPUs.
+//! Lowering over packed weights: four rows to a vec4, where lanes share weight loads by subgroup broadcast and in the tiles of GPUs.
 
 use crate::capabilities::KernelClass;
 use crate::kernels::conv_coop_packed::{Frame, Packed};

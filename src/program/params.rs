@@ -25,7 +25,7 @@ pub struct View {
     pub w: u32,
     /// Fills the struct to 32 bytes.
     pub reserved0: u32,
-    /// Likewise.
+    /// Fills the struct, too.
     pub reserved1: u32,
 }
 
