@@ -74,7 +74,7 @@ impl Options {
     }
 
     /// Where the elements of a tensor lie: as [`Options::layouts`] says, else contiguous.
-    pub(crate) fn layout_of(&self, spec: &TensorSpec) -> Layout {
+    pub fn layout_of(&self, spec: &TensorSpec) -> Layout {
         self.layouts.get(&spec.name).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape))
     }
 

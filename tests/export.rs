@@ -6,9 +6,9 @@
 
 mod common;
 
-#[path = "../examples/raw_vulkan.rs"]
+#[path = "../examples/exported_vulkan.rs"]
 #[allow(dead_code, reason = "its main function belongs to the example")]
-mod raw_vulkan;
+mod exported_vulkan;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use common::{classes, layouts, open, random, relaxed, zoo};
-use raw_vulkan::{Vulkan, compare, load};
+use exported_vulkan::{compare, load};
 use wgconv::export::{
     BindingAccess, Bundle, Feature, INDEX, INDEX_SCHEMA, Language, MANIFEST, Manifest, Range, SCHEMA, Settings, Shader,
     export, write_folder,
@@ -494,9 +494,9 @@ fn judge(problem: &Problem, capabilities: &Capabilities, options: &Options, seed
     write_folder(folder.path(), &bundle.files, false).unwrap();
     let manifest = load(folder.path()).unwrap();
     assert_eq!(manifest, bundle.manifest);
-    let vulkan = Vulkan::new(&manifest).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    let vulkan = exported_vulkan::open(&manifest).unwrap_or_else(|error| panic!("{}: {error}", what()));
     let inputs = random(problem, seed);
-    let written = vulkan.run(folder.path(), &manifest, &inputs).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    let written = exported_vulkan::run(&vulkan, folder.path(), &manifest, &inputs).unwrap_or_else(|error| panic!("{}: {error}", what()));
     let worst = compare(&manifest, &inputs, &written).unwrap_or_else(|error| panic!("{}: {error}", what()));
     assert!(!worst.is_empty());
     manifest.steps.len()

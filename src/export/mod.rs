@@ -32,7 +32,7 @@ use crate::geometry::Geometry;
 use crate::options::Options;
 use crate::problem::Problem;
 use crate::program::{self, Dispatch, Memory, Program, Span, iterations};
-use crate::tensor::{ElementType, Storage, buffer_bytes};
+use crate::tensor::{ElementType, Storage};
 pub use folder::{INDEX, INDEX_SCHEMA, expect_folder, write_folder};
 pub use manifest::{
     Binding, BindingAccess, Block, Choices, Constant, Exactness, Feature, Field, File, MANIFEST, Manifest, Range,
@@ -267,9 +267,7 @@ impl Writer<'_> {
             .iter()
             .map(|spec| {
                 let layout = options.layout_of(spec);
-                // Lowering has checked the layout.
-                let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
-                let bytes = buffer_bytes(span, spec.element.bytes(options.storage));
+                let bytes = self.program.tensor_bytes(spec);
                 let element = match (spec.element, options.storage) {
                     (ElementType::U32, _) => TensorElement::U32,
                     (ElementType::Real, Storage::F32) => TensorElement::F32,

@@ -1,6 +1,5 @@
 //! A plan with buffers attached.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::Pipeline;
@@ -11,16 +10,10 @@ use crate::tensor::{Access, TensorName};
 
 /// Buffers for the tensors of a plan, and its workspace.
 #[derive(Debug, Clone, Default)]
-pub struct Bindings<'a> {
-    tensors: BTreeMap<TensorName, Range<'a>>,
-    workspace: Option<Range<'a>>,
-    packed: Option<Range<'a>>,
-}
+pub struct Bindings<'a>(Buffers<&'a wgpu::Buffer>);
 
-#[derive(Debug, Clone, Copy)]
-struct Range<'a> {
-    buffer: &'a wgpu::Buffer,
-    offset: u64,
+fn range(buffer: &wgpu::Buffer, offset: u64) -> BufferRange<&wgpu::Buffer> {
+    BufferRange { id: buffer, offset, size: buffer.size() }
 }
 
 impl<'a> Bindings<'a> {
@@ -38,7 +31,7 @@ impl<'a> Bindings<'a> {
     /// A tensor that starts at a byte offset, a multiple of the device's `min_storage_buffer_offset_alignment`.
     #[must_use]
     pub fn tensor_at(mut self, name: TensorName, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
-        self.tensors.insert(name, Range { buffer, offset });
+        self.0.tensors.insert(name, range(buffer, offset));
         self
     }
 
@@ -51,7 +44,7 @@ impl<'a> Bindings<'a> {
     /// Likewise from a byte offset.
     #[must_use]
     pub fn workspace_at(mut self, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
-        self.workspace = Some(Range { buffer, offset });
+        self.0.workspace = Some(range(buffer, offset));
         self
     }
 
@@ -65,7 +58,7 @@ impl<'a> Bindings<'a> {
     /// Likewise from a byte offset.
     #[must_use]
     pub fn packed_at(mut self, buffer: &'a wgpu::Buffer, offset: u64) -> Self {
-        self.packed = Some(Range { buffer, offset });
+        self.0.packed = Some(range(buffer, offset));
         self
     }
 }
@@ -115,7 +108,7 @@ impl Bound {
     }
 
     pub(super) fn new(plan: &Plan, bindings: &Bindings<'_>) -> Result<Bound> {
-        let binder = Binder { plan, bindings };
+        let binder = Binder { plan, buffers: &bindings.0 };
         binder.check()?;
         let (program, capabilities) = (plan.program(), plan.context.capabilities());
         let (packing, steps) = (program.packing_steps(capabilities)?, program.steps(capabilities)?);
@@ -164,31 +157,18 @@ fn record(label: &str, steps: &[Step], pass: &mut wgpu::ComputePass<'_>) {
 
 struct Binder<'a> {
     plan: &'a Plan,
-    bindings: &'a Bindings<'a>,
+    buffers: &'a Buffers<&'a wgpu::Buffer>,
 }
 
 impl Binder<'_> {
     fn check(&self) -> Result<()> {
-        let named = self.bindings.tensors.iter().map(|(name, range)| (name.as_str(), range));
-        let scratch = [("workspace", &self.bindings.workspace), ("packed weights", &self.bindings.packed)];
-        let scratch = scratch.into_iter().filter_map(|(name, range)| Some((name, range.as_ref()?)));
-        for (name, range) in named.chain(scratch) {
-            let usage = range.buffer.usage();
+        for (name, range) in self.buffers.named() {
+            let usage = range.id.usage();
             if !usage.contains(wgpu::BufferUsages::STORAGE) {
                 return Err(binding_error(name, "usage", format!("{usage:?}"), "it must contain STORAGE"));
             }
         }
-        let range = |range: &Range<'_>| BufferRange {
-            id: range.buffer.clone(),
-            offset: range.offset,
-            size: range.buffer.size(),
-        };
-        let buffers = Buffers {
-            tensors: self.bindings.tensors.iter().map(|(&name, place)| (name, range(place))).collect(),
-            workspace: self.bindings.workspace.as_ref().map(range),
-            packed: self.bindings.packed.as_ref().map(range),
-        };
-        self.plan.program().check_buffers(&buffers, self.plan.context.capabilities().storage_alignment)
+        self.plan.program().check_buffers(self.buffers, self.plan.context.capabilities().storage_alignment)
     }
 
     /// A step with the bind group of its buffers, whose parameters lie at `offset` of `uniforms`.
@@ -215,14 +195,12 @@ impl Binder<'_> {
     /// The caller's bytes behind a binding.
     fn resource(&self, span: &Span, access: Access) -> Result<wgpu::BufferBinding<'_>> {
         let range = match span.memory {
-            Memory::Tensor(name) => self.bindings.tensors.get(&name).copied(),
-            Memory::Workspace => self.bindings.workspace,
-            Memory::Packed => self.bindings.packed,
-            Memory::Unused => Some(Range { buffer: self.plan.context.unused(access), offset: 0 }),
+            Memory::Unused => Some(range(self.plan.context.unused(access), 0)),
+            memory => self.buffers.get(memory).copied(),
         };
         // Presence was checked.
-        let Range { buffer, offset } = range.ok_or_else(|| Error::Device("a buffer is missing".into()))?;
+        let range = range.ok_or_else(|| Error::Device("a buffer is missing".into()))?;
         let size = wgpu::BufferSize::new(span.bytes);
-        Ok(wgpu::BufferBinding { buffer, offset: offset + span.offset, size })
+        Ok(wgpu::BufferBinding { buffer: range.id, offset: range.offset + span.offset, size })
     }
 }

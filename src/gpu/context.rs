@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::capabilities::{Capabilities, Device, DeviceKind};
 use crate::error::Result;
-use crate::program::{Constant, Dispatch, Element, Kernel, MOST_BINDINGS, Program, UNUSED_BYTES, Variant};
+use crate::program::{DUMMY_BYTES, Dispatch, Kernel, Program, Variant};
 use crate::tensor::Access;
 
 /// A device prepared for plans. Cheap to clone; clones and [views](Context::view) share the pipelines.
@@ -30,9 +30,7 @@ struct Shared {
 
 #[derive(PartialEq, Eq, Hash)]
 struct PipelineKey {
-    stem: &'static str,
-    constants: Vec<Constant>,
-    elements: Vec<Element>,
+    variant: Variant,
     runtime_checks: bool,
     shared_buffers: bool,
 }
@@ -166,8 +164,7 @@ impl Context {
         let unused = |label| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                // Room for each binding of a kernel.
-                size: UNUSED_BYTES * MOST_BINDINGS,
+                size: DUMMY_BYTES,
                 usage: wgpu::BufferUsages::STORAGE,
                 mapped_at_creation: false,
             })
@@ -205,13 +202,7 @@ impl Context {
     pub(super) fn pipeline(&self, program: &Program, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
         let variant = &dispatch.variant;
         let (runtime_checks, shared_buffers) = (program.options.runtime_checks, program.shares_buffers(dispatch));
-        let key = PipelineKey {
-            stem: variant.kernel.stem,
-            constants: variant.constants.clone(),
-            elements: variant.elements.clone(),
-            runtime_checks,
-            shared_buffers,
-        };
+        let key = PipelineKey { variant: variant.clone(), runtime_checks, shared_buffers };
         let slot = lock(&self.shared.pipelines).entry(key).or_default().clone();
         let mut slot = lock(&slot);
         if let Some(pipeline) = &*slot {

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::options::Options;
 use crate::problem::Problem;
-use crate::tensor::{Access, ElementType, Inputs, Storage, TensorName, buffer_bytes};
+use crate::tensor::{Access, ElementType, Inputs, Storage, TensorName};
 
 /// Which adapter to open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -321,11 +321,9 @@ impl Gpu {
         let mut buffers = BTreeMap::new();
         let storage = plan.options().storage;
         for spec in plan.geometry().tensors() {
-            let layout = plan.options().layout_of(spec);
-            let span = layout.span(&spec.shape).unwrap_or(usize::MAX);
             let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some(spec.name.as_str()),
-                size: buffer_bytes(span as u64, spec.element.bytes(storage)),
+                size: plan.program().tensor_bytes(spec),
                 usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             });
@@ -334,6 +332,8 @@ impl Gpu {
                 if data.len() != spec.len() {
                     return Err(Error::Shape { tensor: spec.name, got: vec![data.len()], want: spec.shape.clone() });
                 }
+                let layout = plan.options().layout_of(spec);
+                let span = layout.span(&spec.shape).unwrap_or(usize::MAX);
                 let strided = (!layout.is_contiguous(&spec.shape)).then(|| {
                     let mut strided = memory::filled(spec.name.as_str(), span, f32::NAN)?;
                     layout.scatter(&spec.shape, data, &mut strided);

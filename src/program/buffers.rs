@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Program;
+use super::{Memory, Program};
 use crate::error::{Error, Result};
-use crate::tensor::{Access, TensorName, buffer_bytes};
+use crate::tensor::{Access, TensorName, TensorSpec, buffer_bytes};
 
 /// Where a tensor, the workspace or the packed weights begin. `Id` tells buffers apart: two ranges of equal `id` lie in one buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,32 @@ impl<Id> Default for Buffers<Id> {
     }
 }
 
+impl<Id> Buffers<Id> {
+    /// Where a [`Span`](super::Span) lies: its offset is counted from this range's. `None` for a dummy, which is the host's own, and
+    /// for what was not given.
+    pub fn get(&self, memory: Memory) -> Option<&BufferRange<Id>> {
+        match memory {
+            Memory::Tensor(name) => self.tensors.get(&name),
+            Memory::Workspace => self.workspace.as_ref(),
+            Memory::Packed => self.packed.as_ref(),
+            Memory::Unused => None,
+        }
+    }
+
+    /// Every range with the name that errors have for it.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &BufferRange<Id>)> {
+        let tensors = self.tensors.iter().map(|(name, range)| (name.as_str(), range));
+        let scratch = [(WORKSPACE, &self.workspace), (PACKED, &self.packed)];
+        tensors.chain(scratch.into_iter().filter_map(|(name, range)| Some((name, range.as_ref()?))))
+    }
+}
+
+/// What errors call the workspace.
+const WORKSPACE: &str = "workspace";
+
+/// What errors call the packed weights.
+const PACKED: &str = "packed weights";
+
 /// A range that may be written or read, whose size and alignment were checked.
 struct Checked<'a, Id> {
     name: &'static str,
@@ -54,6 +80,13 @@ pub(crate) fn binding_error(
 }
 
 impl Program {
+    /// Bytes from the start of a tensor's range to behind its last element, in its layout and storage: what its buffer must hold.
+    pub fn tensor_bytes(&self, spec: &TensorSpec) -> u64 {
+        // Layout::check has bounded the span.
+        let span = self.options.layout_of(spec).span(&spec.shape).unwrap_or(usize::MAX) as u64;
+        buffer_bytes(span, spec.element.bytes(self.options.storage))
+    }
+
     /// Checks presence, alignment, sizes and overlap of buffers: with them no launch reads or writes beyond its tensors. Whether a
     /// buffer may be bound as storage at all, the host knows. `alignment` is the device's for storage bindings.
     pub fn check_buffers<Id: PartialEq>(&self, buffers: &Buffers<Id>, alignment: u32) -> Result<()> {
@@ -70,18 +103,17 @@ impl Program {
                 .tensors
                 .get(&spec.name)
                 .ok_or_else(|| binding_error(name, "buffer", "absent", "the problem needs this tensor"))?;
+            check_range(name, range, self.tensor_bytes(spec), alignment)?;
             let layout = self.options.layout_of(spec);
-            // Layout::check has bounded the span.
             let span = layout.span(&spec.shape).unwrap_or(usize::MAX) as u64;
             let element = spec.element.bytes(self.options.storage);
-            check_range(name, range, buffer_bytes(span, element), alignment)?;
             let end = range.offset + span.saturating_mul(element);
             let start = range.offset + layout.offset as u64 * element;
             ranges.push(Checked { name, access: spec.access, id: &range.id, start, end });
         }
         let scratch = [
-            ("workspace", self.workspace_bytes, buffers.workspace.as_ref()),
-            ("packed weights", self.packed_bytes, buffers.packed.as_ref()),
+            (WORKSPACE, self.workspace_bytes, buffers.workspace.as_ref()),
+            (PACKED, self.packed_bytes, buffers.packed.as_ref()),
         ];
         for (name, bytes, range) in scratch {
             if bytes > 0 {

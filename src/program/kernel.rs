@@ -4,6 +4,7 @@
 //! `src/kernels` holds the entry of the shader whose stem it bears.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::{Dispatch, params};
 use crate::tensor::Access;
@@ -138,8 +139,13 @@ impl serde::Serialize for Kernel {
     }
 }
 
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.stem.hash(state);
+    }
+}
+
 /// No kernel binds more buffers than that.
-#[cfg(any(test, feature = "wgpu"))]
 pub(crate) const MOST_BINDINGS: u64 = 15;
 
 /// Constants of the prelude that the parts `write_output` and `write_row` want, behind those of the kernel itself.
@@ -205,8 +211,9 @@ impl From<bool> for Constant {
     }
 }
 
-/// A kernel with every constant fixed: what a pipeline is compiled from.
-#[derive(Debug, Clone, PartialEq)]
+/// A kernel with every constant fixed: what a pipeline is compiled from. Hosts that keep pipelines find them by it, by
+/// [`Program::shares_buffers`](super::Program::shares_buffers) and by [`Options::runtime_checks`](crate::Options::runtime_checks).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),

@@ -21,13 +21,13 @@ use std::fmt::Write;
 pub(crate) use buffers::binding_error;
 pub use buffers::{BufferRange, Buffers};
 pub use dispatch::{Dispatch, Operand, Params};
-#[cfg(any(test, feature = "wgpu"))]
+#[cfg(test)]
 pub(crate) use kernel::MOST_BINDINGS;
 pub use kernel::{BindingSpec, Constant, EPILOGUE_CONSTANTS, Element, Feature, Kernel, ShaderPart, Uniform, Variant};
 pub(crate) use kernel::{Named, Shader};
 pub use loops::iterations;
 pub use params::{GemmParams, View, WindowParams, gemm_fields, view_fields, window_fields};
-pub use placement::{Memory, Span, Step, UNUSED_BYTES};
+pub use placement::{DUMMY_BYTES, Memory, Span, Step, UNUSED_BYTES};
 
 use crate::algorithm::Algorithm;
 use crate::geometry::Geometry;

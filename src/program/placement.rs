@@ -1,14 +1,18 @@
 //! Where the bindings of a program lie, and its parameters with every start filled in.
 
+use super::kernel::MOST_BINDINGS;
 use super::{Dispatch, Operand, Params, Program};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, Result};
 use crate::tensor::{Access, TensorName, buffer_bytes};
 
 /// Bytes of a dummy binding, one that a shader declares and does not touch: enough for any minimum binding size, and for the next
-/// one to be aligned. A host has two dummy buffers of so many bytes for each of a kernel's bindings, one for what is read and one for
-/// what is written, as one dispatch may not bind a buffer both ways.
+/// one to be aligned.
 pub const UNUSED_BYTES: u64 = 256;
+
+/// Bytes of a dummy buffer, which holds a dummy for each binding that a kernel may have. A host has two, one for what is read and one
+/// for what is written, as one dispatch may not bind a buffer both ways.
+pub const DUMMY_BYTES: u64 = UNUSED_BYTES * MOST_BINDINGS;
 
 /// What a binding lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
