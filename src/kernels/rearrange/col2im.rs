@@ -8,7 +8,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 
 kernel!(
     col2im, Window,
-    read: ["input", "bias", "residual"],
+    read: ["columns", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "UNIT_STRIDE"],
     precondition: "none",
@@ -34,7 +34,7 @@ impl Tail {
 /// `window.input` is the image that is written, `window.output` counts the columns.
 pub(crate) fn dispatch(window: &Window, flip_kernel: bool, columns: Slot, tail: &Tail, image: Slot) -> Dispatch {
     let params = WindowParams {
-        input: columns.view,
+        columns: columns.view,
         output: image.view,
         residual: tail.residual.view,
         beta: tail.beta,
