@@ -6,7 +6,7 @@
 // channels x 4, or 8 if WIDE, of the CPG * prod(kernel) weights of each, WORKGROUP apart; the sum goes over STEP positions at a time, of
 // which each lane of a subgroup loads the gradients of another one, and broadcasts hand them around, as in `conv_subgroup`.
 // Positions step like a clock, the same for all lanes; a bounds check costs little beside a load. The positions of all
-// images are cut into slices of `count`, which lie one behind the other, to be added by `sum_slices`.
+// images are cut into slices of `slice`, which lie one behind the other, to be added by `sum_slices`.
 // Dispatch: slices * groups * ceil(c_out_per_group / TILE_CO) * ceil(CPG * prod(kernel) / (width * WORKGROUP)), folded.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, HAS_DEPTH (an axis d that is not 1), STEP (4 or 8, no more than a subgroup
 // has lanes), TILE_CO (multiple of 4 up to 32), WIDE.
@@ -134,11 +134,11 @@ fn main(
     tile /= n_co_tiles;
     let group = tile % params.groups;
     let slice = tile / params.groups;
-    let begin = slice * params.count;
+    let begin = slice * params.slice;
     if begin >= params.batch * n_positions {
         return;
     }
-    let end = min(begin + params.count, params.batch * n_positions);
+    let end = min(begin + params.slice, params.batch * n_positions);
 
     // Weights and channels beyond the last one repeat it; their sums are never stored.
     let four = vec4<u32>(0u, 1u, 2u, 3u);

@@ -3,7 +3,7 @@
 // with CPG = c_in / groups and g = co / (c_out / groups); tap k is stored mirrored when FLIP_KERNEL.
 //
 // A matrix product whose columns are gathered as they are staged: rows are the output channels of a group, columns the
-// CPG * prod(kernel) weights of each, and the sum goes over the positions of all images, cut into slices of `count`, which lie
+// CPG * prod(kernel) weights of each, and the sum goes over the positions of all images, cut into slices of `slice`, which lie
 // one behind the other, to be added by `sum_slices`. The tiles are those of the part implicit_tile; neighbours of the sum lie
 // together in both tensors. Of a column an invocation keeps its channel and where its tap lies in a window.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(CPG * prod(kernel) / BLOCK_COLUMNS) workgroups, folded.
@@ -37,8 +37,8 @@ fn tile_at(ix: u32) -> Tile {
     tile.column = ix / n_row_tiles % n_column_tiles * BLOCK_COLUMNS;
     tile.group = part % params.groups;
     tile.part = vec3<u32>(part / params.groups, 0u, 0u);
-    tile.k_begin = tile.part.x * params.count;
-    tile.k_end = min(tile.k_begin + params.count, n_positions);
+    tile.k_begin = tile.part.x * params.slice;
+    tile.k_end = min(tile.k_begin + params.slice, n_positions);
     tile.exists = tile.k_begin < n_positions;
     tile.extents = params.output_size;
     return tile;

@@ -6,7 +6,7 @@
 // and rows to whole vec4s: an invocation finds the four elements that a tap reads for its columns once, and then walks the channels.
 // The tiles are those of the part panel_tile. A staged vec4 of columns holds those a quarter of the tile apart, so that neighbouring
 // invocations load neighbours. WHOLE_K says that the channels are a multiple of BLOCK_K. SPLIT_K cuts the sums into slices of
-// `count` panels; those of slice s are stored as images s * batch and following, for `conv_sum_slices`. FLAT says that the positions
+// `slice` panels; those of slice s are stored as images s * batch and following, for `conv_sum_slices`. FLAT says that the positions
 // of an output lie evenly spaced, `w` apart.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
 // Prelude: ROW_THREADS, COLUMN_THREADS, ROW_VEC4S, COLUMN_VEC4S, BLOCK_K, PADDING_MODE, WHOLE_K, FLAT, SPLIT_K.
@@ -54,8 +54,8 @@ fn tile_at(ix: u32) -> Tile {
     let slice = ix / n_row_tiles / n_column_tiles / n_groups;
     tile.part = slice;
     let panels = n_taps() * n_panels();
-    tile.begin = select(0u, slice * params.count, SPLIT_K);
-    tile.end = select(panels, min(tile.begin + params.count, panels), SPLIT_K);
+    tile.begin = select(0u, slice * params.slice, SPLIT_K);
+    tile.end = select(panels, min(tile.begin + params.slice, panels), SPLIT_K);
     tile.exists = select(slice == 0u, tile.begin < tile.end, SPLIT_K);
     return tile;
 }

@@ -1,32 +1,29 @@
-// needs: window_params grid
-// output[n,c,o] = f16(input[n,c,o]), two to a word: a tensor out of the workspace, on a device that cannot store an f16
+// needs: copy_params grid
+// tensor[base + i] = f16(workspace[i]), two to a word: a tensor out of the workspace, on a device that cannot store an f16
 //
 // One invocation writes one word. A half that is no element of the tensor keeps what it held: it may belong to another one.
-// The view of the output lists the axes from the coarsest stride to the finest, the extents likewise, and `count` elements
-// lie from its first to its last one.
-// Dispatch: ceil((count / 2 + 1) / WORKGROUP) workgroups, folded.
+// Dispatch: ceil((span / 2 + 1) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<u32>;
+@group(0) @binding(1) var<storage, read> workspace: array<f32>;
+@group(0) @binding(2) var<storage, read_write> tensor: array<u32>;
 
 const LARGEST_F16: f32 = 65504.0;
 const HALFWAY_BEYOND: f32 = 65520.0;
 
 // Whether so many elements behind the first one there is another.
 fn is_element(place: u32) -> bool {
-    let view = params.output;
-    let size = params.output_size;
-    let n = place / view.n;
-    let in_image = place % view.n;
-    let c = in_image / view.c;
-    let in_channel = in_image % view.c;
-    let d = in_channel / view.d;
-    let in_slice = in_channel % view.d;
-    let h = in_slice / view.h;
-    let in_row = in_slice % view.h;
-    let within = n < params.batch && c < params.c_out && d < size.x && h < size.y && in_row / view.w < size.z;
-    return within && in_row % view.w == 0u;
+    let strides = params.strides;
+    let outer = place / params.outer_stride;
+    var left = place % params.outer_stride;
+    let x = left / strides.x;
+    left %= strides.x;
+    let y = left / strides.y;
+    left %= strides.y;
+    let z = left / strides.z;
+    left %= strides.z;
+    let within = all(vec4<u32>(x, y, z, left / strides.w) < params.extents);
+    return outer < params.outer_extent && within && left % strides.w == 0u;
 }
 
 // What an f16 cannot hold is infinite; packing it would be undefined.
@@ -44,19 +41,19 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let base = params.output.base;
+    let base = params.base;
     let word = base / 2u + linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    if 2u * word >= base + params.count {
+    if 2u * word >= base + params.span {
         return;
     }
-    var bits = output[word];
+    var bits = tensor[word];
     let low = 2u * word - base;
     // An odd base leaves the first low half to somebody else.
     if 2u * word >= base && is_element(low) {
-        bits = (bits & 0xffff0000u) | half(load_input(low));
+        bits = (bits & 0xffff0000u) | half(load_workspace(low));
     }
-    if low + 1u < params.count && is_element(low + 1u) {
-        bits = (bits & 0xffffu) | (half(load_input(low + 1u)) << 16u);
+    if low + 1u < params.span && is_element(low + 1u) {
+        bits = (bits & 0xffffu) | (half(load_workspace(low + 1u)) << 16u);
     }
-    output[word] = bits;
+    tensor[word] = bits;
 }

@@ -1,7 +1,7 @@
 // needs: view window_params grid halves
 // output[n,part] = max |input[n,c,p]| over the finite elements of a part of image n
 //
-// What scales an image for f16. A part is `count` elements in the order of channels and pixels, or, where DENSE says that an image has
+// What scales an image for f16. A part is `slice` elements in the order of channels and pixels, or, where DENSE says that an image has
 // no gaps, in the order in which they lie. A workgroup takes one part, neighbours neighbouring elements.
 // Dispatch: batch * PARTS workgroups, folded.
 // Prelude: WORKGROUP, PARTS, DENSE.
@@ -32,8 +32,8 @@ fn main(
         return;
     }
     let length = params.c_in * params.input_size.x * params.input_size.y * params.input_size.z;
-    let begin = place % PARTS * params.count;
-    let end = min(begin + params.count, length);
+    let begin = place % PARTS * params.slice;
+    let end = min(begin + params.slice, length);
     if local_ix == 0u {
         atomicStore(&sh_peak, 0u);
     }

@@ -71,9 +71,9 @@ fn main(
     let n_ci = min(channels - tile * TILE_CI, TILE_CI);
     // Channels beyond the last repeat it; their sums are never stored.
     let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let rows = (ci + min(four, vec4<u32>(n_ci - 1u))) * n_taps * params.grad_output.c;
-    let more_rows = (ci + min(four + 4u, vec4<u32>(n_ci - 1u))) * n_taps * params.grad_output.c;
-    let base = n * params.grad_output.n;
+    let rows = (ci + min(four, vec4<u32>(n_ci - 1u))) * n_taps * params.grad_columns.c;
+    let more_rows = (ci + min(four + 4u, vec4<u32>(n_ci - 1u))) * n_taps * params.grad_columns.c;
+    let base = n * params.grad_columns.n;
 
     var sum_0 = vec4<f32>();
     var sum_1 = vec4<f32>();
@@ -90,7 +90,7 @@ fn main(
         let fx = point.y;
         let modulation = point.z;
         let weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
-        let column = base + point_ix / n_positions * params.grad_output.c + point_ix % n_positions * params.grad_output.w;
+        let column = base + point_ix / n_positions * params.grad_columns.c + point_ix % n_positions * params.grad_columns.w;
         sum_0 += share(weight, modulation * grad_columns[column + rows.x]);
         sum_1 += share(weight, modulation * grad_columns[column + rows.y]);
         sum_2 += share(weight, modulation * grad_columns[column + rows.z]);

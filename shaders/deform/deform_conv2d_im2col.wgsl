@@ -1,5 +1,5 @@
 // needs: view window_params grid bilinear sample_plane sampling_point
-// column[n, ci*T + t, position] = mask[n, og(ci), t, position] * sample(input[n,ci], y_t, x_t)
+// columns[n, ci*T + t, position] = mask[n, og(ci), t, position] * sample(input[n,ci], y_t, x_t)
 // with the sampling point of deform_conv2d_direct. A GEMM with the weight follows.
 //
 // One invocation takes one (image, offset group, tap, position): it computes the four corners once and walks CHANNELS
@@ -10,7 +10,7 @@
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> offset: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read_write> columns: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -52,10 +52,10 @@ fn main(
             sample_plane(planes.x, taps), sample_plane(planes.y, taps), sample_plane(planes.z, taps), sample_plane(planes.w, taps),
         );
         let values = select(vec4<f32>(), modulation * sampled, taps.inside);
-        let at = view_index(params.output, n, tap, vec3<u32>(0u, 0u, position)) + ci * n_taps * params.output.c;
-        store_output(at.x, values.x);
-        store_output(at.y, values.y);
-        store_output(at.z, values.z);
-        store_output(at.w, values.w);
+        let at = view_index(params.columns, n, tap, vec3<u32>(0u, 0u, position)) + ci * n_taps * params.columns.c;
+        store_columns(at.x, values.x);
+        store_columns(at.y, values.y);
+        store_columns(at.z, values.z);
+        store_columns(at.w, values.w);
     }
 }

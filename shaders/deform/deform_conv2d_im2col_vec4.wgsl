@@ -1,5 +1,5 @@
 // needs: view window_params grid bilinear packed_input sampling_point
-// column[n, ci*T + t, position] = mask[n, og(ci), t, position] * sample(input[n,ci], y_t, x_t)
+// columns[n, ci*T + t, position] = mask[n, og(ci), t, position] * sample(input[n,ci], y_t, x_t)
 // with the sampling point of deform_conv2d_direct, as deform_conv2d_im2col, over an input that deform_conv2d_pack_input has packed.
 //
 // One invocation takes one (image, offset group, tap, position): it finds the cell once and walks CHANNELS channels of the
@@ -12,7 +12,7 @@
 @group(0) @binding(1) var<storage, read> packed: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> offset: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read_write> columns: array<f32>;
 
 const_assert 0u == CHANNELS % 4u;
 
@@ -57,8 +57,8 @@ fn main(
     let plane = packed_plane();
     var upper = cell.first + begin / 4u * plane;
     var lower = upper + cell.below;
-    let step = n_taps * params.output.c;
-    var column = view_index(params.output, n, tap, vec3<u32>(0u, 0u, position)) + (offset_group * channels + begin) * step;
+    let step = n_taps * params.columns.c;
+    var column = view_index(params.columns, n, tap, vec3<u32>(0u, 0u, position)) + (offset_group * channels + begin) * step;
     for (var ci = begin; ci < end; ci += 4u) {
         let sampled = weight.x * packed[upper] + weight.y * packed[upper + 1u] + weight.z * packed[lower] + weight.w * packed[lower + 1u];
         let values = modulation * sampled;
@@ -67,10 +67,10 @@ fn main(
             four = min(four, vec4<u32>(end - 1u - ci));
         }
         let to = column + four * step;
-        store_output(to.x, values.x);
-        store_output(to.y, values.y);
-        store_output(to.z, values.z);
-        store_output(to.w, values.w);
+        store_columns(to.x, values.x);
+        store_columns(to.y, values.y);
+        store_columns(to.z, values.z);
+        store_columns(to.w, values.w);
         upper += plane;
         lower += plane;
         column += 4u * step;

@@ -42,7 +42,7 @@ fn main(
     let channels = params.c_in / params.offset_groups;
     let row = offset_group * channels * n_taps + tap;
     var plane = view_index(params.grad_input, n, offset_group * channels, vec3<u32>(0u));
-    var grad_ix = n * params.grad_output.n + row * params.grad_output.c + position * params.grad_output.w;
+    var grad_ix = n * params.grad_columns.n + row * params.grad_columns.c + position * params.grad_columns.w;
     let counts = taps.valid & (taps.weight != vec4<f32>());
     let corners = taps.y * params.grad_input.h + taps.x * params.grad_input.w;
     for (var i = 0u; i < channels; i++) {
@@ -53,6 +53,6 @@ fn main(
         if counts.z { atomicAdd(&grad_input[plane + corners.z], grad.z); }
         if counts.w { atomicAdd(&grad_input[plane + corners.w], grad.w); }
         plane += params.grad_input.c;
-        grad_ix += n_taps * params.grad_output.c;
+        grad_ix += n_taps * params.grad_columns.c;
     }
 }

@@ -78,9 +78,9 @@ fn main(
     // Which slice of which channel.
     let row = select(invocation / kernel_w, workgroup_ix, TREE);
     let co = row % params.c_out;
-    let begin = row / params.c_out * params.count;
+    let begin = row / params.c_out * params.slice;
     // Beyond the last slice there is nothing to do but to meet the others.
-    let end = select(0u, min(begin + params.count, n_items), begin < n_items);
+    let end = select(0u, min(begin + params.slice, n_items), begin < n_items);
     let ci = co / (params.c_out / params.groups);
     let dilation = i32(params.dilation.y);
 

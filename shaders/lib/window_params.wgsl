@@ -12,6 +12,12 @@ struct WindowParams {
     grad_input: View,
     grad_offset: View,
     grad_mask: View,
+    // (c_in * taps, positions) of every image
+    columns: View,
+    grad_columns: View,
+    // Winograd's filters, patches or products: n is the stride of points, c of channels; of filters w is the stride of input
+    // channels, d of groups
+    points: View,
     input_size: vec3<u32>,
     batch: u32,
     output_size: vec3<u32>,
@@ -28,10 +34,18 @@ struct WindowParams {
     has_bias: u32,
     has_residual: u32,
     slope: f32,
-    // pad value, exponent of lp pooling
-    value: f32,
-    // block of a shuffle, divisor of average pooling, items of a slice
-    count: u32,
+    // what max pooling takes for padding
+    pad_value: f32,
+    // of lp pooling
+    exponent: f32,
+    // of a shuffle
+    block: u32,
+    // of average pooling; 0 where the taps are counted
+    divisor: u32,
+    // how many partial sums an output has
+    slices: u32,
+    // length of the part of a sum that one of them takes: in products, items or panels of the kernel
+    slice: u32,
     // factor of what the result's buffer held before
     beta: f32,
     // stride / gcd(stride, dilation): distance of the taps that one output of a transposed window sees

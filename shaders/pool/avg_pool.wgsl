@@ -1,7 +1,7 @@
 // needs: view window_params grid tap_range
 // output[n,c,o] = sum_k input[n, c, o*stride - pad + k*dilation] / divisor
 //
-// The divisor is params.count where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
+// The divisor is params.divisor where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
 // inside the declared padding too; overhang of ceil_mode beyond it never counts. One invocation computes up to ROWS
 // elements below one another, which share what depends on their column.
 // Dispatch: ceil(batch * channels * d_out * ceil(h_out / ROWS) * w_out / WORKGROUP) workgroups, folded.
@@ -61,7 +61,7 @@ fn main(
                 row += row_step;
             }
         }
-        var divisor = params.count;
+        var divisor = params.divisor;
         if divisor == 0u {
             if COUNT_PADDING {
                 divisor = n_padded * range_length(tap_range(y, lowest.y, highest.y, dilation.y, kernel.y));

@@ -2,7 +2,7 @@
 // grad_input[n,c,i] = sum_{o : window o covers i} grad_output[n,c,o] / divisor(o) + beta * grad_input[n,c,i]
 //
 // A gather: one invocation computes up to ROWS elements below one another and visits the windows that each lies in. The
-// divisor is that of the forward pass: params.count where that is not zero, else the number of taps inside the input or,
+// divisor is that of the forward pass: params.divisor where that is not zero, else the number of taps inside the input or,
 // with COUNT_PADDING, inside the declared padding too.
 // Dispatch: ceil(batch * channels * d_in * ceil(h_in / ROWS) * w_in / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, ROWS, DILATED, COUNT_PADDING.
@@ -11,8 +11,8 @@
 @group(0) @binding(2) var<storage, read_write> grad_input: array<f32>;
 
 fn divisor(o: vec3<i32>) -> u32 {
-    if params.count != 0u {
-        return params.count;
+    if params.divisor != 0u {
+        return params.divisor;
     }
     let start = o * vec3<i32>(params.stride) - vec3<i32>(params.pad_begin);
     var low = vec3<i32>(0);

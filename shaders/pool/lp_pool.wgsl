@@ -35,10 +35,10 @@ fn main(
                 if all(p >= vec3<i32>(0)) && all(p < extent) {
                     let q = vec3<u32>(p);
                     let ix = plane + q.x * params.input.d + q.y * params.input.h + q.z * params.input.w;
-                    sum += power(abs(load_input(ix)), params.value);
+                    sum += power(abs(load_input(ix)), params.exponent);
                 }
             }
         }
     }
-    store_output(view_index(params.output, n, c, o), root(sum, params.value));
+    store_output(view_index(params.output, n, c, o), root(sum, params.exponent));
 }

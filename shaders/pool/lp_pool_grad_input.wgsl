@@ -16,7 +16,7 @@ fn slope(x: f32, norm: f32) -> f32 {
     if x == 0.0 || norm == 0.0 {
         return 0.0;
     }
-    let p = params.value;
+    let p = params.exponent;
     let size = abs(x);
     var value = 1.0;
     if p > 1.0 {

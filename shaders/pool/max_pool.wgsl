@@ -50,7 +50,7 @@ fn main(
         let y = i32(oy * params.stride.y) + begin.y;
         let rows = tap_range(y, low.y, high.y, dilation.y, kernel.y);
         // Of a window without a tap, which a dilated one may be, minus infinity and no index.
-        var best = params.value;
+        var best = params.pad_value;
         var best_ix = NO_INDEX;
         var is_first = true;
         for (var kd = slices.x; kd < slices.y; kd++) {
@@ -60,7 +60,7 @@ fn main(
                 var element = plane + u32(p.x) * params.input.d + u32(p.y) * params.input.h + u32(p.z) * params.input.w;
                 var position = u32((p.x * extent.y + p.y) * extent.z + p.z);
                 for (var kw = columns.x; kw < columns.y; kw++) {
-                    var value = params.value;
+                    var value = params.pad_value;
                     var index = NO_INDEX;
                     if !HAS_PAD_VALUE || (all(p >= vec3<i32>(0)) && all(p < extent)) {
                         value = load_input(element);

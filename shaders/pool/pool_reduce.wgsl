@@ -62,7 +62,7 @@ fn main(
     for (var i = local_ix; i < n_elements; i += WORKGROUP) {
         var value = load_input(view_index(params.input, n, c, unravel(i, params.input_size)));
         if MODE == 2u {
-            value = power(abs(value), params.value);
+            value = power(abs(value), params.exponent);
         }
         mine = combine(mine, Candidate(value, i));
     }
@@ -84,9 +84,9 @@ fn main(
     if local_ix == 0u {
         var value = sh_value[0];
         if MODE == 1u {
-            value /= f32(select(n_elements, params.count, params.count != 0u));
+            value /= f32(select(n_elements, params.divisor, params.divisor != 0u));
         } else if MODE == 2u {
-            value = root(value, params.value);
+            value = root(value, params.exponent);
         }
         store_output(view_index(params.output, n, c, vec3<u32>(0u)), value);
         if HAS_INDICES {

@@ -1,5 +1,5 @@
 // needs: view window_params grid first_tap write_output
-// output[n, c, p] = epilogue(sum_{t, l : o(l)*stride - pad + k(t)*dilation = p} column[n, c*T + t, l]), T = prod(kernel)
+// output[n, c, p] = epilogue(sum_{t, l : o(l)*stride - pad + k(t)*dilation = p} columns[n, c*T + t, l]), T = prod(kernel)
 //
 // The adjoint of im2col as a gather: one invocation computes one element of the image and reads the columns that reach
 // it. `input_size` is the image, `output_size` the grid of windows, both as in the im2col that it undoes. Also stage two
@@ -10,7 +10,7 @@
 // Dispatch: ceil(batch * c_in * image positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FLIP_KERNEL, UNIT_STRIDE.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> columns: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
@@ -56,7 +56,7 @@ fn main(
     let seen_d = seen(anchor.x, params.stride.x, params.dilation.x, params.tap_step_d, kernel.x);
     let seen_h = seen(anchor.y, params.stride.y, params.dilation.y, params.tap_step_h, kernel.y);
     let seen_w = seen(anchor.z, params.stride.z, params.dilation.z, params.tap_step_w, kernel.z);
-    let columns = view_index(params.input, n, c * n_taps, vec3<u32>(0u));
+    let first = view_index(params.columns, n, c * n_taps, vec3<u32>(0u));
 
     var sum = 0.0;
     var od = seen_d.window;
@@ -74,8 +74,8 @@ fn main(
                 }
                 let inside = inside_h && ow >= 0 && ow < windows.z;
                 // A window that does not exist reads the first one and drops it.
-                let column = columns + tap * params.input.c + u32(select(0, row + ow, inside)) * params.input.w;
-                sum += select(0.0, load_input(column), inside);
+                let column = first + tap * params.columns.c + u32(select(0, row + ow, inside)) * params.columns.w;
+                sum += select(0.0, load_columns(column), inside);
                 ow -= seen_w.step;
             }
             oh -= seen_h.step;

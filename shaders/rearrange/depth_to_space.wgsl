@@ -23,7 +23,7 @@ fn main(
     let o = unravel(ix % n_positions, params.output_size);
     let c = ix / n_positions % params.c_out;
     let n = ix / n_positions / params.c_out;
-    let block = params.count;
+    let block = params.block;
     let within = o % block;
     var channel = (c * block + within.y) * block + within.z;
     if DCR {

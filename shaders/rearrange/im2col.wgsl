@@ -1,14 +1,14 @@
 // needs: view window_params grid padding
-// column[n, ci*T + t, l] = input[n, ci, o(l)*stride - pad + k(t)*dilation], T = prod(kernel), l and t row-major.
+// columns[n, ci*T + t, l] = input[n, ci, o(l)*stride - pad + k(t)*dilation], T = prod(kernel), l and t row-major.
 // Padding reads as PADDING_MODE says; FLIP_KERNEL mirrors the order of the taps.
 //
 // One invocation writes one element; neighbours hold neighbouring columns, or with POSITION_MAJOR neighbouring rows, for
-// an output that is transposed in memory. Also stage one of im2col + GEMM.
+// columns that are transposed in memory. Also stage one of im2col + GEMM.
 // Dispatch: ceil(batch * c_in * T * positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, POSITION_MAJOR.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> columns: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -47,9 +47,9 @@ fn main(
     if d != OUTSIDE && h != OUTSIDE && w != OUTSIDE {
         value = load_input(view_index(params.input, n, ci, vec3<u32>(vec3<i32>(d, h, w))));
     }
-    let output_ix = view_index(params.output, n, row, vec3<u32>(0u, 0u, position));
+    let column_ix = view_index(params.columns, n, row, vec3<u32>(0u, 0u, position));
     if params.beta != 0.0 {
-        value += params.beta * load_output(output_ix);
+        value += params.beta * load_columns(column_ix);
     }
-    store_output(output_ix, value);
+    store_columns(column_ix, value);
 }

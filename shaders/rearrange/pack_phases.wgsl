@@ -8,7 +8,7 @@
 // Prelude: WORKGROUP, FLIP_KERNEL, STEP, TILE_CO, PHASE_W, as in `conv_subgroup_wide`.
 
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> packed: array<vec4<f32>>;
 
 fn load_element(at: u32, exists: bool) -> f32 {
     return select(0.0, load_weight(select(0u, at, exists)), exists);
@@ -50,7 +50,7 @@ fn main(
             let k = phase.first_tap + turned * stride;
             let stored = (k.x * kernel.y + k.y) * kernel.z + k.z;
             let at = row + select(stored, n_taps - 1u - stored, FLIP_KERNEL);
-            store_output(
+            store_packed(
                 ((place + tap) * n_columns + ci) * n_quads + quad,
                 vec4<f32>(
                     load_element(at, exists.x),

@@ -1,19 +1,17 @@
-// needs: gemm_params grid
-// packed[group,tap,k,row] = a[group,row,k,tap]
+// needs: pack_params grid
+// packed[group,tap,column,row] = weight[group,row,column,tap]
 //
-// Weights in the order in which they are read, four rows to a vec4: for kernels whose lanes load for each other, and for tiles of GPUs. Rows are filled up with zeros to whole tiles, and k to whole chunks.
-// The uniform says in `m` how many rows there are, in `n` how many a packed row holds, in `k` and `slice` the same of k; taps take the
-// place of the batch.
-// Dispatch: ceil(groups * ceil(n / 16) * 4 * ceil(slice / CHUNK) / WORKGROUP) workgroups, folded.
+// Weights in the order in which they are read, four rows to a vec4: for kernels whose lanes load for each other, and for tiles of GPUs. Rows are filled up with zeros to whole tiles, and columns to whole chunks.
+// Dispatch: ceil(groups * ceil(row_pitch / 16) * 4 * ceil(column_pitch / CHUNK) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FLIP_KERNEL, CHUNK.
 
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> weight: array<f32>;
+@group(0) @binding(2) var<storage, read_write> packed: array<vec4<f32>>;
 
-// Element (row, k), which lies at `at`; zero where there is none.
-fn load_element(at: u32, row: u32, k: u32) -> f32 {
-    let exists = row < params.m && k < params.k;
-    return select(0.0, load_a(select(params.a_base, at, exists)), exists);
+// Element (row, column), which lies at `at`; zero where there is none.
+fn load_element(at: u32, row: u32, column: u32) -> f32 {
+    let exists = row < params.rows && column < params.columns;
+    return select(0.0, load_weight(select(params.base, at, exists)), exists);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -23,10 +21,10 @@ fn main(
     @builtin(local_invocation_index) local_ix: u32,
 ) {
     let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    // A chunk of k for four rows, with all of its taps, so that what an index costs is shared. Neighbours write what lies in one line
+    // A chunk of columns for four rows, with all of its taps, so that what an index costs is shared. Neighbours write what lies in one line
     // of a cache.
-    let n_chunks = (params.slice + CHUNK - 1u) / CHUNK;
-    let n_quads = params.n / 4u;
+    let n_chunks = (params.column_pitch + CHUNK - 1u) / CHUNK;
+    let n_quads = params.row_pitch / 4u;
     let n_lines = (n_quads + 3u) / 4u;
     let begin = ix / 4u % n_chunks * CHUNK;
     let line = ix / 4u / n_chunks;
@@ -36,20 +34,20 @@ fn main(
         return;
     }
     let row = 4u * quad;
-    let end = min(begin + CHUNK, params.slice);
-    let first = params.a_base + group * params.a_group + row * params.a_row;
-    for (var tap = 0u; tap < params.batch; tap++) {
-        let start = first + select(tap, params.batch - 1u - tap, FLIP_KERNEL) * params.a_batch;
-        let to = (group * params.batch + tap) * params.slice;
-        for (var k = begin; k < end; k++) {
-            let at = start + k * params.a_column;
-            store_output(
-                (to + k) * n_quads + quad,
+    let end = min(begin + CHUNK, params.column_pitch);
+    let first = params.base + group * params.group_stride + row * params.row_stride;
+    for (var tap = 0u; tap < params.taps; tap++) {
+        let start = first + select(tap, params.taps - 1u - tap, FLIP_KERNEL) * params.tap_stride;
+        let to = (group * params.taps + tap) * params.column_pitch;
+        for (var column = begin; column < end; column++) {
+            let at = start + column * params.column_stride;
+            store_packed(
+                (to + column) * n_quads + quad,
                 vec4<f32>(
-                    load_element(at, row, k),
-                    load_element(at + params.a_row, row + 1u, k),
-                    load_element(at + 2u * params.a_row, row + 2u, k),
-                    load_element(at + 3u * params.a_row, row + 3u, k),
+                    load_element(at, row, column),
+                    load_element(at + params.row_stride, row + 1u, column),
+                    load_element(at + 2u * params.row_stride, row + 2u, column),
+                    load_element(at + 3u * params.row_stride, row + 3u, column),
                 ),
             );
         }

@@ -23,7 +23,7 @@ fn main(
     let o = unravel(ix % n_positions, params.output_size);
     let c = ix / n_positions % params.c_out;
     let n = ix / n_positions / params.c_out;
-    let block = params.count;
+    let block = params.block;
     let area = block * block;
     var source_c = c / area;
     var within = c % area;

@@ -1,13 +1,13 @@
 // needs: window_params grid write_output
-// output[n,co,o] = epilogue(sum_s input[s,n,co,o])
+// output[n,co,o] = epilogue(sum_s partial[s,n,co,o])
 //
 // One invocation adds the partial sums of one output, always in the same order, and finishes it: the last stage of a
-// convolution whose sums were cut into `count` slices. The slices lie one behind the other, without gaps; DENSE says that output
+// convolution whose sums were cut into `slices`. The slices lie one behind the other, without gaps; DENSE says that output
 // and residual do, too, and that their views count elements alone: a division costs as much as a dozen additions.
 // Dispatch: ceil(batch * c_out * output positions / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, DENSE.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
@@ -25,8 +25,8 @@ fn main(
     }
     var sum = 0.0;
     var place = ix;
-    for (var s = 0u; s < params.count; s++) {
-        sum += load_input(place);
+    for (var s = 0u; s < params.slices; s++) {
+        sum += load_partial(place);
         place += params.batch * params.c_out * n_positions;
     }
     let co = ix / n_positions % params.c_out;

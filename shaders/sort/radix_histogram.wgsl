@@ -1,8 +1,8 @@
-// needs: window_params grid radix
+// needs: sort_params grid radix
 // table[sequence, digit, run] = number of keys in the run with that digit
 //
 // One invocation counts one run of RUN keys, in their present order; FIRST: they are not permuted yet.
-// Dispatch: ceil(batch * ceil(c_out / RUN) / WORKGROUP) workgroups, folded.
+// Dispatch: ceil(sequences * ceil(len / RUN) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FIRST.
 
 @group(0) @binding(1) var<storage, read> keys: array<u32>;
@@ -18,14 +18,14 @@ fn main(
     let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
     let run = ix % n_runs();
     let sequence = ix / n_runs();
-    if sequence >= params.batch {
+    if sequence >= params.sequences {
         return;
     }
     for (var digit = 0u; digit < N_DIGITS; digit++) {
         table[table_ix(sequence, digit, run)] = 0u;
     }
-    let start = sequence * params.c_out;
-    let end = min((run + 1u) * RUN, params.c_out);
+    let start = sequence * params.len;
+    let end = min((run + 1u) * RUN, params.len);
     for (var i = run * RUN; i < end; i++) {
         var place = i;
         if !FIRST {

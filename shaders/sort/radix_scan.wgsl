@@ -1,9 +1,9 @@
-// needs: window_params grid radix
+// needs: sort_params grid radix
 // table[sequence, i] = sum_{j < i} table[sequence, j]: counts become the places where each run's keys of a digit go
 //
 // One workgroup scans the table of one sequence: every invocation adds up its stretch, the totals are scanned over
 // workgroup memory, and each stretch is written from there on.
-// Dispatch: batch workgroups, folded.
+// Dispatch: sequences workgroups, folded.
 // Prelude: WORKGROUP.
 
 @group(0) @binding(1) var<storage, read_write> table: array<u32>;
@@ -20,7 +20,7 @@ fn main(
 ) {
     // Uniform per workgroup, so the barriers below are reached by all or none.
     let sequence = linear_workgroup(workgroup, grid);
-    if sequence >= params.batch {
+    if sequence >= params.sequences {
         return;
     }
     let n_counts = N_DIGITS * n_runs();

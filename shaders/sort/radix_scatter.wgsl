@@ -1,9 +1,9 @@
-// needs: window_params grid radix
+// needs: sort_params grid radix
 // sorted[sequence, place] = the sequence's element that belongs there after this pass
 //
 // One invocation places one run of RUN keys, in their present order, so equal digits stay in order. `table` holds where
 // each digit of the run goes, and counts up.
-// Dispatch: ceil(batch * ceil(c_out / RUN) / WORKGROUP) workgroups, folded.
+// Dispatch: ceil(sequences * ceil(len / RUN) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FIRST.
 
 @group(0) @binding(1) var<storage, read> keys: array<u32>;
@@ -20,11 +20,11 @@ fn main(
     let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
     let run = ix % n_runs();
     let sequence = ix / n_runs();
-    if sequence >= params.batch {
+    if sequence >= params.sequences {
         return;
     }
-    let start = sequence * params.c_out;
-    let end = min((run + 1u) * RUN, params.c_out);
+    let start = sequence * params.len;
+    let end = min((run + 1u) * RUN, params.len);
     for (var i = run * RUN; i < end; i++) {
         var element = i;
         if !FIRST {

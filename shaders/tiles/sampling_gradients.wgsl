@@ -54,10 +54,10 @@ fn main(
     let weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
     let channels = params.c_in / params.offset_groups;
     let begin = offset_group * channels;
-    let grad_step = n_taps * params.grad_output.c;
-    let column_step = n_taps * params.output.c;
-    var grad_ix = n * params.grad_output.n + tap * params.grad_output.c + position * params.grad_output.w + begin * grad_step;
-    var column_ix = view_index(params.output, n, tap, vec3<u32>(0u, 0u, position)) + begin * column_step;
+    let grad_step = n_taps * params.grad_columns.c;
+    let column_step = n_taps * params.columns.c;
+    var grad_ix = n * params.grad_columns.n + tap * params.grad_columns.c + position * params.grad_columns.w + begin * grad_step;
+    var column_ix = view_index(params.columns, n, tap, vec3<u32>(0u, 0u, position)) + begin * column_step;
 
     var sum_y = vec4<f32>();
     var sum_x = vec4<f32>();

@@ -1,5 +1,5 @@
 // needs: view window_params grid padding winograd winograd_patch winograd_points winograd_tiles
-// v[ci, point, tile] = (B^T d B)[point] of the (TILE + 2)^2 elements d that a tile of TILE x TILE outputs of channel ci reads
+// points[ci, point, tile] = (B^T d B)[point] of the (TILE + 2)^2 elements d that a tile of TILE x TILE outputs of channel ci reads
 //
 // One invocation transforms one tile of CHANNELS channels: where it reads is the same for all of them. Tiles count through
 // all images, depths, rows and columns. Step two of a Winograd convolution.
@@ -7,7 +7,7 @@
 // Prelude: WORKGROUP, PADDING_MODE, TILE (2 or 4), CHANNELS.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> points: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -35,7 +35,7 @@ fn main(
     for (var ci = first_channel; ci < channels_end; ci++) {
         let plane = view_index(params.input, place.n, ci, vec3<u32>(u32(max(depth, 0)), 0u, 0u));
         let at = plane + rows.at * params.input.h;
-        let ix = ci * params.output.c + tile;
+        let ix = ci * params.points.c + tile;
         if TILE == 2u {
             let t = input_tile4(mat4x4<f32>(
                 load4(at.x, exists.x, columns),

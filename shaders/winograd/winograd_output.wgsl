@@ -1,27 +1,27 @@
 // needs: window_params grid winograd winograd_outputs winograd_tiles
-// output[n,co,o] = epilogue((A^T m A)[o]) of the (TILE + 2)^2 products m = m[co, point, tile] of the tile that o lies in
+// output[n,co,o] = epilogue((A^T m A)[o]) of the (TILE + 2)^2 products m = points[co, point, tile] of the tile that o lies in
 //
 // One invocation finishes one tile of CHANNELS channels. The last step of a Winograd convolution.
 // Dispatch: ceil(c_out / CHANNELS) * ceil(tiles / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, TILE (2 or 4), CHANNELS.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> points: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
 fn load4(ix: u32, row: u32) -> vec4<f32> {
-    let stride = params.input.n;
+    let stride = params.points.n;
     let at = ix + 4u * row * stride;
-    return vec4<f32>(load_input(at), load_input(at + stride), load_input(at + 2u * stride), load_input(at + 3u * stride));
+    return vec4<f32>(load_points(at), load_points(at + stride), load_points(at + 2u * stride), load_points(at + 3u * stride));
 }
 
 fn load6(ix: u32, row: u32) -> mat2x3<f32> {
-    let stride = params.input.n;
+    let stride = params.points.n;
     let at = ix + 6u * row * stride;
     return mat2x3<f32>(
-        load_input(at), load_input(at + stride), load_input(at + 2u * stride),
-        load_input(at + 3u * stride), load_input(at + 4u * stride), load_input(at + 5u * stride),
+        load_points(at), load_points(at + stride), load_points(at + 2u * stride),
+        load_points(at + 3u * stride), load_points(at + 4u * stride), load_points(at + 5u * stride),
     );
 }
 
@@ -44,7 +44,7 @@ fn main(
 
     let channels_end = min(first_channel + CHANNELS, params.c_out);
     for (var co = first_channel; co < channels_end; co++) {
-        let ix = co * params.input.c + tile;
+        let ix = co * params.points.c + tile;
         // Rows of outputs.
         var sums = mat4x4<f32>();
         if TILE == 2u {

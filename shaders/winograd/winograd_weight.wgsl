@@ -1,13 +1,13 @@
 // needs: window_params grid winograd winograd_points
-// u[group, co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major;
-// the view of the output says in which order
+// points[group, co, point, ci] = (G g G^T)[point] of the filter g = weight[co,ci], points of a tile row-major;
+// the view of the points says in which order
 //
 // One invocation transforms one filter. Step one of a Winograd convolution.
 // Dispatch: ceil(c_out * c_in_per_group / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FLIP_KERNEL, TILE (outputs of a tile along an axis: 2 or 4).
 
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> points: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -32,7 +32,7 @@ fn main(
     if FLIP_KERNEL {
         filter_rows = mat3x3<f32>(filter_rows[2].zyx, filter_rows[1].zyx, filter_rows[0].zyx);
     }
-    let view = params.output;
+    let view = params.points;
     let co_per_group = params.c_out / params.groups;
     let to = co / co_per_group * view.d + co % co_per_group * view.c + ci * view.w;
     if TILE == 2u {

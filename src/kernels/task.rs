@@ -3,7 +3,7 @@
 use crate::capabilities::{Capabilities, KernelClass};
 use crate::geometry::Window;
 use crate::problem::{Epilogue, PaddingMode};
-use crate::program::{Constant, GemmParams, Operand, Params, View, WindowParams};
+use crate::program::{Constant, GemmParams, Operand, Params, SortParams, View, WindowParams};
 
 /// An operand with the view that the shader reads it through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,8 +279,8 @@ impl SortTask {
     }
 
     pub fn params(&self) -> Params {
-        let (batch, c_out) = (self.sequences as u32, self.len as u32);
-        Params::Window(Box::new(WindowParams { batch, c_out, count: self.shift, ..WindowParams::default() }))
+        let (sequences, len) = (self.sequences as u32, self.len as u32);
+        Params::Sort(SortParams { sequences, len, shift: self.shift, ..SortParams::default() })
     }
 }
 

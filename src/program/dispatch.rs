@@ -1,7 +1,10 @@
 //! One launch of a kernel, as plain data.
 
 use crate::error::{Error, Result};
-use crate::program::{BindingSpec, Constant, Element, GemmParams, Kernel, Named, Uniform, Variant, WindowParams};
+use crate::program::{
+    BindingSpec, Constant, CopyParams, Element, GemmParams, Kernel, Named, PackParams, SortParams, SumParams, Uniform,
+    Variant, WindowParams,
+};
 use crate::tensor::{Access, TensorName};
 
 /// What is bound at one binding of a dispatch.
@@ -53,6 +56,14 @@ pub enum Params {
     Window(Box<WindowParams>),
     /// For GEMM kernels.
     Gemm(Box<GemmParams>),
+    /// For the passes of a radix sort.
+    Sort(SortParams),
+    /// For packing rows of weights.
+    Pack(PackParams),
+    /// For copies between a tensor and the workspace.
+    Copy(CopyParams),
+    /// For the sum over slices.
+    Sum(Box<SumParams>),
 }
 
 impl Params {
@@ -61,6 +72,10 @@ impl Params {
         match self {
             Params::Window(params) => bytemuck::bytes_of(&**params),
             Params::Gemm(params) => bytemuck::bytes_of(&**params),
+            Params::Sort(params) => bytemuck::bytes_of(params),
+            Params::Pack(params) => bytemuck::bytes_of(params),
+            Params::Copy(params) => bytemuck::bytes_of(params),
+            Params::Sum(params) => bytemuck::bytes_of(&**params),
         }
     }
 
@@ -69,6 +84,10 @@ impl Params {
         match self {
             Params::Window(_) => Uniform::Window,
             Params::Gemm(_) => Uniform::Gemm,
+            Params::Sort(_) => Uniform::Sort,
+            Params::Pack(_) => Uniform::Pack,
+            Params::Copy(_) => Uniform::Copy,
+            Params::Sum(_) => Uniform::Sum,
         }
     }
 
@@ -77,6 +96,8 @@ impl Params {
         let (activation, has_bias, has_residual, beta) = match self {
             Params::Window(params) => (params.activation, params.has_bias, params.has_residual, params.beta),
             Params::Gemm(params) => (params.activation, params.has_bias, params.has_residual, params.beta),
+            // No kernel of these ends with the epilogue.
+            Params::Sort(_) | Params::Pack(_) | Params::Copy(_) | Params::Sum(_) => (0, 0, 0, 0.0),
         };
         [activation.into(), (has_bias != 0).into(), (has_residual != 0).into(), (beta != 0.0).into()]
     }
@@ -86,6 +107,10 @@ impl Params {
         match self {
             Params::Window(params) => params.beta = 1.0,
             Params::Gemm(params) => params.beta = 1.0,
+            Params::Sum(params) => params.beta = 1.0,
+            // What a tensor held before was widened into the workspace, where others have added to it.
+            Params::Copy(_) => {}
+            Params::Sort(_) | Params::Pack(_) => debug_assert!(false, "{:?} write no tensor", self.uniform()),
         }
     }
 
@@ -104,6 +129,9 @@ impl Params {
                 "grad_input" => params.grad_input.base = base,
                 "grad_offset" => params.grad_offset.base = base,
                 "grad_mask" => params.grad_mask.base = base,
+                "columns" => params.columns.base = base,
+                "grad_columns" => params.grad_columns.base = base,
+                "points" => params.points.base = base,
                 _ => debug_assert_eq!(base, 0, "{name} has no base"),
             },
             Params::Gemm(params) => match name {
@@ -113,6 +141,13 @@ impl Params {
                 "residual" => params.residual.base = base,
                 _ => debug_assert_eq!(base, 0, "{name} has no base"),
             },
+            Params::Pack(params) if name == "weight" => params.base = base,
+            Params::Copy(params) if name == "tensor" => params.base = base,
+            Params::Sum(params) if name == "input" => params.input.base = base,
+            Params::Sum(params) if name == "output" => params.output.base = base,
+            Params::Sort(_) | Params::Pack(_) | Params::Copy(_) | Params::Sum(_) => {
+                debug_assert_eq!(base, 0, "{name} has no base");
+            }
         }
     }
 }

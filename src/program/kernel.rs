@@ -48,6 +48,14 @@ pub enum Uniform {
     Window,
     /// [`super::GemmParams`]
     Gemm,
+    /// [`super::SortParams`]
+    Sort,
+    /// [`super::PackParams`]
+    Pack,
+    /// [`super::CopyParams`]
+    Copy,
+    /// [`super::SumParams`]
+    Sum,
 }
 
 impl Uniform {
@@ -56,6 +64,10 @@ impl Uniform {
         match self {
             Uniform::Window => "WindowParams",
             Uniform::Gemm => "GemmParams",
+            Uniform::Sort => "SortParams",
+            Uniform::Pack => "PackParams",
+            Uniform::Copy => "CopyParams",
+            Uniform::Sum => "SumParams",
         }
     }
 
@@ -64,6 +76,10 @@ impl Uniform {
         match self {
             Uniform::Window => size_of::<params::WindowParams>(),
             Uniform::Gemm => size_of::<params::GemmParams>(),
+            Uniform::Sort => size_of::<params::SortParams>(),
+            Uniform::Pack => size_of::<params::PackParams>(),
+            Uniform::Copy => size_of::<params::CopyParams>(),
+            Uniform::Sum => size_of::<params::SumParams>(),
         }
     }
 
@@ -72,6 +88,10 @@ impl Uniform {
         match self {
             Uniform::Window => params::window_fields(),
             Uniform::Gemm => params::gemm_fields(),
+            Uniform::Sort => params::sort_fields(),
+            Uniform::Pack => params::pack_fields(),
+            Uniform::Copy => params::copy_fields(),
+            Uniform::Sum => params::sum_fields(),
         }
     }
 }

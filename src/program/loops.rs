@@ -4,7 +4,7 @@
 //! report nothing ([`Capabilities::max_loop_iterations`](crate::Capabilities::max_loop_iterations)): what would exceed
 //! it must not be launched. The entry of each kernel bounds its loops from what is gathered here.
 
-use super::{Dispatch, GemmParams, Params, WindowParams};
+use super::{CopyParams, Dispatch, GemmParams, PackParams, Params, SortParams, SumParams, WindowParams};
 
 /// More than all loops of fixed length in one invocation take: trees over a workgroup, tiles of outputs.
 pub(crate) const FIXED: u64 = 256;
@@ -114,7 +114,7 @@ impl<'a> Window<'a> {
 
     /// Multiplications of a power of lp pooling.
     pub fn powers(&self) -> u64 {
-        if self.params.value >= 1.0 { self.params.value.min(MAX_POWER) as u64 + 1 } else { 1 }
+        if self.params.exponent >= 1.0 { self.params.exponent.min(MAX_POWER) as u64 + 1 } else { 1 }
     }
 
     /// Of masking the taps of the four columns that an invocation stages, where a kernel does.
@@ -147,6 +147,47 @@ impl<'a> Gemm<'a> {
     pub fn runs(&self) -> u64 {
         if self.constant("SLICED") == 1 { self.k / u64::from(self.params.run.max(1)) + 2 } else { 1 }
     }
+}
+
+/// A dispatch of a kernel whose loops follow from its uniform and constants as they are.
+pub(crate) struct Plain<'a, P> {
+    dispatch: &'a Dispatch,
+    pub params: &'a P,
+}
+
+impl<P> Plain<'_, P> {
+    /// Value of a constant of the entry.
+    pub fn constant(&self, name: &str) -> u64 {
+        constant(self.dispatch, name)
+    }
+}
+
+macro_rules! plain {
+    ($($(#[$doc:meta])* $name:ident = $params:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) type $name<'a> = Plain<'a, $params>;
+
+            impl<'a> Plain<'a, $params> {
+                /// `None` for another uniform.
+                pub fn of(dispatch: &'a Dispatch) -> Option<Self> {
+                    let Params::$name(params) = &dispatch.params else { return None };
+                    Some(Plain { dispatch, params })
+                }
+            }
+        )*
+    };
+}
+
+plain! {
+    /// Of a pass of a radix sort.
+    Sort = SortParams;
+    /// Of packing rows of weights.
+    Pack = PackParams;
+    /// Of a copy between a tensor and the workspace.
+    Copy = CopyParams;
+    /// Of a sum over slices.
+    Sum = SumParams;
 }
 
 fn constant(dispatch: &Dispatch, name: &str) -> u64 {

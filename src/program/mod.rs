@@ -26,7 +26,10 @@ pub(crate) use kernel::MOST_BINDINGS;
 pub use kernel::{BindingSpec, Constant, EPILOGUE_CONSTANTS, Element, Feature, Kernel, ShaderPart, Uniform, Variant};
 pub(crate) use kernel::{Named, Shader};
 pub use loops::iterations;
-pub use params::{GemmParams, View, WindowParams, gemm_fields, view_fields, window_fields};
+pub use params::{
+    CopyParams, GemmParams, PackParams, SortParams, SumParams, View, WindowParams, copy_fields, gemm_fields,
+    pack_fields, sort_fields, sum_fields, view_fields, window_fields,
+};
 pub use placement::{DUMMY_BYTES, Memory, Span, Step, UNUSED_BYTES};
 
 use crate::algorithm::Algorithm;

@@ -75,9 +75,9 @@ impl View {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct WindowParams {
-    /// Of the input; col2im: of the columns.
+    /// Of the input.
     pub input: View,
-    /// Of the output; im2col: of the columns.
+    /// Of the output.
     pub output: View,
     /// Of the residual.
     pub residual: View,
@@ -95,6 +95,13 @@ pub struct WindowParams {
     pub grad_offset: View,
     /// Of the modulation's gradient.
     pub grad_mask: View,
+    /// Of what windows read, a column a window: (c_in·taps, positions) of every image.
+    pub columns: View,
+    /// Of the columns' gradient.
+    pub grad_columns: View,
+    /// Of Winograd's filters, patches or products: `n` is the stride of points, `c` of channels; of filters `w` is the stride
+    /// of input channels, `d` of groups.
+    pub points: View,
     /// Input extents `[d, h, w]`.
     pub input_size: [u32; 3],
     /// Images.
@@ -128,11 +135,20 @@ pub struct WindowParams {
     /// Of the leaky relu.
     #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub slope: f32,
-    /// Pad value, or exponent of lp pooling.
+    /// What max pooling takes for padding.
     #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
-    pub value: f32,
-    /// Block of a shuffle, or divisor of average pooling.
-    pub count: u32,
+    pub pad_value: f32,
+    /// Of lp pooling.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
+    pub exponent: f32,
+    /// Of a shuffle.
+    pub block: u32,
+    /// Of average pooling; 0 where the taps are counted.
+    pub divisor: u32,
+    /// How many partial sums an output has.
+    pub slices: u32,
+    /// Length of the part of a sum that one of them takes: in products, items or panels of the kernel.
+    pub slice: u32,
     /// Factor of what the result's buffer held before.
     #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
     pub beta: f32,
@@ -180,7 +196,7 @@ impl WindowParams {
             c_in: input.shape[1] as u32,
             c_out: output.shape[1] as u32,
             groups: 1,
-            count: block as u32,
+            block: block as u32,
             ..WindowParams::default()
         }
     }
@@ -269,6 +285,97 @@ impl GemmParams {
     }
 }
 
+/// The uniform of the passes of a radix sort: `shaders/lib/sort_params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct SortParams {
+    /// Sequences of keys, each sorted by itself.
+    pub sequences: u32,
+    /// Keys of a sequence.
+    pub len: u32,
+    /// Bits below the digit of this pass.
+    pub shift: u32,
+    /// Fills the struct to 16 bytes.
+    pub reserved: u32,
+}
+
+/// The uniform of the kernel that packs rows of weights: `shaders/lib/pack_params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct PackParams {
+    /// Channel groups.
+    pub groups: u32,
+    /// Taps of the kernel.
+    pub taps: u32,
+    /// Rows of the weight.
+    pub rows: u32,
+    /// Rows with the zeros that fill the last tile: what a packed column holds.
+    pub row_pitch: u32,
+    /// Columns of the weight.
+    pub columns: u32,
+    /// Columns with the zeros that fill the last chunk.
+    pub column_pitch: u32,
+    /// First element of the weight.
+    pub base: u32,
+    /// Distance of groups in the weight.
+    pub group_stride: u32,
+    /// Distance of taps.
+    pub tap_stride: u32,
+    /// Distance of rows.
+    pub row_stride: u32,
+    /// Distance of columns.
+    pub column_stride: u32,
+    /// Fills the struct to a multiple of 16 bytes.
+    pub reserved: u32,
+}
+
+/// The uniform of the copies between a tensor and the workspace: `shaders/lib/copy_params.wgsl`.
+///
+/// The five axes of the tensor are sorted from the coarsest stride to the finest.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct CopyParams {
+    /// Strides of all axes but the outermost one.
+    pub strides: [u32; 4],
+    /// Extents of the same axes.
+    pub extents: [u32; 4],
+    /// Stride of the outermost axis.
+    pub outer_stride: u32,
+    /// Extent of the outermost axis.
+    pub outer_extent: u32,
+    /// First element of the tensor in its binding.
+    pub base: u32,
+    /// Elements from the tensor's first to its last one, gaps included.
+    pub span: u32,
+}
+
+/// The uniform of the sum over slices: `shaders/lib/sum_params.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct SumParams {
+    /// Of the slices: `n` is their stride, `c` that of rows.
+    pub input: View,
+    /// Of the sum.
+    pub output: View,
+    /// Extents that the positions of a row unravel into.
+    pub size: [u32; 3],
+    /// Rows of a slice.
+    pub rows: u32,
+    /// Slices that are added.
+    pub slices: u32,
+    /// Factor of what the output held before.
+    #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]
+    pub beta: f32,
+    /// Fills the struct to a multiple of 16 bytes.
+    pub reserved0: u32,
+    /// More of the filling.
+    pub reserved1: u32,
+}
+
 /// The case number of `activate` in `shaders/lib/activation.wgsl`, and the slope.
 fn activation_code(activation: Activation) -> (u32, f32) {
     match activation {
@@ -283,88 +390,54 @@ fn activation_code(activation: Activation) -> (u32, f32) {
     }
 }
 
-/// Name and byte offset of every field, for the test that holds host and shader in step.
-pub fn window_fields() -> Vec<(&'static str, usize)> {
-    macro_rules! fields {
-        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(WindowParams, $field))),*] };
-    }
-    fields!(
-        input,
-        output,
-        residual,
-        offset,
-        mask,
-        indices,
-        grad_output,
-        grad_input,
-        grad_offset,
-        grad_mask,
-        input_size,
-        batch,
-        output_size,
-        c_in,
-        kernel_size,
-        c_out,
-        stride,
-        groups,
-        dilation,
-        offset_groups,
-        pad_begin,
-        activation,
-        pad_end,
-        has_bias,
-        has_residual,
-        slope,
-        value,
-        count,
-        beta,
-        tap_step_d,
-        tap_step_h,
-        tap_step_w
-    )
+/// A function that lists name and byte offset of every field, for the test that holds host and shader in step.
+macro_rules! fields {
+    ($(#[$doc:meta])* $function:ident, $params:ident: $($field:ident),* $(,)?) => {
+        $(#[$doc])*
+        pub fn $function() -> Vec<(&'static str, usize)> {
+            vec![$((stringify!($field), std::mem::offset_of!($params, $field))),*]
+        }
+    };
 }
 
-/// Likewise for [`GemmParams`].
-pub fn gemm_fields() -> Vec<(&'static str, usize)> {
-    macro_rules! fields {
-        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(GemmParams, $field))),*] };
-    }
-    fields!(
-        output,
-        residual,
-        output_size,
-        batch,
-        m,
-        n,
-        k,
-        groups,
-        a_group,
-        a_row,
-        a_column,
-        b_base,
-        b_batch,
-        b_group,
-        b_row,
-        b_column,
-        activation,
-        has_bias,
-        has_residual,
-        slope,
-        a_base,
-        a_run,
-        b_run,
-        run,
-        slice,
-        beta,
-        a_batch,
-        reserved
-    )
-}
-
-/// Likewise for [`View`].
-pub fn view_fields() -> Vec<(&'static str, usize)> {
-    macro_rules! fields {
-        ($($field:ident),*) => { vec![$((stringify!($field), std::mem::offset_of!(View, $field))),*] };
-    }
-    fields!(base, n, c, d, h, w, reserved0, reserved1)
-}
+fields!(
+    /// Name and byte offset of every field of [`WindowParams`].
+    window_fields, WindowParams:
+    input, output, residual, offset, mask, indices, grad_output, grad_input, grad_offset, grad_mask, columns,
+    grad_columns, points, input_size, batch, output_size, c_in, kernel_size, c_out, stride, groups, dilation,
+    offset_groups, pad_begin, activation, pad_end, has_bias, has_residual, slope, pad_value, exponent, block,
+    divisor, slices, slice, beta, tap_step_d, tap_step_h, tap_step_w,
+);
+fields!(
+    /// Name and byte offset of every field of [`GemmParams`].
+    gemm_fields, GemmParams:
+    output, residual, output_size, batch, m, n, k, groups, a_group, a_row, a_column, b_base, b_batch, b_group,
+    b_row, b_column, activation, has_bias, has_residual, slope, a_base, a_run, b_run, run, slice, beta, a_batch,
+    reserved,
+);
+fields!(
+    /// Name and byte offset of every field of [`SortParams`].
+    sort_fields, SortParams:
+    sequences, len, shift, reserved,
+);
+fields!(
+    /// Name and byte offset of every field of [`PackParams`].
+    pack_fields, PackParams:
+    groups, taps, rows, row_pitch, columns, column_pitch, base, group_stride, tap_stride, row_stride, column_stride,
+    reserved,
+);
+fields!(
+    /// Name and byte offset of every field of [`CopyParams`].
+    copy_fields, CopyParams:
+    strides, extents, outer_stride, outer_extent, base, span,
+);
+fields!(
+    /// Name and byte offset of every field of [`SumParams`].
+    sum_fields, SumParams:
+    input, output, size, rows, slices, beta, reserved0, reserved1,
+);
+fields!(
+    /// Name and byte offset of every field of [`View`].
+    view_fields, View:
+    base, n, c, d, h, w, reserved0, reserved1,
+);

@@ -13,7 +13,7 @@ kernel!(
     write: ["grad_weight"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "HAS_DEPTH", "STEP", "TILE_CO", "WIDE"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
-    loops: |l| u64::from(l.params.count) / l.constant("STEP") + 2,
+    loops: |l| u64::from(l.params.slice) / l.constant("STEP") + 2,
 );
 
 /// Workgroups no larger than this: they share nothing, and a device wants to be filled.
@@ -59,7 +59,7 @@ pub(crate) fn dispatch(
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,
-        count: each as u32,
+        slice: each as u32,
         beta,
         ..WindowParams::new(window)
     };

@@ -16,7 +16,7 @@ kernel!(
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
     loops: |l| {
         let sliced = l.is("SLICED");
-        let products = if sliced { l.params.count.into() } else { l.c_in * l.taps };
+        let products = if sliced { l.params.slice.into() } else { l.c_in * l.taps };
         nest(&[products.div_ceil(u64::from(DEPTH))]) + l.masks()
     },
 );
@@ -93,7 +93,7 @@ pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
 fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -> Dispatch {
     let w = &task.window;
     let (each, count) = slices.unwrap_or((0, 1));
-    let mut params = WindowParams { count: each as u32, ..task.window_params() };
+    let mut params = WindowParams { slice: each as u32, ..task.window_params() };
     let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;

@@ -14,7 +14,7 @@ kernel!(
     write: ["grad_weight"],
     constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "FLIP_KERNEL"],
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
-    loops: |l| nest(&[u64::from(l.params.count).div_ceil(u64::from(DEPTH))]),
+    loops: |l| nest(&[u64::from(l.params.slice).div_ceil(u64::from(DEPTH))]),
 );
 
 /// Invocations that fill a big GPU four times over, and the shortest slice of a sum that is worth a partial result.
@@ -56,7 +56,7 @@ pub(crate) fn dispatch(
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,
-        count: cut.each as u32,
+        slice: cut.each as u32,
         beta,
         ..WindowParams::new(window)
     };

@@ -20,7 +20,7 @@ kernel!(
     precondition: "weights packed by pack_rows; as many invocations and as much workgroup memory as the tile wants",
     loops: |l| {
         let split = l.is("SPLIT_K");
-        let panels = if split { l.params.count.into() } else { l.taps * l.c_in.div_ceil(l.constant("BLOCK_K")) };
+        let panels = if split { l.params.slice.into() } else { l.taps * l.c_in.div_ceil(l.constant("BLOCK_K")) };
         // What is kept of eight columns, and the rows of each.
         nest(&[panels]) + nest(&[8]) + nest(&[8, 8])
     },
@@ -76,7 +76,7 @@ pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
 
 fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
     let w = &task.window;
-    let mut params = WindowParams { count: cut.panels as u32, ..task.window_params() };
+    let mut params = WindowParams { slice: cut.panels as u32, ..task.window_params() };
     let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;

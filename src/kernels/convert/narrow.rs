@@ -1,14 +1,14 @@
 //! Launcher of `shaders/convert/narrow.wgsl`.
 
 use crate::kernels::task::{WORKGROUP, workgroups_for};
-use crate::program::{Dispatch, Operand, Params, View, WindowParams};
+use crate::program::{CopyParams, Dispatch, Operand, Params};
 
 kernel!(
-    narrow, Window,
-    read: ["input"],
-    write: ["output"],
+    narrow, Copy,
+    read: ["workspace"],
+    write: ["tensor"],
     constants: ["WORKGROUP"],
-    precondition: "an output whose layout Layout::check accepts for writing",
+    precondition: "a tensor whose layout Layout::check accepts for writing",
     loops: |_| 0,
 );
 
@@ -22,19 +22,19 @@ pub(crate) fn dispatch(workspace: Operand, axes: &[[usize; 2]], span: usize, ten
         *slot = axis.map(|n| n as u32);
     }
     sorted.sort_unstable_by_key(|&[stride, _]| std::cmp::Reverse(stride));
-    let [n, c, d, h, w] = sorted;
-    let params = WindowParams {
-        output: View { n: n[0], c: c[0], d: d[0], h: h[0], w: w[0], ..View::default() },
-        batch: n[1],
-        c_out: c[1],
-        output_size: [d[1], h[1], w[1]],
-        count: span as u32,
-        ..WindowParams::default()
+    let [outer, inner @ ..] = sorted;
+    let params = CopyParams {
+        strides: inner.map(|[stride, _]| stride),
+        extents: inner.map(|[_, extent]| extent),
+        outer_stride: outer[0],
+        outer_extent: outer[1],
+        base: 0,
+        span: span as u32,
     };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],
-        Params::Window(Box::new(params)),
+        Params::Copy(params),
         vec![workspace, tensor],
         workgroups_for(span as u64 / 2 + 1),
     )

@@ -1,12 +1,12 @@
 //! Launcher of `shaders/convert/widen.wgsl`.
 
 use crate::kernels::task::{WORKGROUP, workgroups_for};
-use crate::program::{Dispatch, Operand, Params, WindowParams};
+use crate::program::{CopyParams, Dispatch, Operand, Params};
 
 kernel!(
-    widen, Window,
-    read: ["input"],
-    write: ["output"],
+    widen, Copy,
+    read: ["tensor"],
+    write: ["workspace"],
     constants: ["WORKGROUP"],
     precondition: "none",
     loops: |_| 0,
@@ -14,11 +14,11 @@ kernel!(
 
 /// Copies the `span` elements from a tensor's first one on.
 pub(crate) fn dispatch(tensor: Operand, span: usize, workspace: Operand) -> Dispatch {
-    let params = WindowParams { count: span as u32, ..WindowParams::default() };
+    let params = CopyParams { span: span as u32, ..CopyParams::default() };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],
-        Params::Window(Box::new(params)),
+        Params::Copy(params),
         vec![tensor, workspace],
         workgroups_for(span as u64),
     )

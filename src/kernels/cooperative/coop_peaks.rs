@@ -10,7 +10,7 @@ kernel!(
     write: ["output"],
     constants: ["WORKGROUP", "PARTS", "DENSE"],
     precondition: "none",
-    loops: |l| nest(&[u64::from(l.params.count).div_ceil(4 * l.lanes())]),
+    loops: |l| nest(&[u64::from(l.params.slice).div_ceil(4 * l.lanes())]),
 );
 
 /// Invocations of a workgroup.
@@ -47,7 +47,7 @@ pub(crate) fn dispatch(task: &ConvTask, peaks: Slot) -> Dispatch {
     let parts = parts(task);
     let params = WindowParams {
         input: task.input.view,
-        count: elements(task).div_ceil(parts) as u32,
+        slice: elements(task).div_ceil(parts) as u32,
         ..WindowParams::new(&task.window)
     };
     Dispatch::new(

@@ -25,7 +25,7 @@ pub(crate) fn dispatch(
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],
-        task.params(|params| params.grad_output = grad_columns.view),
+        task.params(|params| params.grad_columns = grad_columns.view),
         vec![keys.operand, order, starts.operand, points.operand, grad_columns.operand, sums.operand],
         workgroups_for((task.sequences() * tiles) as u64 * task.slots() as u64),
     )

@@ -52,10 +52,10 @@ pub(crate) fn launch(
         ],
         task.params(|params| {
             params.input = input.view;
-            params.grad_output = grad_columns.view;
+            params.grad_columns = grad_columns.view;
             params.grad_offset = grad_offset.view;
             params.grad_mask = grad_mask.view;
-            params.output = columns.view;
+            params.columns = columns.view;
         }),
         vec![
             input.operand,

@@ -10,7 +10,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 kernel!(
     deform_conv2d_im2col, Window,
     read: ["input", "offset", "mask"],
-    write: ["output"],
+    write: ["columns"],
     constants: ["WORKGROUP", "HAS_MASK", "CHANNELS"],
     precondition: "none",
     loops: |l| nest(&[l.offset_channels]),
@@ -27,7 +27,7 @@ fn channels_at_once(class: KernelClass) -> u32 {
 /// The uniform but for the input's view.
 pub(crate) fn params(window: &Window, sampling: &Sampling, columns: Slot) -> WindowParams {
     WindowParams {
-        output: columns.view,
+        columns: columns.view,
         offset: sampling.offset.view,
         mask: sampling.mask_slot().view,
         offset_groups: sampling.offset_groups as u32,

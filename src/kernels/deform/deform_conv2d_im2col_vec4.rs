@@ -10,7 +10,7 @@ use crate::program::{Dispatch, Params};
 kernel!(
     deform_conv2d_im2col_vec4, Window,
     read: ["packed", "offset", "mask"],
-    write: ["output"],
+    write: ["columns"],
     constants: ["WORKGROUP", "HAS_MASK", "CHANNELS", "PARTIAL"],
     precondition: "an input packed by deform_conv2d_pack_input",
     loops: |l| {

@@ -20,7 +20,7 @@ pub(crate) fn dispatch(task: &DeformTask<'_>, grad_columns: Slot, grad_input: Sl
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("HAS_MASK", sampling.mask.is_some().into())],
         task.params(|params| {
-            params.grad_output = grad_columns.view;
+            params.grad_columns = grad_columns.view;
             params.grad_input = grad_input.view;
         }),
         vec![sampling.offset.operand, sampling.mask_slot().operand, grad_columns.operand, grad_input.operand],

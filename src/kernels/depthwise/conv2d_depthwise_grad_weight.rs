@@ -13,7 +13,7 @@ kernel!(
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "SLIDE", "TREE"],
     precondition: "one or two spatial axes, one input channel per group, a kernel of up to 8 by 16",
     loops: |l| {
-        let items = u64::from(l.params.count);
+        let items = u64::from(l.params.slice);
         if l.is("TREE") { items / (l.lanes() / l.kw.max(1)).max(1) + 2 + l.lanes() } else { items + 2 }
     },
 );
@@ -82,7 +82,7 @@ pub(crate) fn dispatch(
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,
-        count: each as u32,
+        slice: each as u32,
         beta,
         ..WindowParams::new(window)
     };

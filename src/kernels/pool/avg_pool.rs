@@ -26,7 +26,7 @@ pub(crate) fn dispatch(
     let (rows, workgroups) = strips(window.batch, window.c_out, window.output, class);
     let dilated = window.dilation != [1; 3];
     let params =
-        WindowParams { input: input.view, output: output.view, count: divisor as u32, ..WindowParams::new(window) };
+        WindowParams { input: input.view, output: output.view, divisor: divisor as u32, ..WindowParams::new(window) };
     Dispatch::new(
         &KERNEL,
         [

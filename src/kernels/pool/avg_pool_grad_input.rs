@@ -31,7 +31,7 @@ pub(crate) fn dispatch(
     let params = WindowParams {
         grad_output: grad_output.view,
         grad_input: grad_input.view,
-        count: divisor as u32,
+        divisor: divisor as u32,
         beta,
         ..WindowParams::new(window)
     };

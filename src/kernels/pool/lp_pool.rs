@@ -15,7 +15,7 @@ kernel!(
 );
 
 pub(crate) fn dispatch(window: &Window, p: f32, input: Slot, output: Slot) -> Dispatch {
-    let params = WindowParams { input: input.view, output: output.view, value: p, ..WindowParams::new(window) };
+    let params = WindowParams { input: input.view, output: output.view, exponent: p, ..WindowParams::new(window) };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],

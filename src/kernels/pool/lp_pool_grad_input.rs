@@ -26,7 +26,7 @@ pub(crate) fn dispatch(
         output: norms.view,
         grad_output: grad_output.view,
         grad_input: grad_input.view,
-        value: p,
+        exponent: p,
         beta,
         ..WindowParams::new(window)
     };

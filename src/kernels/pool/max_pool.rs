@@ -31,7 +31,7 @@ pub(crate) fn dispatch(
         output: output.view,
         indices: indices_slot.view,
         // Without a padding value it is that of windows without an element.
-        value: pad_value.unwrap_or(f32::NEG_INFINITY),
+        pad_value: pad_value.unwrap_or(f32::NEG_INFINITY),
         ..WindowParams::new(window)
     };
     Dispatch::new(

@@ -35,7 +35,7 @@ pub(crate) fn dispatch(
     output: Slot,
     indices: Option<Slot>,
 ) -> Dispatch {
-    let (mode, value, count) = match mode {
+    let (mode, exponent, divisor) = match mode {
         PoolMode::Max { .. } => (0_u32, 0.0, 0),
         PoolMode::Average { divisor_override, .. } => (1, 0.0, divisor_override.unwrap_or(0)),
         PoolMode::Lp { p } => (2, p, 0),
@@ -45,8 +45,8 @@ pub(crate) fn dispatch(
         input: input.view,
         output: output.view,
         indices: indices_slot.view,
-        value,
-        count: count as u32,
+        exponent,
+        divisor: divisor as u32,
         ..WindowParams::new(window)
     };
     let workgroup = if window.input_len() > 128 && max_invocations >= WORKGROUP { WORKGROUP } else { SMALL_WORKGROUP };

@@ -7,7 +7,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 
 kernel!(
     col2im, Window,
-    read: ["input", "bias", "residual"],
+    read: ["columns", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "UNIT_STRIDE"],
     precondition: "none",
@@ -17,7 +17,7 @@ kernel!(
 /// `window.input` is the image that is written, `window.output` counts the columns.
 pub(crate) fn dispatch(window: &Window, flip_kernel: bool, columns: Slot, sink: &Sink) -> Dispatch {
     let params = WindowParams {
-        input: columns.view,
+        columns: columns.view,
         output: sink.output.view,
         residual: sink.residual.view,
         beta: sink.beta,

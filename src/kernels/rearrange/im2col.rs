@@ -8,7 +8,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 kernel!(
     im2col, Window,
     read: ["input"],
-    write: ["output"],
+    write: ["columns"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL", "POSITION_MAJOR"],
     precondition: "none",
     loops: |_| 0,
@@ -24,7 +24,7 @@ pub(crate) fn dispatch(
 ) -> Dispatch {
     // Neighbours write neighbours.
     let position_major = columns.view.c == 1 && columns.view.w > 1;
-    let params = WindowParams { input: input.view, output: columns.view, beta, ..WindowParams::new(window) };
+    let params = WindowParams { input: input.view, columns: columns.view, beta, ..WindowParams::new(window) };
     let elements = window.batch as u64 * (window.c_in * window.kernel_len()) as u64 * window.output_len() as u64;
     Dispatch::new(
         &KERNEL,

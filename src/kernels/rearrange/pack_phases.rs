@@ -7,7 +7,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 kernel!(
     pack_phases, Window,
     read: ["weight"],
-    write: ["output"],
+    write: ["packed"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "STEP", "TILE_CO", "PHASE_W"],
     precondition: "no dilation, a kernel of at least the stride",
     loops: |l| nest(&[product(l.params.stride), l.taps]),

@@ -5,15 +5,15 @@ use crate::kernels::implicit_tile::{self, BYTE};
 use crate::kernels::lane_tile::{LANES, LOAD, QUAD};
 use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
 use crate::program::loops::nest;
-use crate::program::{Dispatch, GemmParams, Params};
+use crate::program::{Dispatch, PackParams, Params};
 
 kernel!(
-    pack_rows, Gemm,
-    read: ["a"],
-    write: ["output"],
+    pack_rows, Pack,
+    read: ["weight"],
+    write: ["packed"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "CHUNK"],
-    precondition: "a packed row and chunk of k are multiples of four",
-    loops: |l| nest(&[l.params.batch.into(), l.constant("CHUNK")]),
+    precondition: "a row pitch that is a multiple of four",
+    loops: |l| nest(&[l.params.taps.into(), l.constant("CHUNK")]),
 );
 
 /// How weights are packed for lanes that load them for each other.
@@ -63,26 +63,26 @@ pub(crate) fn time(weights: usize) -> f64 {
 
 pub(crate) fn dispatch(p: &Packing, class: KernelClass, weights: Slot, packed: Slot) -> Dispatch {
     let chunk = chunk(class);
-    let [a_group, a_batch, a_row, a_column] = p.strides.map(|stride| stride as u32);
-    let params = GemmParams {
-        batch: p.taps as u32,
+    let [group_stride, tap_stride, row_stride, column_stride] = p.strides.map(|stride| stride as u32);
+    let params = PackParams {
         groups: p.groups as u32,
-        m: p.rows as u32,
-        n: p.row_pitch as u32,
-        k: p.columns as u32,
-        slice: p.column_pitch as u32,
-        a_base: weights.view.base,
-        a_group,
-        a_batch,
-        a_row,
-        a_column,
-        ..GemmParams::default()
+        taps: p.taps as u32,
+        rows: p.rows as u32,
+        row_pitch: p.row_pitch as u32,
+        columns: p.columns as u32,
+        column_pitch: p.column_pitch as u32,
+        base: weights.view.base,
+        group_stride,
+        tap_stride,
+        row_stride,
+        column_stride,
+        ..PackParams::default()
     };
     let invocations = 4 * p.groups * p.row_pitch.div_ceil(16) * p.column_pitch.div_ceil(chunk);
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("FLIP_KERNEL", p.flip.into()), ("CHUNK", (chunk as u32).into())],
-        Params::Gemm(Box::new(params)),
+        Params::Pack(params),
         vec![weights.operand, packed.operand],
         workgroups_for(invocations as u64),
     )

@@ -6,11 +6,11 @@ use crate::program::{Dispatch, Operand, Params, View, WindowParams};
 
 kernel!(
     conv_sum_slices, Window,
-    read: ["input", "bias", "residual"],
+    read: ["partial", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "DENSE"],
     precondition: "none",
-    loops: |l| nest(&[l.params.count.into()]),
+    loops: |l| nest(&[l.params.slices.into()]),
 );
 
 /// Finishes a convolution of which `partial` holds `slices` times all images.
@@ -20,11 +20,10 @@ pub(crate) fn dispatch(task: &ConvTask, slices: usize, partial: Slot) -> Dispatc
     let dense = task.sink.output.view.is_dense(w) && (absent || task.sink.residual.view.is_dense(w));
     let view = |view: View| if dense { View { base: view.base, w: 1, ..View::default() } } else { view };
     let params = WindowParams {
-        input: partial.view,
         output: view(task.sink.output.view),
         residual: view(task.sink.residual.view),
         beta: task.sink.beta,
-        count: slices as u32,
+        slices: slices as u32,
         ..WindowParams::new(w)
     };
     Dispatch::new(

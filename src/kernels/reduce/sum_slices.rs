@@ -2,15 +2,18 @@
 
 use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
 use crate::program::loops::nest;
-use crate::program::{Dispatch, Params, WindowParams};
+use crate::program::{Dispatch, Params, SumParams};
 
 kernel!(
-    sum_slices, Window,
+    sum_slices, Sum,
     read: ["input"],
     write: ["output"],
     constants: ["WORKGROUP"],
     precondition: "none",
-    loops: |l| nest(&[l.batch.div_ceil(SLICES), SLICES]) + l.batch,
+    loops: |l| {
+        let slices = u64::from(l.params.slices);
+        nest(&[slices.div_ceil(SLICES), SLICES]) + slices
+    },
 );
 
 /// Slices that are added at once, as in the shader.
@@ -25,19 +28,19 @@ pub(crate) fn dispatch(
     output: Slot,
     beta: f32,
 ) -> Dispatch {
-    let params = WindowParams {
+    let params = SumParams {
         input: input.view,
         output: output.view,
-        batch: slices as u32,
-        c_out: rows as u32,
-        output_size: positions.map(|n| n as u32),
+        slices: slices as u32,
+        rows: rows as u32,
+        size: positions.map(|n| n as u32),
         beta,
-        ..WindowParams::default()
+        ..SumParams::default()
     };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],
-        Params::Window(Box::new(params)),
+        Params::Sum(Box::new(params)),
         vec![input.operand, output.operand],
         workgroups_for(rows as u64 * positions.iter().product::<usize>() as u64),
     )

@@ -4,7 +4,7 @@ use crate::kernels::task::{SortTask, WORKGROUP, workgroups_for};
 use crate::program::{Dispatch, Operand};
 
 kernel!(
-    radix_histogram, Window,
+    radix_histogram, Sort,
     read: ["keys", "order"],
     write: ["table"],
     constants: ["WORKGROUP", "FIRST"],

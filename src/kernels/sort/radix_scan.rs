@@ -4,12 +4,15 @@ use crate::kernels::task::{SortTask, workgroup_for_sum};
 use crate::program::{Dispatch, Operand};
 
 kernel!(
-    radix_scan, Window,
+    radix_scan, Sort,
     read: [],
     write: ["table"],
     constants: ["WORKGROUP"],
     precondition: "none",
-    loops: |l| 2 * ((SortTask::DIGITS * u64::from(l.params.c_out).div_ceil(SortTask::RUN as u64)).div_ceil(l.lanes()) + 1),
+    loops: |l| {
+        let counts = SortTask::DIGITS * u64::from(l.params.len).div_ceil(SortTask::RUN as u64);
+        2 * (counts.div_ceil(l.constant("WORKGROUP")) + 1)
+    },
 );
 
 pub(crate) fn dispatch(task: &SortTask, table: Operand, max_invocations: u32) -> Dispatch {

@@ -4,7 +4,7 @@ use crate::kernels::task::{SortTask, WORKGROUP, workgroups_for};
 use crate::program::{Dispatch, Operand};
 
 kernel!(
-    radix_scatter, Window,
+    radix_scatter, Sort,
     read: ["keys", "order"],
     write: ["table", "sorted"],
     constants: ["WORKGROUP", "FIRST"],

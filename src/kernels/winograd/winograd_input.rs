@@ -9,7 +9,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 kernel!(
     winograd_input, Window,
     read: ["input"],
-    write: ["output"],
+    write: ["points"],
     constants: ["WORKGROUP", "PADDING_MODE", "TILE", "CHANNELS"],
     precondition: "a 3x3 kernel with stride and dilation 1",
     loops: |l| nest(&[l.constant("CHANNELS")]),
@@ -19,7 +19,7 @@ kernel!(
 pub(crate) fn dispatch(task: &ConvTask, tile: u32, class: KernelClass, patches: Slot) -> Dispatch {
     let w = &task.window;
     let channels = channels_at_once(class);
-    let params = WindowParams { input: task.input.view, output: patches.view, ..WindowParams::new(w) };
+    let params = WindowParams { input: task.input.view, points: patches.view, ..WindowParams::new(w) };
     Dispatch::new(
         &KERNEL,
         [

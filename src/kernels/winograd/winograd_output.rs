@@ -8,7 +8,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 
 kernel!(
     winograd_output, Window,
-    read: ["input", "bias", "residual"],
+    read: ["points", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "TILE", "CHANNELS"],
     precondition: "a 3x3 kernel with stride and dilation 1",
@@ -23,7 +23,7 @@ pub(crate) fn dispatch(task: &ConvTask, tile: u32, class: KernelClass, products:
     let w = &task.window;
     let channels = channels_at_once(class);
     let params = WindowParams {
-        input: products.view,
+        points: products.view,
         output: task.sink.output.view,
         residual: task.sink.residual.view,
         beta: task.sink.beta,

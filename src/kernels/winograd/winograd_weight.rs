@@ -6,7 +6,7 @@ use crate::program::{Dispatch, Params, WindowParams};
 kernel!(
     winograd_weight, Window,
     read: ["weight"],
-    write: ["output"],
+    write: ["points"],
     constants: ["WORKGROUP", "FLIP_KERNEL", "TILE"],
     precondition: "a 3x3 kernel",
     loops: |_| 0,
@@ -15,7 +15,7 @@ kernel!(
 /// The view of `filters` has strides of points (n), groups (d), output channels (c) and input channels (w) of a group.
 pub(crate) fn dispatch(task: &ConvTask, tile: u32, filters: Slot) -> Dispatch {
     let w = &task.window;
-    let params = WindowParams { output: filters.view, ..WindowParams::new(w) };
+    let params = WindowParams { points: filters.view, ..WindowParams::new(w) };
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into()), ("FLIP_KERNEL", task.flip_kernel.into()), ("TILE", tile.into())],
