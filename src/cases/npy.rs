@@ -303,6 +303,10 @@ const MOST_AXES: usize = 64;
 mod tests {
     use super::*;
 
+    fn parse(bytes: &[u8]) -> Result<Array> {
+        Array::parse(Path::new("x.npy"), bytes)
+    }
+
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend([1, 0]);

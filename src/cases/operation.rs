@@ -246,7 +246,7 @@ mod tests {
     fn every_attribute_is_in_the_table() {
         for op in Op::all() {
             for name in op.attributes() {
-                assert!(super::attributes::ATTRIBUTES.iter().any(|a| a.name == *name), "{name}");
+                assert!(crate::cases::attributes::ATTRIBUTES.iter().any(|a| a.name == *name), "{name}");
             }
         }
     }

@@ -208,3 +208,24 @@ pub fn all() -> Result<Vec<Suite>> {
 pub fn parse(text: &str) -> Result<Suite> {
     document::parse(text.as_bytes()).map_err(|rule| Error::invalid("suite", "a built-in file", rule))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layer_has_a_geometry() {
+        for suite in all().unwrap() {
+            assert!(suite.layers.iter().any(|layer| !layer.large), "{}", suite.name);
+            assert!(!suite.source.is_empty());
+            suite.check().unwrap();
+            for layer in &suite.layers {
+                let geometry = layer
+                    .geometry(Batch::Suite)
+                    .unwrap_or_else(|error| panic!("{}/{}: {error}", suite.name, layer.name));
+                let gflop = 2e-9 * geometry.macs() as f64;
+                assert_eq!(layer.large, gflop > 1.0, "{}/{} has {gflop} GFLOP", suite.name, layer.name);
+            }
+        }
+    }
+}
