@@ -471,7 +471,8 @@ fn judge(problem: &Problem, capabilities: &Capabilities, options: &Options, seed
     assert_eq!(manifest, bundle.manifest);
     let vulkan = exported_vulkan::open(&manifest).unwrap_or_else(|error| panic!("{}: {error}", what()));
     let inputs = random(problem, seed);
-    let written = exported_vulkan::run(&vulkan, folder.path(), &manifest, &inputs).unwrap_or_else(|error| panic!("{}: {error}", what()));
+    let written = exported_vulkan::run(&vulkan, folder.path(), &manifest, &inputs)
+        .unwrap_or_else(|error| panic!("{}: {error}", what()));
     let worst = compare(&manifest, &inputs, &written).unwrap_or_else(|error| panic!("{}: {error}", what()));
     assert!(!worst.is_empty());
     manifest.steps.len()
