@@ -114,7 +114,7 @@ fn vulkan_alone_runs_programs_of_the_core() {
     let ways = [
         Options::default(),
         Options::default().pack_weights().algorithm(Algorithm::WinogradF2),
-        Options { workspace_limit: Some(20_000), ..Options::default().algorithm(Algorithm::Im2colGemm) },
+        Options { workspace_limit: Some(50_000), ..Options::default().algorithm(Algorithm::Im2colGemm) },
         Options::default().storage(Storage::F16),
         Options { runtime_checks: true, shared_buffers: true, ..nhwc },
     ];
