@@ -77,3 +77,8 @@ mod start_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]
 mod embedding_page {}
+
+/// Likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/hosts.md")]
+mod hosts_page {}

@@ -14,11 +14,17 @@ mod render_loop;
 #[allow(dead_code, reason = "its main is the example's")]
 mod foreign_vulkan;
 
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+#[path = "../../examples/raw_vulkan.rs"]
+#[allow(dead_code, reason = "its main is the example's")]
+mod raw_vulkan;
+
 use crate::common::{Reached, integers, open, random, zoo};
 use wgconv::gpu::{Bindings, Bound, Context, Gpu, Plan};
 use wgconv::reference;
 use wgconv::{
-    Access, Algorithm, Conv, Error, Geometry, Inputs, Layout, Options, Pool, PoolMode, Problem, TensorName, candidates,
+    Access, Algorithm, Conv, Error, Geometry, Gradient, Inputs, Layout, Options, Pool, PoolMode, Problem, Storage,
+    TensorName, candidates,
 };
 
 #[test]
@@ -90,6 +96,35 @@ fn an_engines_own_vulkan_device_computes_what_the_reference_does() {
         }
     }
     assert_eq!(opened.close(), 2, "wgpu must have let the instance and the device go");
+}
+
+/// The core on Vulkan alone: plain layers and their gradients, parts that leave a remainder, packed weights, f16, a layout.
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+#[test]
+fn vulkan_alone_runs_programs_of_the_core() {
+    if open().info().backend != wgpu::Backend::Vulkan {
+        eprintln!("NOT TESTED: there is no Vulkan device");
+        return;
+    }
+    let vulkan = raw_vulkan::Vulkan::open(|_| None).expect("a Vulkan device");
+    let conv = Conv::new(5, 6, [11, 10], 8, [3, 3]).padding(1).bias(true);
+    let max = Pool::max(2, 3, [9, 10], [3, 2]).padding(1).mode(PoolMode::Max { pad_value: None, indices: true });
+    let input = Geometry::new(&conv.clone().into()).expect("valid").tensors()[0].shape.clone();
+    let nhwc = Options::default().layout(TensorName::Input, Layout::channels_last(&input));
+    let ways = [
+        Options::default(),
+        Options::default().pack_weights().algorithm(Algorithm::WinogradF2),
+        Options { workspace_limit: Some(50_000), ..Options::default().algorithm(Algorithm::Im2colGemm) },
+        Options::default().storage(Storage::F16),
+        Options { runtime_checks: true, shared_buffers: true, ..nhwc },
+    ];
+    let mut cases: Vec<(Problem, Options)> = ways.into_iter().map(|options| (conv.clone().into(), options)).collect();
+    let gradients: [Problem; 2] = [Gradient::all(conv.clone()).into(), Gradient::all(conv).beta(0.5).into()];
+    cases.extend(gradients.into_iter().chain([max.into()]).map(|problem| (problem, Options::default())));
+    for (problem, options) in cases {
+        let checked = raw_vulkan::check(&vulkan, &problem, &options);
+        checked.unwrap_or_else(|error| panic!("{problem:?} {options:?}: {error}"));
+    }
 }
 
 #[test]
