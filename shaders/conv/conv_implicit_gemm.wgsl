@@ -1,4 +1,4 @@
-// needs: view window_params grid implicit_tile padding tap_mask write_output
+// needs: view window_params grid implicit_tile padding tap_mask write_rows tile_shape
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
 // A matrix product whose right-hand matrix is never stored: rows are the output channels of a group, columns the positions
@@ -137,21 +137,14 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     return select(vec4<f32>(), weights, inside);
 }
 
-// The sums of one column: rows a quarter of the tile apart from `row` on, and those ROW_THREADS further.
 fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
     if column >= params.batch * n_positions() {
         return;
     }
-    let n_rows = params.c_out / params.groups;
     let n = tile.part.x * params.batch + column / n_positions();
     var p = vec3<u32>(0u, 0u, column % n_positions());
     if !FLAT {
         p = unravel(p.z, params.output_size);
     }
-    for (var i = 0u; i < 8u; i++) {
-        let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
-        if place < n_rows {
-            write_output(n, tile.group * n_rows + place, p, select(low, high, i % 2u == 1u)[i / 2u]);
-        }
-    }
+    write_rows(n, tile.group, params.c_out / params.groups, row, p, low, high);
 }

@@ -1,4 +1,4 @@
-// needs: view window_params grid implicit_tile padding
+// needs: view window_params grid implicit_tile padding tile_shape
 // grad_weight[co,ci,k] = sum_{n,o} grad_output[n,co,o] * input[n, g*CPG + ci, o*stride - pad + k*dilation] + beta * grad_weight
 // with CPG = c_in / groups and g = co / (c_out / groups); tap k is stored mirrored when FLIP_KERNEL.
 //

@@ -1,10 +1,11 @@
-// needs: view window_params grid lane_weights outer padding write_column
+// needs: view window_params lane_outputs lane_place lane_tile padding
 // output[n,co,o] = epilogue(sum_{ci,k} input[n, g*CPG + ci, o*stride - pad + k*dilation] * weight[co,ci,k])
 //
 // The register tiles of `conv_subgroup` for few input channels: the STEP products of a chunk are neighbours of the sum over
 // (ci, kd, kh, kw), in the order of the weight, so that few channels with many taps fill it. One invocation computes TILE_CO
 // output channels x 4 output positions; a lane of a subgroup loads the weights of another product. Taps step like a clock,
-// the same for all lanes; the bounds check of each costs little beside its load.
+// the same for all lanes; the bounds check of each costs little beside its load. The part lane_tile has the main, to which the whole
+// sum is one tap.
 // Dispatch: batch * groups * ceil(c_out_per_group / TILE_CO) * ceil(positions / (4 * WORKGROUP)) workgroups, folded.
 // Prelude: WORKGROUP, PADDING_MODE, FLIP_KERNEL, HAS_DEPTH (an axis d that is not 1), STEP (4 or 8, no more than a subgroup
 // has lanes), TILE_CO (multiple of 4 up to 32).
@@ -15,13 +16,45 @@
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
-const TILE_POSITIONS: u32 = 4u;
+// The whole sum, and then no other.
+struct Tap {
+    is_sum: bool,
+}
 
-// Where the windows of four positions begin.
-struct Origins {
+fn begin_taps(tile: LaneTile) -> Tap {
+    return Tap(true);
+}
+
+fn has_tap(tile: LaneTile, tap: Tap) -> bool {
+    return tap.is_sum;
+}
+
+fn next_tap(tile: LaneTile, tap: Tap) -> Tap {
+    return Tap(false);
+}
+
+fn n_products(tile: LaneTile, tap: Tap) -> u32 {
+    return row_pitch();
+}
+
+// Where the windows of four positions begin, and the first channel.
+struct Frame {
     d: vec4<i32>,
     h: vec4<i32>,
     w: vec4<i32>,
+    base: u32,
+}
+
+fn frame_at(tile: LaneTile, start: Tap, positions: vec4<u32>) -> Frame {
+    let position = min(positions, vec4<u32>(n_positions() - 1u));
+    let size = params.output_size;
+    let pad = vec3<i32>(params.pad_begin);
+    return Frame(
+        vec4<i32>(position / size.z / size.y * params.stride.x) - pad.x,
+        vec4<i32>(position / size.z % size.y * params.stride.y) - pad.y,
+        vec4<i32>(position % size.z * params.stride.z) - pad.z,
+        view_index(params.input, tile.n, tile.group * (params.c_in / params.groups), vec3<u32>(0u)),
+    );
 }
 
 // A product: k = ((ci * kernel_d + tap.x) * kernel_h + tap.y) * kernel_w + tap.z.
@@ -65,21 +98,21 @@ fn padded(p: vec4<i32>, extent: u32) -> vec4<u32> {
 }
 
 // What a product reads at four positions; zero where there is no such product.
-fn load_positions(base: u32, origins: Origins, at: Product, exists: bool) -> vec4<f32> {
+fn load_positions(frame: Frame, at: Product, exists: bool) -> vec4<f32> {
     let tap_offset = vec3<i32>(at.tap * params.dilation);
     let view = params.input;
     let extent = params.input_size;
-    let h = padded(origins.h + tap_offset.y, extent.y);
-    let w = padded(origins.w + tap_offset.z, extent.z);
+    let h = padded(frame.h + tap_offset.y, extent.y);
+    let w = padded(frame.w + tap_offset.z, extent.z);
     var held = (h < vec4<u32>(extent.y)) & (w < vec4<u32>(extent.z)) & vec4<bool>(exists);
     var place = at.ci * view.c + h * view.h + w * view.w;
     if HAS_DEPTH {
-        let d = padded(origins.d + tap_offset.x, extent.x);
+        let d = padded(frame.d + tap_offset.x, extent.x);
         held &= d < vec4<u32>(extent.x);
         place += d * view.d;
     }
     // A tap outside reads the first element and drops it.
-    let ix = base + select(vec4<u32>(), place, held);
+    let ix = frame.base + select(vec4<u32>(), place, held);
     return select(vec4<f32>(), vec4<f32>(load_input(ix.x), load_input(ix.y), load_input(ix.z), load_input(ix.w)), held);
 }
 
@@ -88,118 +121,50 @@ fn of_four(i: u32, values: vec4<u32>) -> u32 {
     return select(select(values.x, values.y, odd), select(values.z, values.w, odd), i % 4u >= 2u);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
-    let n_positions = params.output_size.x * params.output_size.y * params.output_size.z;
-    let co_per_group = params.c_out / params.groups;
-    let n_position_tiles = (n_positions + WORKGROUP * TILE_POSITIONS - 1u) / (WORKGROUP * TILE_POSITIONS);
-    let n_co_tiles = (co_per_group + TILE_CO - 1u) / TILE_CO;
+// The first product of a chunk.
+struct Reads {
+    k: u32,
+    at: Product,
+}
 
-    // Uniform per workgroup: no lane leaves before the broadcasts.
-    var tile = linear_workgroup(workgroup, grid);
-    let position_tile = tile % n_position_tiles;
-    tile /= n_position_tiles;
-    let co_tile = tile % n_co_tiles;
-    tile /= n_co_tiles;
-    let group = tile % params.groups;
-    let n = tile / params.groups;
-    if n >= params.batch {
-        return;
-    }
+fn reads_at(tile: LaneTile, frame: Frame, tap: Tap) -> Reads {
+    return Reads(0u, Product(0u, vec3<u32>(0u)));
+}
 
-    let channels = params.c_in / params.groups;
-    let row = channels * params.kernel_size.x * params.kernel_size.y * params.kernel_size.z;
-    let co = group * co_per_group + co_tile * TILE_CO;
-    let n_co = min(co_per_group - co_tile * TILE_CO, TILE_CO);
-    // Rows of the weight beyond the last channel repeat it; their sums are never stored.
-    let last = vec4<u32>(n_co - 1u);
-    let four = vec4<u32>(0u, 1u, 2u, 3u);
-    let rows_0 = (co + min(four, last)) * row;
-    let rows_1 = (co + min(four + 4u, last)) * row;
-    let rows_2 = (co + min(four + 8u, last)) * row;
-    let rows_3 = (co + min(four + 12u, last)) * row;
-    let rows_4 = (co + min(four + 16u, last)) * row;
-    let rows_5 = (co + min(four + 20u, last)) * row;
-    let rows_6 = (co + min(four + 24u, last)) * row;
-    let rows_7 = (co + min(four + 28u, last)) * row;
-    // The product of a chunk whose weights this lane loads.
-    let lane = subgroup_lane % STEP;
-
-    let first = position_tile * WORKGROUP * TILE_POSITIONS + local_ix;
-    let position = min(first + four * WORKGROUP, vec4<u32>(n_positions - 1u));
-    let size = params.output_size;
-    let pad = vec3<i32>(params.pad_begin);
-    let origins = Origins(
-        vec4<i32>(position / size.z / size.y * params.stride.x) - pad.x,
-        vec4<i32>(position / size.z % size.y * params.stride.y) - pad.y,
-        vec4<i32>(position % size.z * params.stride.z) - pad.z,
+fn chunk_at(frame: Frame, reads: Reads, lane: u32, left: u32) -> Chunk {
+    let k = reads.k;
+    let at_0 = reads.at;
+    let at_1 = next_product(at_0);
+    let at_2 = next_product(at_1);
+    let at_3 = next_product(at_2);
+    let x_low = mat4x4<f32>(
+        load_positions(frame, at_0, true),
+        load_positions(frame, at_1, 1u < left),
+        load_positions(frame, at_2, 2u < left),
+        load_positions(frame, at_3, 3u < left),
     );
-    let base = view_index(params.input, n, group * channels, vec3<u32>(0u));
-
-    var sum_0 = mat4x4<f32>();
-    var sum_1 = mat4x4<f32>();
-    var sum_2 = mat4x4<f32>();
-    var sum_3 = mat4x4<f32>();
-    var sum_4 = mat4x4<f32>();
-    var sum_5 = mat4x4<f32>();
-    var sum_6 = mat4x4<f32>();
-    var sum_7 = mat4x4<f32>();
-    var at = Product(0u, vec3<u32>(0u));
-    for (var k = 0u; k < row; k += STEP) {
-        let left = row - k;
-        let at_1 = next_product(at);
-        let at_2 = next_product(at_1);
-        let at_3 = next_product(at_2);
-        let x_low = mat4x4<f32>(
-            load_positions(base, origins, at, true),
-            load_positions(base, origins, at_1, 1u < left),
-            load_positions(base, origins, at_2, 2u < left),
-            load_positions(base, origins, at_3, 3u < left),
+    let first = weight_place(at_0, k);
+    let low = vec4<u32>(first, weight_place(at_1, k + 1u), weight_place(at_2, k + 2u), weight_place(at_3, k + 3u));
+    var place = of_four(lane, low);
+    var next = next_product(at_3);
+    var x_high = mat4x4<f32>();
+    if STEP > 4u {
+        let at_4 = next;
+        let at_5 = next_product(at_4);
+        let at_6 = next_product(at_5);
+        let at_7 = next_product(at_6);
+        x_high = mat4x4<f32>(
+            load_positions(frame, at_4, 4u < left),
+            load_positions(frame, at_5, 5u < left),
+            load_positions(frame, at_6, 6u < left),
+            load_positions(frame, at_7, 7u < left),
         );
-        let first_place = weight_place(at, k);
-        let low = vec4<u32>(first_place, weight_place(at_1, k + 1u), weight_place(at_2, k + 2u), weight_place(at_3, k + 3u));
-        var place = of_four(lane, low);
-        at = next_product(at_3);
-        var x_high = mat4x4<f32>();
-        if STEP > 4u {
-            let at_5 = next_product(at);
-            let at_6 = next_product(at_5);
-            let at_7 = next_product(at_6);
-            x_high = mat4x4<f32>(
-                load_positions(base, origins, at, 4u < left),
-                load_positions(base, origins, at_5, 5u < left),
-                load_positions(base, origins, at_6, 6u < left),
-                load_positions(base, origins, at_7, 7u < left),
-            );
-            let high = vec4<u32>(
-                weight_place(at, k + 4u), weight_place(at_5, k + 5u), weight_place(at_6, k + 6u), weight_place(at_7, k + 7u),
-            );
-            place = select(place, of_four(lane, high), lane >= 4u);
-            at = next_product(at_7);
-        }
-        let held = lane < left;
-        // Behind the last product the chunk's first is read, and dropped.
-        let weight_ix = select(first_place, place, held);
-        sum_0 = outer_add(sum_0, x_low, x_high, load_weights(rows_0 + weight_ix, held));
-        if TILE_CO > 4u { sum_1 = outer_add(sum_1, x_low, x_high, load_weights(rows_1 + weight_ix, held)); }
-        if TILE_CO > 8u { sum_2 = outer_add(sum_2, x_low, x_high, load_weights(rows_2 + weight_ix, held)); }
-        if TILE_CO > 12u { sum_3 = outer_add(sum_3, x_low, x_high, load_weights(rows_3 + weight_ix, held)); }
-        if TILE_CO > 16u { sum_4 = outer_add(sum_4, x_low, x_high, load_weights(rows_4 + weight_ix, held)); }
-        if TILE_CO > 20u { sum_5 = outer_add(sum_5, x_low, x_high, load_weights(rows_5 + weight_ix, held)); }
-        if TILE_CO > 24u { sum_6 = outer_add(sum_6, x_low, x_high, load_weights(rows_6 + weight_ix, held)); }
-        if TILE_CO > 28u { sum_7 = outer_add(sum_7, x_low, x_high, load_weights(rows_7 + weight_ix, held)); }
+        let high = vec4<u32>(
+            weight_place(at_4, k + 4u), weight_place(at_5, k + 5u), weight_place(at_6, k + 6u), weight_place(at_7, k + 7u),
+        );
+        place = select(place, of_four(lane, high), lane >= 4u);
+        next = next_product(at_7);
     }
-    for (var i = 0u; i < TILE_POSITIONS; i++) {
-        let stored = first + i * WORKGROUP;
-        if stored >= n_positions {
-            break;
-        }
-        let p = unravel(stored, params.output_size);
-        write_column(n, co, n_co, p, i, sum_0, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7);
-    }
+    // Behind the last product the chunk's first is read, and dropped.
+    return Chunk(x_low, x_high, select(first, place, lane < left), Reads(k + STEP, next));
 }

@@ -1,4 +1,4 @@
-// needs: window_params grid cells
+// needs: window_params grid bilinear cells
 // sums[n,ci,slot] = sum over the slot's points of mask * grad_columns[n, ci*T + tap, position] * (weights of the 4 corners)
 //
 // One invocation takes one slot, the points of one cell within one chunk of the sorted list, and 8 input channels of an
@@ -86,10 +86,8 @@ fn main(
     for (var i = first; i < end; i++) {
         let point_ix = order[list + i];
         let point = points[list + point_ix];
-        let fy = point.x;
-        let fx = point.y;
         let modulation = point.z;
-        let weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+        let weight = corner_weights(point.x, point.y);
         let column = base + point_ix / n_positions * params.grad_columns.c + point_ix % n_positions * params.grad_columns.w;
         sum_0 += share(weight, modulation * grad_columns[column + rows.x]);
         sum_1 += share(weight, modulation * grad_columns[column + rows.y]);

@@ -1,4 +1,4 @@
-// needs: view window_params grid bilinear cells sampling_point
+// needs: window_params grid bilinear cells sampling_index sampling_point
 // keys[n,og,point] = the bilinear cell that the point falls in, or n_cells() where it has no sample;
 // points[n,og,point] = (fraction of y, fraction of x, mask, 0)
 // COUNTED: counts[n,og,cell] += points in the cell, and ranks[n,og,point] = how many of them came before the point. They come in
@@ -25,27 +25,17 @@ fn main(
     if ix >= params.batch * params.offset_groups * n_points() {
         return;
     }
-    let n_positions = params.output_size.y * params.output_size.z;
-    let n_taps = params.kernel_size.y * params.kernel_size.z;
-    let o = unravel(ix % n_positions, params.output_size);
-    let tap = ix / n_positions % n_taps;
-    let sequence = ix / n_points();
-    let offset_group = sequence % params.offset_groups;
-    let n = sequence / params.offset_groups;
-    let at = sampling_point(n, offset_group, tap, o);
+    let s = sampling_index(ix, 1u);
+    let at = sampling_point(s.n, s.offset_group, s.tap, s.o);
     let taps = bilinear_taps(at.x, at.y, params.input_size.y, params.input_size.z);
     var key = n_cells();
     var point = vec4<f32>();
     if taps.inside {
         let corner = vec2<u32>(vec2<i32>(floor(at)) + 1);
         key = cell_ix(corner.x, corner.y);
-        var modulation = 1.0;
-        if HAS_MASK {
-            modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
-        }
-        point = vec4<f32>(taps.fraction, modulation, 0.0);
+        point = vec4<f32>(taps.fraction, modulation_at(s.n, s.offset_group, s.tap, s.o), 0.0);
         if COUNTED {
-            ranks[ix] = atomicAdd(&counts[sequence * n_cells() + key], 1u);
+            ranks[ix] = atomicAdd(&counts[ix / n_points() * n_cells() + key], 1u);
         }
     }
     keys[ix] = key;

@@ -1,18 +1,19 @@
-// needs: view window_params grid bilinear sampling_point write_output
+// needs: view window_params grid bilinear four_products sampling_point tile_shape write_rows
 // output[n,co,oy,ox] = epilogue(sum_{ci,t} weight[co,ci,t] * mask[n,og(ci),t,oy,ox] * sample(input[n,ci], y_t, x_t))
 // with the sampling points of deform_conv2d_direct.
 //
 // A matrix product whose right-hand matrix is sampled as it is staged: rows are the output channels of a group, columns the
-// positions of all images. A workgroup of THREADS x THREADS invocations computes a BLOCK x BLOCK tile, BLOCK = 8 * THREADS,
-// an invocation 8 x 8 of it. The sum goes over blocks of CHANNELS input channels, all of one offset group, in each over the
+// positions of all images, in tiles of the part tile_shape. The sum goes over blocks of CHANNELS input channels, all of one offset group, in each over the
 // taps, and in each over panels of BLOCK_K channels. An invocation stages one column, so that it finds the four corners of
 // one point once for a whole block; the taps of a block read the same pixels and the same lines of the weight, which a
 // cache holds meanwhile. It loads its part of the next panels, and the offsets of the next points, before it computes with
 // the staged ones, and weighs the corners when it stores them.
 //
-// A staged vec4 holds four channels of one row (column); neighbouring invocations store and load neighbouring ones.
-// Dispatch: groups * ceil(c_out_per_group / BLOCK) * ceil(batch * positions / BLOCK) workgroups, folded.
-// Prelude: THREADS, HAS_MASK.
+// A staged vec4 holds four channels of one row (column); neighbouring invocations store and load neighbouring ones. The main is not that
+// of implicit_tile, which stages a place of the sum of four columns: here what a place reads depends on a point that a column keeps
+// for a whole block of channels.
+// Dispatch: groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
+// Prelude: ROW_THREADS, COLUMN_THREADS, HAS_MASK.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -22,19 +23,26 @@
 @group(0) @binding(6) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read_write> output: array<f32>;
 
-const BLOCK: u32 = 8u * THREADS;
-const N_INVOCATIONS: u32 = THREADS * THREADS;
-const BLOCK_K: u32 = 8u;
 const QUADS: u32 = BLOCK_K / 4u;
 const CHANNELS: u32 = 16u;
-// Quads of a panel that are staged at once.
-const QUADS_AT_ONCE: u32 = N_INVOCATIONS / BLOCK;
-const_assert 32u * QUADS * BLOCK <= 16384u;
+// Quads of a panel that are staged at once, of rows and of columns.
+const ROW_QUADS_AT_ONCE: u32 = N_INVOCATIONS / BLOCK_ROWS;
+const COLUMN_QUADS_AT_ONCE: u32 = N_INVOCATIONS / BLOCK_COLUMNS;
+const_assert 16u * QUADS * (BLOCK_ROWS + BLOCK_COLUMNS) <= 16384u;
 const_assert CHANNELS % BLOCK_K == 0u;
-const_assert QUADS_AT_ONCE == 1u || QUADS_AT_ONCE == QUADS;
+const_assert QUADS == 2u;
+const_assert ROW_QUADS_AT_ONCE == 1u || ROW_QUADS_AT_ONCE == QUADS;
+const_assert COLUMN_QUADS_AT_ONCE == 1u || COLUMN_QUADS_AT_ONCE == QUADS;
 
-var<workgroup> sh_weight: array<vec4<f32>, QUADS * BLOCK>;
-var<workgroup> sh_input: array<vec4<f32>, QUADS * BLOCK>;
+var<workgroup> sh_weight: array<vec4<f32>, QUADS * BLOCK_ROWS>;
+var<workgroup> sh_input: array<vec4<f32>, QUADS * BLOCK_COLUMNS>;
+
+struct Tile {
+    exists: bool,
+    row: u32,
+    column: u32,
+    group: u32,
+}
 
 fn n_positions() -> u32 {
     return params.output_size.y * params.output_size.z;
@@ -104,12 +112,10 @@ fn offset_group_of(place: Place, group: u32) -> u32 {
 
 fn sampling_at(place: Place, group: u32, position: Position) -> Sampling {
     let offset_group = offset_group_of(place, group);
-    var sampling = Sampling(sampling_offset(position.n, offset_group, place.tap, position.o), 1.0);
-    if HAS_MASK {
-        let channel = offset_group * n_taps() + place.tap;
-        sampling.modulation = load_mask(view_index(params.mask, position.n, channel, position.o));
-    }
-    return sampling;
+    return Sampling(
+        sampling_offset(position.n, offset_group, place.tap, position.o),
+        modulation_at(position.n, offset_group, place.tap, position.o),
+    );
 }
 
 // A column beyond the last one has no sample.
@@ -162,32 +168,60 @@ fn fetch_weights(place: Place, quad: u32, group: u32, row: u32) -> vec4<f32> {
     return select(vec4<f32>(), weights, inside);
 }
 
-// Four staged columns, THREADS apart: column k of the result is their channel k.
+// Four staged columns, a quarter of the tile apart: column k of the result is their channel k.
 fn staged_columns(at: u32) -> mat4x4<f32> {
     return transpose(mat4x4<f32>(
-        sh_input[at], sh_input[at + THREADS], sh_input[at + 2u * THREADS], sh_input[at + 3u * THREADS],
+        sh_input[at], sh_input[at + COLUMN_QUARTER], sh_input[at + 2u * COLUMN_QUARTER], sh_input[at + 3u * COLUMN_QUARTER],
     ));
 }
 
-fn four_products(sum: vec4<f32>, x: mat4x4<f32>, factors: vec4<f32>) -> vec4<f32> {
-    let three = fma(x[2], vec4<f32>(factors.z), fma(x[1], vec4<f32>(factors.y), fma(x[0], vec4<f32>(factors.x), sum)));
-    return fma(x[3], vec4<f32>(factors.w), three);
+// With the channels of a quad of the staged panels.
+fn multiply_add(sums: Sums, thread: Thread, quad: u32) -> Sums {
+    let b_low = staged_columns(quad * BLOCK_COLUMNS + thread.column);
+    let b_high = staged_columns(quad * BLOCK_COLUMNS + thread.column + COLUMN_THREADS);
+    let a = quad * BLOCK_ROWS + thread.row;
+    var next = sums;
+    let a_0 = sh_weight[a];
+    next.row_0_low = four_products(next.row_0_low, b_low, a_0);
+    next.row_0_high = four_products(next.row_0_high, b_high, a_0);
+    let a_1 = sh_weight[a + ROW_QUARTER];
+    next.row_1_low = four_products(next.row_1_low, b_low, a_1);
+    next.row_1_high = four_products(next.row_1_high, b_high, a_1);
+    let a_2 = sh_weight[a + 2u * ROW_QUARTER];
+    next.row_2_low = four_products(next.row_2_low, b_low, a_2);
+    next.row_2_high = four_products(next.row_2_high, b_high, a_2);
+    let a_3 = sh_weight[a + 3u * ROW_QUARTER];
+    next.row_3_low = four_products(next.row_3_low, b_low, a_3);
+    next.row_3_high = four_products(next.row_3_high, b_high, a_3);
+    let a_4 = sh_weight[a + ROW_THREADS];
+    next.row_4_low = four_products(next.row_4_low, b_low, a_4);
+    next.row_4_high = four_products(next.row_4_high, b_high, a_4);
+    let a_5 = sh_weight[a + ROW_QUARTER + ROW_THREADS];
+    next.row_5_low = four_products(next.row_5_low, b_low, a_5);
+    next.row_5_high = four_products(next.row_5_high, b_high, a_5);
+    let a_6 = sh_weight[a + 2u * ROW_QUARTER + ROW_THREADS];
+    next.row_6_low = four_products(next.row_6_low, b_low, a_6);
+    next.row_6_high = four_products(next.row_6_high, b_high, a_6);
+    let a_7 = sh_weight[a + 3u * ROW_QUARTER + ROW_THREADS];
+    next.row_7_low = four_products(next.row_7_low, b_low, a_7);
+    next.row_7_high = four_products(next.row_7_high, b_high, a_7);
+    return next;
 }
 
-// The sums of one column: rows THREADS apart from `row` on.
-fn write_column(group: u32, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
-    if column >= params.batch * n_positions() {
-        return;
+fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
+    if column < params.batch * n_positions() {
+        let p = unravel(column % n_positions(), params.output_size);
+        write_rows(column / n_positions(), tile.group, params.c_out / params.groups, row, p, low, high);
     }
-    let n_rows = params.c_out / params.groups;
-    let n = column / n_positions();
-    let p = unravel(column % n_positions(), params.output_size);
-    for (var i = 0u; i < 8u; i++) {
-        let place = row + i * THREADS;
-        if place < n_rows {
-            write_output(n, group * n_rows + place, p, select(low, high, i >= 4u)[i % 4u]);
-        }
-    }
+}
+
+// Tiles of the same columns are neighbours: they share what they read of the input.
+fn tile_at(ix: u32) -> Tile {
+    let n_row_tiles = (params.c_out / params.groups + BLOCK_ROWS - 1u) / BLOCK_ROWS;
+    let n_column_tiles = (params.batch * n_positions() + BLOCK_COLUMNS - 1u) / BLOCK_COLUMNS;
+    let group = ix / n_row_tiles / n_column_tiles;
+    let column = ix / n_row_tiles % n_column_tiles * BLOCK_COLUMNS;
+    return Tile(group < params.groups, ix % n_row_tiles * BLOCK_ROWS, column, group);
 }
 
 @compute @workgroup_size(N_INVOCATIONS)
@@ -196,66 +230,50 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let n_rows = params.c_out / params.groups;
-    let n_columns = params.batch * n_positions();
-    let n_row_tiles = (n_rows + BLOCK - 1u) / BLOCK;
-    let n_column_tiles = (n_columns + BLOCK - 1u) / BLOCK;
-    // Uniform per workgroup, so the barriers below are reached by all or none. Tiles of the same columns are neighbours:
-    // they share what they read of the input.
-    var tile = linear_workgroup(workgroup, grid);
-    let row_start = tile % n_row_tiles * BLOCK;
-    tile /= n_row_tiles;
-    let column_start = tile % n_column_tiles * BLOCK;
-    let group = tile / n_column_tiles;
-    if group >= params.groups {
+    // Uniform per workgroup, so the barriers below are reached by all or none.
+    let tile = tile_at(linear_workgroup(workgroup, grid));
+    if !tile.exists {
         return;
     }
+    let group = tile.group;
     let channels = params.c_in / params.groups;
 
     // What this invocation stages: a quad of one row and of one column, or both quads.
-    let lane = local_ix % BLOCK;
-    let quad = local_ix / BLOCK;
-    let column = column_start + lane;
+    let row_lane = local_ix % BLOCK_ROWS;
+    let row_quad = local_ix / BLOCK_ROWS;
+    let row = tile.row + row_lane;
+    let column_lane = local_ix % BLOCK_COLUMNS;
+    let column_quad = local_ix / BLOCK_COLUMNS;
+    let column = tile.column + column_lane;
+    let n_columns = params.batch * n_positions();
     let place_of_column = min(column, n_columns - 1u);
     let o = unravel(place_of_column % n_positions(), params.output_size);
     let position = Position(column < n_columns, place_of_column / n_positions(), o);
     let plane = view_index(params.input, position.n, group * channels, vec3<u32>(0u));
 
-    let thread_row = local_ix / THREADS;
-    let thread_column = local_ix % THREADS;
-    var sum_0_low = vec4<f32>();
-    var sum_0_high = vec4<f32>();
-    var sum_1_low = vec4<f32>();
-    var sum_1_high = vec4<f32>();
-    var sum_2_low = vec4<f32>();
-    var sum_2_high = vec4<f32>();
-    var sum_3_low = vec4<f32>();
-    var sum_3_high = vec4<f32>();
-    var sum_4_low = vec4<f32>();
-    var sum_4_high = vec4<f32>();
-    var sum_5_low = vec4<f32>();
-    var sum_5_high = vec4<f32>();
-    var sum_6_low = vec4<f32>();
-    var sum_6_high = vec4<f32>();
-    var sum_7_low = vec4<f32>();
-    var sum_7_high = vec4<f32>();
+    let thread = thread_place(local_ix);
+    var sums = Sums();
     var place = block_at(0u, group);
     var point = point_of(sampling_at(place, group, position), place.tap, position);
     var sampling = sampling_at(next_point(place, group), group, position);
-    var next_weights = fetch_weights(place, quad, group, row_start + lane);
-    var next_corners = fetch_quad(place, quad, point, plane);
+    var next_weights = fetch_weights(place, row_quad, group, row);
+    var next_corners = fetch_quad(place, column_quad, point, plane);
     var more_weights = vec4<f32>();
     var more_corners = mat4x4<f32>();
-    if QUADS_AT_ONCE < QUADS {
-        more_weights = fetch_weights(place, 1u, group, row_start + lane);
+    if ROW_QUADS_AT_ONCE < QUADS {
+        more_weights = fetch_weights(place, 1u, group, row);
+    }
+    if COLUMN_QUADS_AT_ONCE < QUADS {
         more_corners = fetch_quad(place, 1u, point, plane);
     }
     while place.first < channels {
-        sh_weight[quad * BLOCK + lane] = next_weights;
-        sh_input[quad * BLOCK + lane] = samples(point, next_corners);
-        if QUADS_AT_ONCE < QUADS {
-            sh_weight[BLOCK + lane] = more_weights;
-            sh_input[BLOCK + lane] = samples(point, more_corners);
+        sh_weight[row_quad * BLOCK_ROWS + row_lane] = next_weights;
+        sh_input[column_quad * BLOCK_COLUMNS + column_lane] = samples(point, next_corners);
+        if ROW_QUADS_AT_ONCE < QUADS {
+            sh_weight[BLOCK_ROWS + row_lane] = more_weights;
+        }
+        if COLUMN_QUADS_AT_ONCE < QUADS {
+            sh_input[BLOCK_COLUMNS + column_lane] = samples(point, more_corners);
         }
         workgroupBarrier();
         let is_last = place.ci + BLOCK_K >= place.end;
@@ -265,56 +283,18 @@ fn main(
             point = point_of(sampling, place.tap, position);
         }
         sampling = sampling_at(next_point(place, group), group, position);
-        next_weights = fetch_weights(place, quad, group, row_start + lane);
-        next_corners = fetch_quad(place, quad, point, plane);
-        if QUADS_AT_ONCE < QUADS {
-            more_weights = fetch_weights(place, 1u, group, row_start + lane);
+        next_weights = fetch_weights(place, row_quad, group, row);
+        next_corners = fetch_quad(place, column_quad, point, plane);
+        if ROW_QUADS_AT_ONCE < QUADS {
+            more_weights = fetch_weights(place, 1u, group, row);
+        }
+        if COLUMN_QUADS_AT_ONCE < QUADS {
             more_corners = fetch_quad(place, 1u, point, plane);
         }
-        for (var i = 0u; i < QUADS; i++) {
-            let b_low = staged_columns(i * BLOCK + thread_column);
-            let b_high = staged_columns(i * BLOCK + thread_column + 4u * THREADS);
-            let a = i * BLOCK + thread_row;
-            let a_0 = sh_weight[a];
-            sum_0_low = four_products(sum_0_low, b_low, a_0);
-            sum_0_high = four_products(sum_0_high, b_high, a_0);
-            let a_1 = sh_weight[a + THREADS];
-            sum_1_low = four_products(sum_1_low, b_low, a_1);
-            sum_1_high = four_products(sum_1_high, b_high, a_1);
-            let a_2 = sh_weight[a + 2u * THREADS];
-            sum_2_low = four_products(sum_2_low, b_low, a_2);
-            sum_2_high = four_products(sum_2_high, b_high, a_2);
-            let a_3 = sh_weight[a + 3u * THREADS];
-            sum_3_low = four_products(sum_3_low, b_low, a_3);
-            sum_3_high = four_products(sum_3_high, b_high, a_3);
-            let a_4 = sh_weight[a + 4u * THREADS];
-            sum_4_low = four_products(sum_4_low, b_low, a_4);
-            sum_4_high = four_products(sum_4_high, b_high, a_4);
-            let a_5 = sh_weight[a + 5u * THREADS];
-            sum_5_low = four_products(sum_5_low, b_low, a_5);
-            sum_5_high = four_products(sum_5_high, b_high, a_5);
-            let a_6 = sh_weight[a + 6u * THREADS];
-            sum_6_low = four_products(sum_6_low, b_low, a_6);
-            sum_6_high = four_products(sum_6_high, b_high, a_6);
-            let a_7 = sh_weight[a + 7u * THREADS];
-            sum_7_low = four_products(sum_7_low, b_low, a_7);
-            sum_7_high = four_products(sum_7_high, b_high, a_7);
+        for (var quad = 0u; quad < QUADS; quad++) {
+            sums = multiply_add(sums, thread, quad);
         }
         workgroupBarrier();
     }
-
-    let row = row_start + thread_row;
-    let low = transpose(mat4x4<f32>(sum_0_low, sum_1_low, sum_2_low, sum_3_low));
-    let high = transpose(mat4x4<f32>(sum_4_low, sum_5_low, sum_6_low, sum_7_low));
-    let far_low = transpose(mat4x4<f32>(sum_0_high, sum_1_high, sum_2_high, sum_3_high));
-    let far_high = transpose(mat4x4<f32>(sum_4_high, sum_5_high, sum_6_high, sum_7_high));
-    let first = column_start + thread_column;
-    write_column(group, row, first, low[0], high[0]);
-    write_column(group, row, first + THREADS, low[1], high[1]);
-    write_column(group, row, first + 2u * THREADS, low[2], high[2]);
-    write_column(group, row, first + 3u * THREADS, low[3], high[3]);
-    write_column(group, row, first + 4u * THREADS, far_low[0], far_high[0]);
-    write_column(group, row, first + 5u * THREADS, far_low[1], far_high[1]);
-    write_column(group, row, first + 6u * THREADS, far_low[2], far_high[2]);
-    write_column(group, row, first + 7u * THREADS, far_low[3], far_high[3]);
+    write_sums(tile, sums, thread);
 }

@@ -1,4 +1,4 @@
-// needs: view window_params grid bilinear sampling_point
+// needs: view window_params grid bilinear sampling_index sampling_point
 // grad_input[n,ci,corner] += mask * grad_columns[n, ci*T + t, o] * (weight of the corner), for the 4 corners of every point
 //
 // One invocation takes one (image, offset group, tap, position) and walks the channels. The atomic additions come in any
@@ -17,32 +17,21 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let n_positions = params.output_size.y * params.output_size.z;
-    let n_taps = params.kernel_size.y * params.kernel_size.z;
-    var ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let position = ix % n_positions;
-    ix /= n_positions;
-    let tap = ix % n_taps;
-    ix /= n_taps;
-    let offset_group = ix % params.offset_groups;
-    let n = ix / params.offset_groups;
-    if n >= params.batch {
+    let s = sampling_index(linear_workgroup(workgroup, grid) * WORKGROUP + local_ix, 1u);
+    if s.n >= params.batch {
         return;
     }
-    let o = unravel(position, params.output_size);
-    let at = sampling_point(n, offset_group, tap, o);
+    let at = sampling_point(s.n, s.offset_group, s.tap, s.o);
     let taps = bilinear_taps(at.x, at.y, params.input_size.y, params.input_size.z);
     if !taps.inside {
         return;
     }
-    var modulation = 1.0;
-    if HAS_MASK {
-        modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
-    }
+    let modulation = modulation_at(s.n, s.offset_group, s.tap, s.o);
+    let n_taps = params.kernel_size.y * params.kernel_size.z;
     let channels = params.c_in / params.offset_groups;
-    let row = offset_group * channels * n_taps + tap;
-    var plane = view_index(params.grad_input, n, offset_group * channels, vec3<u32>(0u));
-    var grad_ix = n * params.grad_columns.n + row * params.grad_columns.c + position * params.grad_columns.w;
+    let row = s.offset_group * channels * n_taps + s.tap;
+    var plane = view_index(params.grad_input, s.n, s.offset_group * channels, vec3<u32>(0u));
+    var grad_ix = s.n * params.grad_columns.n + row * params.grad_columns.c + s.position * params.grad_columns.w;
     let counts = taps.valid & (taps.weight != vec4<f32>());
     let corners = taps.y * params.grad_input.h + taps.x * params.grad_input.w;
     for (var i = 0u; i < channels; i++) {

@@ -1,4 +1,4 @@
-// needs: gemm_params grid implicit_tile write_output
+// needs: gemm_params grid implicit_tile tile_shape write_rows
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
 // The tiles are those of the part implicit_tile, between strided matrices. SLICED cuts the sums into slices, whose places
@@ -67,16 +67,10 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     return select(vec4<f32>(), values, inside);
 }
 
-// The sums of one column: rows a quarter of the tile apart from `row` on, and those ROW_THREADS further.
 fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
     if column >= params.n {
         return;
     }
     let p = unravel(column, params.output_size);
-    for (var i = 0u; i < 8u; i++) {
-        let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
-        if place < params.m {
-            write_output(tile.part.x, tile.group * params.m + place, p, select(low, high, i % 2u == 1u)[i / 2u]);
-        }
-    }
+    write_rows(tile.part.x, tile.group, params.m, row, p, low, high);
 }

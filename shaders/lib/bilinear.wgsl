@@ -14,6 +14,11 @@ struct BilinearTaps {
     inside: bool,
 }
 
+// Of a point so far behind (y0,x0).
+fn corner_weights(fy: f32, fx: f32) -> vec4<f32> {
+    return vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+}
+
 // The cell of a point with -1 <= y < height and -1 <= x < width.
 fn bilinear_cell(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
     var taps: BilinearTaps;
@@ -34,7 +39,7 @@ fn bilinear_cell(y: f32, x: f32, height: u32, width: u32) -> BilinearTaps {
     let x1_ix = u32(min(x0 + 1, i32(width) - 1));
     taps.y = vec4<u32>(y0_ix, y0_ix, y1_ix, y1_ix);
     taps.x = vec4<u32>(x0_ix, x1_ix, x0_ix, x1_ix);
-    taps.weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+    taps.weight = corner_weights(fy, fx);
     taps.valid = vec4<bool>(has_y0 && has_x0, has_y0 && has_x1, has_y1 && has_x0, has_y1 && has_x1);
     taps.fraction = vec2<f32>(fy, fx);
     return taps;

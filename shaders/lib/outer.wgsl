@@ -1,12 +1,7 @@
-// needs: nothing
+// needs: four_products
 // Register tiles of four rows by four columns: column i of a matrix holds the sums of row i. Lane j of a subgroup holds the
 // rows' factors of product j, and all lanes have the columns' factors of every product: products 0..3 in x_low, 4..7 in
 // x_high. Wants STEP, the number of products, 4 or 8.
-
-fn four_products(sum: vec4<f32>, x: mat4x4<f32>, factors: vec4<f32>) -> vec4<f32> {
-    let three = fma(x[2], vec4<f32>(factors.z), fma(x[1], vec4<f32>(factors.y), fma(x[0], vec4<f32>(factors.x), sum)));
-    return fma(x[3], vec4<f32>(factors.w), three);
-}
 
 // One row after the other, so that a row's sums stay in registers over all products.
 fn outer_add(sum: mat4x4<f32>, x_low: mat4x4<f32>, x_high: mat4x4<f32>, rows: vec4<f32>) -> mat4x4<f32> {

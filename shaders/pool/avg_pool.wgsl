@@ -1,4 +1,4 @@
-// needs: view window_params grid tap_range
+// needs: view window_params grid strips tap_range
 // output[n,c,o] = sum_k input[n, c, o*stride - pad + k*dilation] / divisor
 //
 // The divisor is params.divisor where that is not zero, else the number of taps inside the input or, with COUNT_PADDING,
@@ -16,26 +16,21 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let strips = vec3<u32>(params.output_size.x, (params.output_size.y + ROWS - 1u) / ROWS, params.output_size.z);
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_strips = strips.x * strips.y * strips.z;
-    if ix >= params.batch * params.c_out * n_strips {
+    let strip = strip_at(linear_workgroup(workgroup, grid) * WORKGROUP + local_ix, params.c_out, params.output_size);
+    if !strip.exists {
         return;
     }
-    let strip = unravel(ix % n_strips, strips);
-    let c = ix / n_strips % params.c_out;
-    let n = ix / n_strips / params.c_out;
     let kernel = params.kernel_size;
     let dilation = params.dilation;
     let extent = vec3<i32>(params.input_size);
     let lowest = -vec3<i32>(params.pad_begin);
     let highest = extent + vec3<i32>(params.pad_end);
-    let plane = view_index(params.input, n, c, vec3<u32>(0u));
+    let plane = view_index(params.input, strip.n, strip.c, vec3<u32>(0u));
     let row_step = dilation.y * params.input.h;
     let column_step = dilation.z * params.input.w;
 
-    let d = i32(strip.x * params.stride.x) + lowest.x;
-    let x = i32(strip.z * params.stride.z) + lowest.z;
+    let d = i32(strip.d * params.stride.x) + lowest.x;
+    let x = i32(strip.w * params.stride.z) + lowest.z;
     let slices = tap_range(d, 0, extent.x, dilation.x, kernel.x);
     let columns = tap_range(x, 0, extent.z, dilation.z, kernel.z);
     var n_padded = 0u;
@@ -43,8 +38,7 @@ fn main(
         n_padded = range_length(tap_range(d, lowest.x, highest.x, dilation.x, kernel.x))
             * range_length(tap_range(x, lowest.z, highest.z, dilation.z, kernel.z));
     }
-    let first_oy = strip.y * ROWS;
-    for (var oy = first_oy; oy < min(first_oy + ROWS, params.output_size.y); oy++) {
+    for (var oy = strip.h; oy < strip.end_h; oy++) {
         let y = i32(oy * params.stride.y) + lowest.y;
         let rows = tap_range(y, 0, extent.y, dilation.y, kernel.y);
         var sum = 0.0;
@@ -69,6 +63,6 @@ fn main(
                 divisor = range_length(slices) * range_length(rows) * range_length(columns);
             }
         }
-        store_output(view_index(params.output, n, c, vec3<u32>(strip.x, oy, strip.z)), sum / f32(divisor));
+        store_output(view_index(params.output, strip.n, strip.c, vec3<u32>(strip.d, oy, strip.w)), sum / f32(divisor));
     }
 }

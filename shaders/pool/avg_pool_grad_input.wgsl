@@ -1,8 +1,7 @@
-// needs: view window_params grid tap_range windows_of
+// needs: view window_params pool_gradient tap_range windows_of
 // grad_input[n,c,i] = sum_{o : window o covers i} grad_output[n,c,o] / divisor(o) + beta * grad_input[n,c,i]
 //
-// A gather: one invocation computes up to ROWS elements below one another and visits the windows that each lies in. The
-// divisor is that of the forward pass: params.divisor where that is not zero, else the number of taps inside the input or,
+// The part pool_gradient has the main: one invocation computes up to ROWS elements below one another. The divisor is that of the forward pass: params.divisor where that is not zero, else the number of taps inside the input or,
 // with COUNT_PADDING, inside the declared padding too.
 // Dispatch: ceil(batch * channels * d_in * ceil(h_in / ROWS) * w_in / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, ROWS, DILATED, COUNT_PADDING.
@@ -28,47 +27,27 @@ fn divisor(o: vec3<i32>) -> u32 {
         * range_length(tap_range(start.z, low.z, high.z, dilation.z, kernel.z));
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-) {
-    let strips = vec3<u32>(params.input_size.x, (params.input_size.y + ROWS - 1u) / ROWS, params.input_size.z);
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_strips = strips.x * strips.y * strips.z;
-    if ix >= params.batch * params.c_in * n_strips {
-        return;
-    }
-    let strip = unravel(ix % n_strips, strips);
-    let c = ix / n_strips % params.c_in;
-    let n = ix / n_strips / params.c_in;
-    let slices = window_run(strip.x, 0u);
-    let columns = window_run(strip.z, 2u);
-    let last_d = min(slices.last, params.output_size.x - 1u);
-    let last_w = min(columns.last, params.output_size.z - 1u);
-    let first_y = strip.y * ROWS;
-    var rows = window_run(first_y, 1u);
-    for (var y = first_y; y < min(first_y + ROWS, params.input_size.y); y++) {
-        let pixel = vec3<u32>(strip.x, y, strip.z);
-        let last_h = min(rows.last, params.output_size.y - 1u);
-        var sum = 0.0;
-        for (var od = slices.first; od <= last_d; od++) {
-            for (var oh = rows.first; oh <= last_h; oh++) {
-                for (var ow = columns.first; ow <= last_w; ow++) {
-                    let o = vec3<u32>(od, oh, ow);
-                    if !DILATED || window_touches(vec3<i32>(o), pixel) {
-                        let grad = load_grad_output(view_index(params.grad_output, n, c, o));
-                        sum += grad / f32(divisor(vec3<i32>(o)));
-                    }
-                }
-            }
+// What a window passes on does not depend on the element.
+alias Element = bool;
+
+fn element_at(n: u32, c: u32, pixel: vec3<u32>) -> Element {
+    return true;
+}
+
+fn add_windows(
+    sum: f32,
+    n: u32,
+    c: u32,
+    first: vec3<u32>,
+    last: u32,
+    pixel: vec3<u32>,
+    element: Element,
+) -> f32 {
+    var total = sum;
+    for (var o = first; o.z <= last; o.z++) {
+        if !DILATED || window_touches(vec3<i32>(o), pixel) {
+            total += load_grad_output(view_index(params.grad_output, n, c, o)) / f32(divisor(vec3<i32>(o)));
         }
-        let grad_ix = view_index(params.grad_input, n, c, pixel);
-        if params.beta != 0.0 {
-            sum += params.beta * load_grad_input(grad_ix);
-        }
-        store_grad_input(grad_ix, sum);
-        rows = next_in_run(rows, 1u);
     }
+    return total;
 }

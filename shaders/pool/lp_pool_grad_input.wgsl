@@ -1,11 +1,11 @@
-// needs: view window_params grid lp_norm windows_of
+// needs: view window_params lp_norm pool_gradient windows_of
 // grad_input[n,c,i] = sum_{o : window o covers i} grad_output[n,c,o] * sign(x) * (|x| / output[n,c,o])^(p-1) + beta * grad_input
 // with x = input[n,c,i]; zero where x or the norm is zero.
 //
-// A gather: one invocation computes one element and visits the windows that it lies in. `output` is that of the forward
+// The part pool_gradient has the main: one invocation computes up to ROWS elements below one another. `output` is that of the forward
 // pass, recomputed into the workspace.
-// Dispatch: ceil(batch * channels * input positions / WORKGROUP) workgroups, folded.
-// Prelude: WORKGROUP.
+// Dispatch: ceil(batch * channels * d_in * ceil(h_in / ROWS) * w_in / WORKGROUP) workgroups, folded.
+// Prelude: WORKGROUP, ROWS.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> output: array<f32>;
@@ -27,39 +27,28 @@ fn slope(x: f32, norm: f32) -> f32 {
     return select(value, -value, x < 0.0);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-) {
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_pixels = params.input_size.x * params.input_size.y * params.input_size.z;
-    if ix >= params.batch * params.c_in * n_pixels {
-        return;
-    }
-    let pixel = unravel(ix % n_pixels, params.input_size);
-    let c = ix / n_pixels % params.c_in;
-    let n = ix / n_pixels / params.c_in;
-    let x = load_input(view_index(params.input, n, c, pixel));
-    let windows = windows_of(pixel);
+// Of the input.
+alias Element = f32;
 
-    var sum = 0.0;
-    for (var od = windows.first.x; od <= windows.last.x; od++) {
-        for (var oh = windows.first.y; oh <= windows.last.y; oh++) {
-            for (var ow = windows.first.z; ow <= windows.last.z; ow++) {
-                let o = vec3<i32>(od, oh, ow);
-                if window_touches(o, pixel) {
-                    let norm = load_output(view_index(params.output, n, c, vec3<u32>(o)));
-                    let grad = load_grad_output(view_index(params.grad_output, n, c, vec3<u32>(o)));
-                    sum += grad * slope(x, norm);
-                }
-            }
+fn element_at(n: u32, c: u32, pixel: vec3<u32>) -> Element {
+    return load_input(view_index(params.input, n, c, pixel));
+}
+
+fn add_windows(
+    sum: f32,
+    n: u32,
+    c: u32,
+    first: vec3<u32>,
+    last: u32,
+    pixel: vec3<u32>,
+    element: Element,
+) -> f32 {
+    var total = sum;
+    for (var o = first; o.z <= last; o.z++) {
+        if window_touches(vec3<i32>(o), pixel) {
+            let norm = load_output(view_index(params.output, n, c, o));
+            total += load_grad_output(view_index(params.grad_output, n, c, o)) * slope(element, norm);
         }
     }
-    let grad_ix = view_index(params.grad_input, n, c, pixel);
-    if params.beta != 0.0 {
-        sum += params.beta * load_grad_input(grad_ix);
-    }
-    store_grad_input(grad_ix, sum);
+    return total;
 }

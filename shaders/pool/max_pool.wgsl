@@ -1,4 +1,4 @@
-// needs: view window_params grid max_rule tap_range
+// needs: view window_params grid max_rule strips tap_range
 // output[n,c,o] = max_k input[n, c, o*stride - pad + k*dilation], indices[n,c,o] = its flat position in the input plane
 //
 // Padding is skipped, or with HAS_PAD_VALUE takes part as that value in scan order, with index 0xffffffff; overhang of
@@ -19,20 +19,15 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let strips = vec3<u32>(params.output_size.x, (params.output_size.y + ROWS - 1u) / ROWS, params.output_size.z);
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_strips = strips.x * strips.y * strips.z;
-    if ix >= params.batch * params.c_out * n_strips {
+    let strip = strip_at(linear_workgroup(workgroup, grid) * WORKGROUP + local_ix, params.c_out, params.output_size);
+    if !strip.exists {
         return;
     }
-    let strip = unravel(ix % n_strips, strips);
-    let c = ix / n_strips % params.c_out;
-    let n = ix / n_strips / params.c_out;
     let kernel = params.kernel_size;
     let dilation = params.dilation;
     let extent = vec3<i32>(params.input_size);
     let begin = -vec3<i32>(params.pad_begin);
-    let plane = view_index(params.input, n, c, vec3<u32>(0u));
+    let plane = view_index(params.input, strip.n, strip.c, vec3<u32>(0u));
     // What takes part.
     var low = vec3<i32>(0);
     var high = extent;
@@ -41,12 +36,11 @@ fn main(
         high += vec3<i32>(params.pad_end);
     }
 
-    let d = i32(strip.x * params.stride.x) + begin.x;
-    let x = i32(strip.z * params.stride.z) + begin.z;
+    let d = i32(strip.d * params.stride.x) + begin.x;
+    let x = i32(strip.w * params.stride.z) + begin.z;
     let slices = tap_range(d, low.x, high.x, dilation.x, kernel.x);
     let columns = tap_range(x, low.z, high.z, dilation.z, kernel.z);
-    let first_oy = strip.y * ROWS;
-    for (var oy = first_oy; oy < min(first_oy + ROWS, params.output_size.y); oy++) {
+    for (var oy = strip.h; oy < strip.end_h; oy++) {
         let y = i32(oy * params.stride.y) + begin.y;
         let rows = tap_range(y, low.y, high.y, dilation.y, kernel.y);
         // Of a window without a tap, which a dilated one may be, minus infinity and no index.
@@ -76,10 +70,10 @@ fn main(
                 }
             }
         }
-        let o = vec3<u32>(strip.x, oy, strip.z);
-        store_output(view_index(params.output, n, c, o), best);
+        let o = vec3<u32>(strip.d, oy, strip.w);
+        store_output(view_index(params.output, strip.n, strip.c, o), best);
         if HAS_INDICES {
-            indices[view_index(params.indices, n, c, o)] = best_ix;
+            indices[view_index(params.indices, strip.n, strip.c, o)] = best_ix;
         }
     }
 }

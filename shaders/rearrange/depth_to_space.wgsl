@@ -1,38 +1,20 @@
-// needs: view window_params grid
+// needs: window_params shuffle
 // output[n, c, y*r + i, x*r + j] = input[n, channel, y, x], r = block
 // channel = (c*r + i)*r + j (CRD), or (i*r + j)*C + c with C output channels (DCR)
 //
-// One invocation copies one element; neighbours write neighbouring columns.
+// The part shuffle has the main: one invocation copies one element.
 // Dispatch: ceil(output elements / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, DCR.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_index) local_ix: u32,
-) {
-    let ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let n_positions = params.output_size.y * params.output_size.z;
-    if ix >= params.batch * params.c_out * n_positions {
-        return;
-    }
-    let o = unravel(ix % n_positions, params.output_size);
-    let c = ix / n_positions % params.c_out;
-    let n = ix / n_positions / params.c_out;
+fn source_at(c: u32, o: vec3<u32>) -> ShuffleSource {
     let block = params.block;
     let within = o % block;
     var channel = (c * block + within.y) * block + within.z;
     if DCR {
         channel = (within.y * block + within.z) * params.c_out + c;
     }
-    var value = load_input(view_index(params.input, n, channel, vec3<u32>(0u, o.y / block, o.z / block)));
-    let output_ix = view_index(params.output, n, c, o);
-    if params.beta != 0.0 {
-        value += params.beta * load_output(output_ix);
-    }
-    store_output(output_ix, value);
+    return ShuffleSource(channel, vec3<u32>(0u, o.y / block, o.z / block));
 }

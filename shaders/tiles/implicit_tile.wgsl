@@ -1,4 +1,4 @@
-// needs: grid
+// needs: grid tile_shape
 // Tiles of a matrix product whose panels are gathered as they are staged. A workgroup of ROW_THREADS x COLUMN_THREADS
 // invocations computes a BLOCK_ROWS x BLOCK_COLUMNS tile, eight times as many each way. An invocation keeps four columns and
 // the place in the sum that it stages, and steps the latter like a clock, without a division. It loads its part of the next
@@ -11,17 +11,10 @@
 // What a kernel loads it loads without a branch, from element 0 where there is nothing: so that nothing keeps a compiler from
 // having all loads of a panel on their way together.
 //
-// Wants ROW_THREADS and COLUMN_THREADS, multiples of 4 and 8, in the prelude, and of the kernel: K_FASTEST; `tile_at`, the tile of a
+// Wants the prelude of tile_shape, and of the kernel: K_FASTEST; `tile_at`, the tile of a
 // workgroup; `Column` and `column_at`, what is kept of a column; `fetch_columns` and `fetch_rows`, four elements of a panel, zero
 // beyond the sum; `write_column`. What is fetched for rows beyond the last does not matter, it is never written.
 
-// Products that are staged at once.
-const BLOCK_K: u32 = 8u;
-const BLOCK_ROWS: u32 = 8u * ROW_THREADS;
-const BLOCK_COLUMNS: u32 = 8u * COLUMN_THREADS;
-const ROW_QUARTER: u32 = 2u * ROW_THREADS;
-const COLUMN_QUARTER: u32 = 2u * COLUMN_THREADS;
-const N_INVOCATIONS: u32 = ROW_THREADS * COLUMN_THREADS;
 // In vec4s; the odd one keeps the invocations that stage neighbours of the sum in different banks.
 const ROW_PITCH: u32 = ROW_QUARTER + 1u;
 const COLUMN_PITCH: u32 = COLUMN_QUARTER + 1u;
@@ -87,32 +80,12 @@ fn rows_at(row: u32, n_rows: u32) -> vec4<u32> {
     return min(row + vec4<u32>(0u, ROW_QUARTER, 2u * ROW_QUARTER, 3u * ROW_QUARTER), vec4<u32>(n_rows - 1u));
 }
 
-// The 8 x 8 sums of an invocation.
-struct Sums {
-    row_0_low: vec4<f32>,
-    row_0_high: vec4<f32>,
-    row_1_low: vec4<f32>,
-    row_1_high: vec4<f32>,
-    row_2_low: vec4<f32>,
-    row_2_high: vec4<f32>,
-    row_3_low: vec4<f32>,
-    row_3_high: vec4<f32>,
-    row_4_low: vec4<f32>,
-    row_4_high: vec4<f32>,
-    row_5_low: vec4<f32>,
-    row_5_high: vec4<f32>,
-    row_6_low: vec4<f32>,
-    row_6_high: vec4<f32>,
-    row_7_low: vec4<f32>,
-    row_7_high: vec4<f32>,
-}
-
 // With product `k` of the staged panels.
-fn multiply_add(sums: Sums, thread_row: u32, thread_column: u32, k: u32) -> Sums {
-    let a_low = sh_rows[k * ROW_PITCH + thread_row];
-    let a_high = sh_rows[k * ROW_PITCH + thread_row + ROW_THREADS];
-    let b_low = sh_columns[k * COLUMN_PITCH + thread_column];
-    let b_high = sh_columns[k * COLUMN_PITCH + thread_column + COLUMN_THREADS];
+fn multiply_add(sums: Sums, thread: Thread, k: u32) -> Sums {
+    let a_low = sh_rows[k * ROW_PITCH + thread.row];
+    let a_high = sh_rows[k * ROW_PITCH + thread.row + ROW_THREADS];
+    let b_low = sh_columns[k * COLUMN_PITCH + thread.column];
+    let b_high = sh_columns[k * COLUMN_PITCH + thread.column + COLUMN_THREADS];
     var next = sums;
     next.row_0_low += a_low.x * b_low;
     next.row_0_high += a_low.x * b_high;
@@ -156,10 +129,7 @@ fn main(
     let c_2 = column_at(tile, tile.column + column_lane + 2u * COLUMN_QUARTER);
     let c_3 = column_at(tile, tile.column + column_lane + 3u * COLUMN_QUARTER);
 
-    // 32 neighbours share four rows and eight columns, and load the fewest different vec4s.
-    let patch_ix = local_ix / 32u;
-    let thread_row = patch_ix / (COLUMN_THREADS / 8u) * 4u + local_ix % 32u / 8u;
-    let thread_column = patch_ix % (COLUMN_THREADS / 8u) * 8u + local_ix % 8u;
+    let thread = thread_place(local_ix);
     var sums = Sums();
     let panel = place_of(BLOCK_K, tile.extents);
     var k = tile.k_begin;
@@ -200,29 +170,16 @@ fn main(
             more_columns = fetch_columns(tile, k + column_k + COLUMN_KS_AT_ONCE, more_place, c_0, c_1, c_2, c_3);
         }
         // Written out: no WGSL compiler promises to unroll a loop, and where none does the addresses cost a fifth of the time.
-        sums = multiply_add(sums, thread_row, thread_column, 0u);
-        sums = multiply_add(sums, thread_row, thread_column, 1u);
-        sums = multiply_add(sums, thread_row, thread_column, 2u);
-        sums = multiply_add(sums, thread_row, thread_column, 3u);
-        sums = multiply_add(sums, thread_row, thread_column, 4u);
-        sums = multiply_add(sums, thread_row, thread_column, 5u);
-        sums = multiply_add(sums, thread_row, thread_column, 6u);
-        sums = multiply_add(sums, thread_row, thread_column, 7u);
+        sums = multiply_add(sums, thread, 0u);
+        sums = multiply_add(sums, thread, 1u);
+        sums = multiply_add(sums, thread, 2u);
+        sums = multiply_add(sums, thread, 3u);
+        sums = multiply_add(sums, thread, 4u);
+        sums = multiply_add(sums, thread, 5u);
+        sums = multiply_add(sums, thread, 6u);
+        sums = multiply_add(sums, thread, 7u);
         workgroupBarrier();
     }
 
-    let first_row = tile.row + thread_row;
-    let low = transpose(mat4x4<f32>(sums.row_0_low, sums.row_1_low, sums.row_2_low, sums.row_3_low));
-    let high = transpose(mat4x4<f32>(sums.row_4_low, sums.row_5_low, sums.row_6_low, sums.row_7_low));
-    let far_low = transpose(mat4x4<f32>(sums.row_0_high, sums.row_1_high, sums.row_2_high, sums.row_3_high));
-    let far_high = transpose(mat4x4<f32>(sums.row_4_high, sums.row_5_high, sums.row_6_high, sums.row_7_high));
-    let column = tile.column + thread_column;
-    write_column(tile, first_row, column, low[0], high[0]);
-    write_column(tile, first_row, column + COLUMN_QUARTER, low[1], high[1]);
-    write_column(tile, first_row, column + 2u * COLUMN_QUARTER, low[2], high[2]);
-    write_column(tile, first_row, column + 3u * COLUMN_QUARTER, low[3], high[3]);
-    write_column(tile, first_row, column + COLUMN_THREADS, far_low[0], far_high[0]);
-    write_column(tile, first_row, column + COLUMN_QUARTER + COLUMN_THREADS, far_low[1], far_high[1]);
-    write_column(tile, first_row, column + 2u * COLUMN_QUARTER + COLUMN_THREADS, far_low[2], far_high[2]);
-    write_column(tile, first_row, column + 3u * COLUMN_QUARTER + COLUMN_THREADS, far_low[3], far_high[3]);
+    write_sums(tile, sums, thread);
 }

@@ -1,11 +1,11 @@
-// needs: view grid bilinear sampling_point
+// needs: view grid bilinear sampling_index sampling_point
 // Gradients of offset and mask, and the columns, of one sampling point. An invocation takes one (image, offset group, tap,
 // position): it finds the corners once, walks the channels, four at a time so that their loads are under way together, and serves
 // every gradient that needs the sample. At an integer coordinate the derivative is that of the cell floor..floor+1; a point
 // without a cell has none. PARTIAL: the channels of an offset group are no multiple of four.
 //
-// Needs `corners_at`, `corners_of`, the bindings offset, mask, grad_columns, grad_offset, grad_mask and columns, and the parts
-// classify, bilinear and sampling_point.
+// Needs `Corners`, `corners_at` and `corners_of` of one of the parts scalar_corners and packed_corners, and the bindings offset, mask,
+// grad_columns, grad_offset, grad_mask and columns.
 
 fn write_grad_offset(n: u32, channel: u32, o: vec3<u32>, value: f32) {
     let ix = view_index(params.grad_offset, n, channel, o);
@@ -26,38 +26,27 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let n_positions = params.output_size.y * params.output_size.z;
-    let n_taps = params.kernel_size.y * params.kernel_size.z;
-    var ix = linear_workgroup(workgroup, grid) * WORKGROUP + local_ix;
-    let position = ix % n_positions;
-    ix /= n_positions;
-    let tap = ix % n_taps;
-    ix /= n_taps;
-    let offset_group = ix % params.offset_groups;
-    let n = ix / params.offset_groups;
-    if n >= params.batch {
+    let s = sampling_index(linear_workgroup(workgroup, grid) * WORKGROUP + local_ix, 1u);
+    if s.n >= params.batch {
         return;
     }
-    let o = unravel(position, params.output_size);
-    let at = sampling_point(n, offset_group, tap, o);
+    let at = sampling_point(s.n, s.offset_group, s.tap, s.o);
     let inside = has_cell(at.x, at.y, params.input_size.y, params.input_size.z);
     // On the line y = -1 or x = -1 a sample is zero, whatever lies beside it.
     let counts = inside && at.x > -1.0 && at.y > -1.0;
-    let corners = corners_at(n, offset_group, at, inside);
-    var modulation = 1.0;
-    if HAS_MASK {
-        modulation = load_mask(view_index(params.mask, n, offset_group * n_taps + tap, o));
-    }
+    let corners = corners_at(s.n, s.offset_group, at, inside);
+    let modulation = modulation_at(s.n, s.offset_group, s.tap, s.o);
     let fraction = select(vec2<f32>(), at - floor(at), inside);
     let fy = fraction.x;
     let fx = fraction.y;
-    let weight = vec4<f32>((1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx);
+    let weight = corner_weights(fy, fx);
     let channels = params.c_in / params.offset_groups;
-    let begin = offset_group * channels;
+    let n_taps = params.kernel_size.y * params.kernel_size.z;
+    let begin = s.offset_group * channels;
     let grad_step = n_taps * params.grad_columns.c;
     let column_step = n_taps * params.columns.c;
-    var grad_ix = n * params.grad_columns.n + tap * params.grad_columns.c + position * params.grad_columns.w + begin * grad_step;
-    var column_ix = view_index(params.columns, n, tap, vec3<u32>(0u, 0u, position)) + begin * column_step;
+    var grad_ix = s.n * params.grad_columns.n + s.tap * params.grad_columns.c + s.position * params.grad_columns.w + begin * grad_step;
+    var column_ix = view_index(params.columns, s.n, s.tap, vec3<u32>(0u, 0u, s.position)) + begin * column_step;
 
     var sum_y = vec4<f32>();
     var sum_x = vec4<f32>();
@@ -94,12 +83,12 @@ fn main(
         column_ix += 4u * column_step;
     }
     if GRAD_OFFSET {
-        let channel = 2u * (offset_group * n_taps + tap);
-        write_grad_offset(n, channel, o, select(0.0, modulation * total(sum_y), inside));
-        write_grad_offset(n, channel + 1u, o, select(0.0, modulation * total(sum_x), inside));
+        let channel = 2u * (s.offset_group * n_taps + s.tap);
+        write_grad_offset(s.n, channel, s.o, select(0.0, modulation * total(sum_y), inside));
+        write_grad_offset(s.n, channel + 1u, s.o, select(0.0, modulation * total(sum_x), inside));
     }
     if GRAD_MASK {
-        let mask_ix = view_index(params.grad_mask, n, offset_group * n_taps + tap, o);
+        let mask_ix = view_index(params.grad_mask, s.n, s.offset_group * n_taps + s.tap, s.o);
         var sum = select(0.0, total(sum_mask), counts);
         if params.beta != 0.0 {
             sum += params.beta * load_grad_mask(mask_ix);

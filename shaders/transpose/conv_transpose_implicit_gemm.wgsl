@@ -1,4 +1,4 @@
-// needs: view window_params grid implicit_tile phase_taps tap_mask write_output
+// needs: view window_params grid implicit_tile phase_taps tap_mask write_rows tile_shape
 // output[n,co,o] = epilogue(sum_{ci,k : k*dilation = o + pad (mod stride)} input[n, ci, (o + pad - k*dilation) / stride] * weight[ci, co mod OPG, k])
 //
 // The phases of `conv_transpose_phases`, each a matrix product as in `conv_implicit_gemm`: rows are the output channels of a
@@ -131,22 +131,15 @@ fn fetch_rows(tile: Tile, k: u32, place: Place, row: u32) -> vec4<f32> {
     return select(vec4<f32>(), weights, inside);
 }
 
-// The sums of one column: rows a quarter of the tile apart from `row` on, and those ROW_THREADS further.
 fn write_column(tile: Tile, row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
     if column >= params.batch * n_lattice() {
         return;
     }
-    let n_rows = params.c_out / params.groups;
     let n = column / n_lattice();
     let p = unravel(column % n_lattice(), lattice_size()) * params.stride + tile.part;
     // The lattice covers more than the outputs where these are no multiple of the stride.
     if any(p >= params.output_size) {
         return;
     }
-    for (var i = 0u; i < 8u; i++) {
-        let place = row + i / 2u * ROW_QUARTER + i % 2u * ROW_THREADS;
-        if place < n_rows {
-            write_output(n, tile.group * n_rows + place, p, select(low, high, i % 2u == 1u)[i / 2u]);
-        }
-    }
+    write_rows(n, tile.group, params.c_out / params.groups, row, p, low, high);
 }

@@ -15,27 +15,21 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let tiles = winograd_tiles();
-    let n_tiles = params.batch * tiles.x * tiles.y * tiles.z;
-    let n_tile_blocks = (n_tiles + WORKGROUP - 1u) / WORKGROUP;
-    let block = linear_workgroup(workgroup, grid);
-    let tile = block % n_tile_blocks * WORKGROUP + local_ix;
-    let first_channel = block / n_tile_blocks * CHANNELS;
-    if tile >= n_tiles || first_channel >= params.c_in {
+    let taken = transform_at(linear_workgroup(workgroup, grid), local_ix, params.c_in, WORKGROUP, CHANNELS);
+    if !taken.exists {
         return;
     }
-    let place = tile_place(tile, tiles);
+    let place = taken.place;
     let depth = padded_coordinate(i32(place.first.x) - i32(params.pad_begin.x), i32(params.input_size.x));
     let rows = coordinates(i32(place.first.y) - i32(params.pad_begin.y), params.input_size.y, params.pad_end.y);
     let columns = coordinates(i32(place.first.z) - i32(params.pad_begin.z), params.input_size.z, params.pad_end.z);
     let exists = rows.inside & vec4<bool>(depth != OUTSIDE);
     let more_exists = rows.more_inside & vec2<bool>(depth != OUTSIDE);
 
-    let channels_end = min(first_channel + CHANNELS, params.c_in);
-    for (var ci = first_channel; ci < channels_end; ci++) {
+    for (var ci = taken.first_channel; ci < taken.end_channel; ci++) {
         let plane = view_index(params.input, place.n, ci, vec3<u32>(u32(max(depth, 0)), 0u, 0u));
         let at = plane + rows.at * params.input.h;
-        let ix = ci * params.points.c + tile;
+        let ix = ci * params.points.c + taken.tile;
         if TILE == 2u {
             let t = input_tile4(mat4x4<f32>(
                 load4(at.x, exists.x, columns),

@@ -31,20 +31,14 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) local_ix: u32,
 ) {
-    let tiles = winograd_tiles();
-    let n_tiles = params.batch * tiles.x * tiles.y * tiles.z;
-    let n_tile_blocks = (n_tiles + WORKGROUP - 1u) / WORKGROUP;
-    let block = linear_workgroup(workgroup, grid);
-    let tile = block % n_tile_blocks * WORKGROUP + local_ix;
-    let first_channel = block / n_tile_blocks * CHANNELS;
-    if tile >= n_tiles || first_channel >= params.c_out {
+    let taken = transform_at(linear_workgroup(workgroup, grid), local_ix, params.c_out, WORKGROUP, CHANNELS);
+    if !taken.exists {
         return;
     }
-    let place = tile_place(tile, tiles);
+    let place = taken.place;
 
-    let channels_end = min(first_channel + CHANNELS, params.c_out);
-    for (var co = first_channel; co < channels_end; co++) {
-        let ix = co * params.points.c + tile;
+    for (var co = taken.first_channel; co < taken.end_channel; co++) {
+        let ix = co * params.points.c + taken.tile;
         // Rows of outputs.
         var sums = mat4x4<f32>();
         if TILE == 2u {

@@ -1,4 +1,4 @@
-//! Shapes of the tiles of `shaders/lib/implicit_tile.wgsl`, and which one a matrix product gets.
+//! Shapes of the tiles of `shaders/lib/tile_shape.wgsl`, and which one a matrix product gets.
 
 use std::ops::RangeInclusive;
 

@@ -526,7 +526,13 @@ impl Lowering<'_> {
             PoolMode::Lp { p: exponent } => {
                 let norms = self.reserve(&shape)?;
                 self.push(lp_pool::dispatch(window, exponent, input, norms));
-                self.push(lp_pool_grad_input::dispatch(window, exponent, [input, norms, grad, to], p.beta));
+                self.push(lp_pool_grad_input::dispatch(
+                    window,
+                    exponent,
+                    [input, norms, grad, to],
+                    p.beta,
+                    self.caps.class,
+                ));
             }
         }
         Ok(())

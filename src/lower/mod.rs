@@ -574,10 +574,7 @@ impl Lowering<'_> {
                 KernelClass::Cpu if deform_conv2d_subgroup::applies(self.caps) => {
                     deform_conv2d_subgroup::dispatch(&task, &sampling, self.caps)
                 }
-                _ => {
-                    let most = self.caps.max_invocations_per_workgroup;
-                    deform_conv2d_implicit_gemm::dispatch(&task, &sampling, most)
-                }
+                _ => deform_conv2d_implicit_gemm::dispatch(&task, &sampling, self.caps),
             });
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Launcher of `shaders/pool/lp_pool_grad_input.wgsl`.
 
+use crate::capabilities::KernelClass;
 use crate::geometry::Window;
-use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
+use crate::kernels::task::{Slot, WORKGROUP, strips};
 use crate::program::loops::nest;
 use crate::program::{Dispatch, Params, WindowParams};
 
@@ -9,9 +10,13 @@ kernel!(
     lp_pool_grad_input, Window,
     read: ["input", "output", "grad_output"],
     write: ["grad_input"],
-    constants: ["WORKGROUP"],
+    constants: ["WORKGROUP", "ROWS"],
     precondition: "none",
-    loops: |l| nest(&l.windows()) + l.n_windows() * (l.powers() + 1),
+    loops: |l| {
+        let [d, h, w] = l.windows();
+        let rows = l.constant("ROWS");
+        nest(&[rows, d, h, w]) + rows * l.n_windows() * (l.powers() + 1)
+    },
 );
 
 /// `norms` holds the forward output.
@@ -20,7 +25,9 @@ pub(crate) fn dispatch(
     p: f32,
     [input, norms, grad_output, grad_input]: [Slot; 4],
     beta: f32,
+    class: KernelClass,
 ) -> Dispatch {
+    let (rows, workgroups) = strips(window.batch, window.c_in, window.input, class);
     let params = WindowParams {
         input: input.view,
         output: norms.view,
@@ -32,9 +39,9 @@ pub(crate) fn dispatch(
     };
     Dispatch::new(
         &KERNEL,
-        [("WORKGROUP", WORKGROUP.into())],
+        [("WORKGROUP", WORKGROUP.into()), ("ROWS", rows.into())],
         Params::Window(Box::new(params)),
         vec![input.operand, norms.operand, grad_output.operand, grad_input.operand],
-        workgroups_for((window.batch * window.c_in * window.input_len()) as u64),
+        workgroups,
     )
 }

@@ -2,7 +2,7 @@
 
 use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
 use crate::problem::ShuffleOrder;
-use crate::program::{Dispatch, Params, WindowParams};
+use crate::program::{Dispatch, Kernel, Params, WindowParams};
 use crate::tensor::TensorSpec;
 
 kernel!(
@@ -22,9 +22,22 @@ pub(crate) fn dispatch(
     output: Slot,
     beta: f32,
 ) -> Dispatch {
+    launch(&KERNEL, block, order, specs, input, output, beta)
+}
+
+/// By either kernel of the part shuffle.
+pub(crate) fn launch(
+    kernel: &'static Kernel,
+    block: usize,
+    order: ShuffleOrder,
+    specs: [&TensorSpec; 2],
+    input: Slot,
+    output: Slot,
+    beta: f32,
+) -> Dispatch {
     let params = WindowParams { beta, ..WindowParams::shuffle(block, specs, input.view, output.view) };
     Dispatch::new(
-        &KERNEL,
+        kernel,
         [("WORKGROUP", WORKGROUP.into()), ("DCR", (order == ShuffleOrder::Dcr).into())],
         Params::Window(Box::new(params)),
         vec![input.operand, output.operand],

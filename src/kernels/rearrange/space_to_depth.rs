@@ -1,8 +1,9 @@
 //! Launcher of `shaders/rearrange/space_to_depth.wgsl`.
 
-use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
+use crate::kernels::depth_to_space::launch;
+use crate::kernels::task::Slot;
 use crate::problem::ShuffleOrder;
-use crate::program::{Dispatch, Params, WindowParams};
+use crate::program::Dispatch;
 use crate::tensor::TensorSpec;
 
 kernel!(
@@ -22,12 +23,5 @@ pub(crate) fn dispatch(
     output: Slot,
     beta: f32,
 ) -> Dispatch {
-    let params = WindowParams { beta, ..WindowParams::shuffle(block, specs, input.view, output.view) };
-    Dispatch::new(
-        &KERNEL,
-        [("WORKGROUP", WORKGROUP.into()), ("DCR", (order == ShuffleOrder::Dcr).into())],
-        Params::Window(Box::new(params)),
-        vec![input.operand, output.operand],
-        workgroups_for(specs[1].len() as u64),
-    )
+    launch(&KERNEL, block, order, specs, input, output, beta)
 }
