@@ -47,11 +47,11 @@ pub(crate) fn preferences(
                 KernelClass::Cpu => {
                     // Measured on lavapipe 22.3: reading four elements at a time wins from 128 output channels on, where
                     // rows of the weight and planes of the input come in fours.
-                    let quads = window.is_some_and(|w| (w.c_in_per_group() * w.kernel_len()).is_multiple_of(4));
-                    if quads && window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
+                    let vec4s = window.is_some_and(|w| (w.c_in_per_group() * w.kernel_len()).is_multiple_of(4));
+                    if vec4s && window.is_some_and(|w| w.output_len().is_multiple_of(4)) {
                         order.push((Algorithm::PointwiseGemm, "1x1: the input is the matrix"));
                     }
-                    if quads && window.is_some_and(|w| w.c_out_per_group() >= 128) {
+                    if vec4s && window.is_some_and(|w| w.c_out_per_group() >= 128) {
                         order.push((
                             Algorithm::Im2colGemm,
                             "a CPU adapter and enough output channels to pay for columns",

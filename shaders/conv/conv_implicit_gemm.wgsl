@@ -4,11 +4,11 @@
 // A matrix product whose right-hand matrix is never stored: rows are the output channels of a group, columns the positions
 // of all images, and k counts (ci, kd, kh, kw) as the weight does. The tiles are those of the part implicit_tile; of a column
 // an invocation keeps where its window begins, and which taps lie inside if MASKED, for zeros around at most 32 taps:
-// otherwise it compares coordinates. SLICED cuts the sums into slices of `slice` products, a multiple of BLOCK_K; those of slice
+// otherwise it compares coordinates. SPLIT_K cuts the sums into slices of `slice` products, a multiple of BLOCK_K; those of slice
 // s are stored as images s * batch and following, for `conv_sum_slices`. FLAT says that the positions of an output lie evenly
 // spaced, `w` apart; POINTWISE that those of the input do, too, and that there is one tap at each: divisions are few then.
 // Dispatch: slices * groups * ceil(c_out_per_group / BLOCK_ROWS) * ceil(batch * positions / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, PADDING_MODE, MASKED, POINTWISE, FLAT, FLIP_KERNEL, SLICED.
+// Prelude: ROW_THREADS, COLUMN_THREADS, PADDING_MODE, MASKED, POINTWISE, FLAT, FLIP_KERNEL, SPLIT_K.
 
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -49,9 +49,9 @@ fn tile_at(ix: u32) -> Tile {
     tile.group = ix / n_row_tiles / n_column_tiles % n_groups;
     let slice = ix / n_row_tiles / n_column_tiles / n_groups;
     tile.part.x = slice;
-    tile.k_begin = select(0u, slice * params.slice, SLICED);
-    tile.k_end = select(n_products(), min(tile.k_begin + params.slice, n_products()), SLICED);
-    tile.exists = select(slice == 0u, tile.k_begin < tile.k_end, SLICED);
+    tile.k_begin = select(0u, slice * params.slice, SPLIT_K);
+    tile.k_end = select(n_products(), min(tile.k_begin + params.slice, n_products()), SPLIT_K);
+    tile.exists = select(slice == 0u, tile.k_begin < tile.k_end, SPLIT_K);
     tile.extents = params.kernel_size;
     return tile;
 }

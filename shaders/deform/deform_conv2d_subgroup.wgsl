@@ -2,7 +2,7 @@
 // output[n,co,oy,ox] = epilogue(sum_{ci,t} weight[co,ci,t] * mask[n,og(ci),t,oy,ox] * sample(input[n,ci], y_t, x_t))
 // with the sampling points of deform_conv2d_direct.
 //
-// One invocation computes TILE_CO output channels x 4 output positions; lanes load weights for each other as in
+// One invocation computes TILE_CO output channels x 4 output positions; lanes share weight loads by subgroup broadcast as in
 // conv_subgroup. The corners of a tap's four points are found once for all channels of an offset group, and a sample, four
 // loads, serves TILE_CO output channels at once: 16 * STEP + TILE_CO loads feed 4 * STEP * TILE_CO multiply-adds. The part lane_tile has
 // the main.

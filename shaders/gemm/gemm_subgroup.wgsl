@@ -6,7 +6,7 @@
 // feed 4 * STEP * TILE_M multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, where every load of
 // a lane costs a load of its own. Any strides of a and b.
 // Dispatch: batch * groups * ceil(m / TILE_M) * ceil(n / (4 or 8 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, SLICED, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32), WIDE.
+// Prelude: WORKGROUP, SPLIT_K, STEP (4 or 8, no more than a subgroup has lanes), TILE_M (multiple of 4 up to 32), WIDE.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;

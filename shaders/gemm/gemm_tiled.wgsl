@@ -1,10 +1,10 @@
 // needs: gemm_params grid implicit_tile tile_shape write_rows
 // c[batch,group][i,j] = epilogue(sum_k a[group][i,k] * b[batch,group][k,j])
 //
-// The tiles are those of the part implicit_tile, between strided matrices. SLICED cuts the sums into slices, whose places
+// The tiles are those of the part implicit_tile, between strided matrices. SPLIT_K cuts the sums into slices, whose places
 // count as the batch, and the elements of a sum into runs of neighbours.
 // Dispatch: batch * groups * ceil(m / BLOCK_ROWS) * ceil(n / BLOCK_COLUMNS) workgroups, folded.
-// Prelude: ROW_THREADS, COLUMN_THREADS, SLICED.
+// Prelude: ROW_THREADS, COLUMN_THREADS, SPLIT_K.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -32,10 +32,10 @@ fn tile_at(ix: u32) -> Tile {
     tile.group = part % params.groups;
     tile.part.x = batch;
     tile.exists = batch < params.batch;
-    tile.k_begin = select(0u, batch * params.slice, SLICED);
-    tile.k_end = select(params.k, min(tile.k_begin + params.slice, params.k), SLICED);
+    tile.k_begin = select(0u, batch * params.slice, SPLIT_K);
+    tile.k_end = select(params.k, min(tile.k_begin + params.slice, params.k), SPLIT_K);
     // Of runs, or one run.
-    tile.extents = vec3<u32>(1u, 1u, select(params.k, params.run, SLICED));
+    tile.extents = vec3<u32>(1u, 1u, select(params.k, params.run, SPLIT_K));
     return tile;
 }
 

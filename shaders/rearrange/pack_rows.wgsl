@@ -1,7 +1,7 @@
 // needs: pack_params grid
 // packed[group,tap,column,row] = weight[group,row,column,tap]
 //
-// Weights in the order in which they are read, four rows to a vec4: for kernels whose lanes load for each other, and for tiles of GPUs. Rows are filled up with zeros to whole tiles, and columns to whole chunks.
+// Weights in the order in which they are read, four rows to a vec4: for kernels whose lanes share loads by subgroup broadcast, and for tiles of GPUs. Rows are filled up with zeros to whole tiles, and columns to whole chunks.
 // Dispatch: ceil(groups * ceil(row_pitch / 16) * 4 * ceil(column_pitch / CHUNK) / WORKGROUP) workgroups, folded.
 // Prelude: WORKGROUP, FLIP_KERNEL, CHUNK.
 

@@ -36,8 +36,8 @@ fn main(
     // Rows and columns beyond the edge repeat the last one; their sums are never stored.
     let n_rows = min(params.m - row, TILE_M);
     // A slice of the sum has its place in the grid instead of an image.
-    let k_first = select(0u, batch * params.slice, SLICED);
-    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let k_first = select(0u, batch * params.slice, SPLIT_K);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SPLIT_K);
     let a_start = params.a_base + batch * params.a_batch + group * params.a_group + row * params.a_row;
     let rows_0 = rows_at(a_start, 0u, n_rows - 1u);
     let rows_1 = rows_at(a_start, 4u, n_rows - 1u);
@@ -67,7 +67,7 @@ fn main(
         var a_ix = 0u;
         var b_ix = b_start;
         var more_ix = more_start;
-        if SLICED {
+        if SPLIT_K {
             let run = k / params.run;
             run_end = min((run + 1u) * params.run, k_end);
             a_ix = run * params.a_run + k % params.run * params.a_column;

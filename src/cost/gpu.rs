@@ -25,8 +25,9 @@ pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Opt
     // Of weights and a stored matrix, by the better of two kernels.
     let stored = |length: usize| {
         let product = matrix_products(w.groups, c_out, columns, length);
-        let by_vec4s = product.cut(caps, options.tile, false).map_or(f64::MAX, |cut| 2.0 * cut.time + packing);
-        by_vec4s.min(2.0 * conv_implicit_gemm::cut(w, caps).time)
+        let by_vec4s =
+            product.split_k(caps, options.tile, false).map_or(f64::MAX, |split_k| 2.0 * split_k.time + packing);
+        by_vec4s.min(2.0 * conv_implicit_gemm::split_k(w, caps).time)
     };
     match algorithm {
         Algorithm::WinogradF2Fused => {
@@ -39,7 +40,7 @@ pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Opt
         Algorithm::WinogradF2 | Algorithm::WinogradF4 => {
             let tile = winograd_tile(algorithm)?;
             let (points, n_tiles) = ((tile as usize + 2).pow(2), winograd::tiles(w, tile));
-            let product = matrix_products(points * w.groups, c_out, n_tiles, c_in).cut(caps, options.tile, true)?;
+            let product = matrix_products(points * w.groups, c_out, n_tiles, c_in).split_k(caps, options.tile, true)?;
             // Read once and written once, the input and the output and what lies between.
             let moved = 2 * points * n_tiles * (w.c_in + w.c_out)
                 + w.batch * (w.c_in * w.input_len() + w.c_out * w.output_len());
@@ -49,8 +50,8 @@ pub fn conv(w: &Window, algorithm: Algorithm, caps: &Capabilities, options: &Opt
             let shape = tile_shape(w.groups, c_out, columns, caps);
             Some(2.0 * shape.time(w.groups, c_out, columns, c_in * taps, caps.machine))
         }
-        Algorithm::SplitKGemm => Some(2.0 * conv_implicit_gemm::cut(w, caps).time),
-        Algorithm::PackedGemm => Some(packing + 2.0 * conv_packed_gemm::cut(w, caps, options.tile)?.time),
+        Algorithm::SplitKGemm => Some(2.0 * conv_implicit_gemm::split_k(w, caps).time),
+        Algorithm::PackedGemm => Some(packing + 2.0 * conv_packed_gemm::split_k(w, caps, options.tile)?.time),
         Algorithm::PointwiseGemm => Some(stored(c_in)),
         Algorithm::Im2colGemm => {
             let moved = 2 * w.groups * c_in * taps * columns;

@@ -11,10 +11,11 @@ use crate::options::Options;
 /// Of one element of a column: its place by divisions, a load and a store.
 const COLUMN: f64 = 500.0;
 
-/// Of `count` matrix products. Rows are weights, which come as vec4s where they are packed; columns do where there are whole quads.
-fn product(count: usize, rows: usize, columns: usize, length: usize, row_quads: bool) -> f64 {
-    let column_quads = columns.is_multiple_of(4);
-    let product = LaneProduct { row_quads, column_quads, ..LaneProduct::matrix(count, rows, columns, length) };
+/// Of `count` matrix products. Rows are weights, which come as vec4s where they are packed; columns do where there are whole vec4s.
+fn product(count: usize, rows: usize, columns: usize, length: usize, rows_vec4_aligned: bool) -> f64 {
+    let columns_vec4_aligned = columns.is_multiple_of(4);
+    let product =
+        LaneProduct { rows_vec4_aligned, columns_vec4_aligned, ..LaneProduct::matrix(count, rows, columns, length) };
     product.cycles(product.tile())
 }
 

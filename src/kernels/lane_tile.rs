@@ -1,4 +1,4 @@
-//! Register tiles of the kernels whose lanes load for each other, and what they cost: the class for CPU adapters.
+//! Register tiles of the kernels whose lanes share loads by subgroup broadcast, and what they cost: the class for CPU adapters.
 
 use crate::capabilities::KernelClass;
 use crate::kernels::task::{broadcast_tile, workgroup_along};
@@ -7,7 +7,7 @@ use crate::kernels::task::{broadcast_tile, workgroup_along};
 /// and compares them with measurements.
 pub(crate) const LOAD: f64 = 45.0;
 /// Of four such vectors that lanes load as vec4s.
-pub(crate) const QUAD: f64 = 110.0;
+pub(crate) const VEC4: f64 = 110.0;
 /// Of one vector of multiply-adds.
 const FMA: f64 = 0.75;
 /// Of one vector of outputs through the epilogue.
@@ -58,8 +58,8 @@ pub(crate) struct LaneProduct {
     /// Columns of the input from one position to the next of those that share.
     pub stride: usize,
     /// Whether factors of four rows are loaded as one vec4, and those of four columns.
-    pub row_quads: bool,
-    pub column_quads: bool,
+    pub rows_vec4_aligned: bool,
+    pub columns_vec4_aligned: bool,
 }
 
 impl LaneProduct {
@@ -75,8 +75,8 @@ impl LaneProduct {
             places: 0,
             shared: 1,
             stride: 1,
-            row_quads: false,
-            column_quads: false,
+            rows_vec4_aligned: false,
+            columns_vec4_aligned: false,
         }
     }
 
@@ -96,11 +96,11 @@ impl LaneProduct {
     pub fn cycles(&self, tile: LaneTile) -> f64 {
         let (rows, columns) = (f64::from(tile.rows), tile.columns() as f64);
         let (taps, products) = (self.shared as f64, STEP as f64);
-        let load = |count: f64, quads: bool| if quads { count / 4.0 * QUAD } else { count * LOAD };
+        let load = |count: f64, vec4s: bool| if vec4s { count / 4.0 * VEC4 } else { count * LOAD };
         let stride = self.stride as f64;
-        let row = load(columns * stride, self.column_quads) + (taps - stride).max(0.0) * LOAD;
+        let row = load(columns * stride, self.columns_vec4_aligned) + (taps - stride).max(0.0) * LOAD;
         let of_columns = products * row / taps;
-        let step = of_columns + load(rows, self.row_quads) + products * columns * rows * FMA;
+        let step = of_columns + load(rows, self.rows_vec4_aligned) + products * columns * rows * FMA;
         let places = self.places as f64 * PLACE * columns / NARROW as f64;
         let one = self.steps as f64 * step + places + columns * rows * WRITE;
         let vectors = self.runs(tile).next_multiple_of(tile.workgroup as usize) as f64 / LANES;

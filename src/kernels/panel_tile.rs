@@ -23,7 +23,7 @@ pub(crate) struct Products {
 
 /// A tile, and the panels and the number of the slices that the sums are cut into.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
+pub(crate) struct SplitK {
     pub tile: Tile,
     pub panels: usize,
     pub count: usize,
@@ -83,7 +83,7 @@ impl Products {
     }
 
     /// Tile and slices of the least time; whole sums where `whole`. `None` where no tile fits the device.
-    pub fn cut(&self, caps: &Capabilities, forced: Option<Tile>, whole: bool) -> Option<Cut> {
+    pub fn split_k(&self, caps: &Capabilities, forced: Option<Tile>, whole: bool) -> Option<SplitK> {
         let tiles: Vec<Tile> = match forced {
             Some(tile) => vec![tile],
             // Sums that do not fit registers are spilled.
@@ -98,17 +98,17 @@ impl Products {
             // Written once, read once.
             let partial = DISPATCH + (2 * 4 * count * self.count * self.rows * self.columns) as f64 * PARTIAL * BYTE;
             let time = self.time(tile, count, panels, caps.machine) + if count > 1 { partial } else { 0.0 };
-            Cut { tile, panels, count, time }
+            SplitK { tile, panels, count, time }
         };
         let counts = if whole { 1..=1 } else { slices(self.length) };
         let fitting = || tiles.iter().copied().filter(|&tile| self.fits(tile, caps));
-        let best = |cuts: &mut dyn Iterator<Item = Cut>| cuts.min_by(|a, b| a.time.total_cmp(&b.time));
+        let best = |cuts: &mut dyn Iterator<Item = SplitK>| cuts.min_by(|a, b| a.time.total_cmp(&b.time));
         let one = best(&mut fitting().map(|tile| of(tile, *counts.start())))?;
-        let cut = best(&mut fitting().flat_map(|tile| counts.clone().map(move |count| of(tile, count))))?;
+        let split_k = best(&mut fitting().flat_map(|tile| counts.clone().map(move |count| of(tile, count))))?;
         // Whole sums need no workspace: slices should be clearly faster.
         const CLEARLY: f64 = 0.9;
         let enough = if one.count == 1 { CLEARLY * one.time } else { one.time };
-        Some(if cut.time < enough { cut } else { one })
+        Some(if split_k.time < enough { split_k } else { one })
     }
 }
 

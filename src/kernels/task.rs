@@ -19,7 +19,7 @@ impl Slot {
     };
 
     /// Whether rows of so many elements can be read and written as vec4s.
-    pub fn has_quads(&self, width: usize) -> bool {
+    pub fn is_vec4_aligned(&self, width: usize) -> bool {
         let View { base, n, c, d, h, w, .. } = self.view;
         // A workspace range is bound at its start.
         let base = if matches!(self.operand, Operand::Tensor(_)) { base } else { 0 };
@@ -67,7 +67,7 @@ pub(crate) struct ConvTask {
 }
 
 /// Stands a row of an image up as a column: the depthwise kernels slide down columns. `None` where there are rows.
-pub(crate) fn upright(w: &Window) -> Option<Window> {
+pub(crate) fn swap_hw(w: &Window) -> Option<Window> {
     if [w.input[1], w.kernel[1], w.output[1]] != [1; 3] {
         return None;
     }
@@ -85,20 +85,20 @@ pub(crate) fn upright(w: &Window) -> Option<Window> {
 }
 
 /// The slot of a tensor whose row is taken for a column.
-pub(crate) fn upright_slot(slot: Slot) -> Slot {
+pub(crate) fn swap_hw_slot(slot: Slot) -> Slot {
     Slot { view: View { h: slot.view.w, w: slot.view.h, ..slot.view }, ..slot }
 }
 
 impl ConvTask {
     /// The same task, its row stood up as a column where there is but one.
-    pub fn upright(&self) -> ConvTask {
-        let Some(window) = upright(&self.window) else { return self.clone() };
+    pub fn swap_hw(&self) -> ConvTask {
+        let Some(window) = swap_hw(&self.window) else { return self.clone() };
         ConvTask {
             window,
-            input: upright_slot(self.input),
+            input: swap_hw_slot(self.input),
             sink: Sink {
-                residual: upright_slot(self.sink.residual),
-                output: upright_slot(self.sink.output),
+                residual: swap_hw_slot(self.sink.residual),
+                output: swap_hw_slot(self.sink.output),
                 ..self.sink
             },
             ..self.clone()
@@ -156,12 +156,12 @@ pub(crate) struct GemmTask {
     pub output_size: [usize; 3],
     pub sink: Sink,
     /// The sum cut into slices, which then count as the batch.
-    pub slices: Option<Slices>,
+    pub split_k: Option<SplitSum>,
 }
 
 /// A sum over runs of neighbours, cut into slices.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Slices {
+pub(crate) struct SplitSum {
     /// Elements of the sum in one slice.
     pub slice: usize,
     /// Neighbours in a run.
@@ -173,32 +173,32 @@ pub(crate) struct Slices {
 impl GemmTask {
     /// Elements of a run of the sum; zero where it is not cut.
     pub fn run(&self) -> usize {
-        self.slices.map_or(0, |slices| slices.run)
+        self.split_k.map_or(0, |slices| slices.run)
     }
 
     /// Whether a can be read four rows at a time.
-    pub fn a_has_quads(&self) -> bool {
+    pub fn a_is_vec4_aligned(&self) -> bool {
         let [a_batch, a_group, a_row, a_column] = self.a_strides;
         // As for b, below.
         let (a_base, m) = match self.a.operand {
             Operand::Tensor(_) => (self.a.view.base as usize, self.m),
             _ => (0, self.m.next_multiple_of(4)),
         };
-        let a_run = self.slices.map_or(0, |slices| slices.run_strides[0]);
+        let a_run = self.split_k.map_or(0, |slices| slices.run_strides[0]);
         a_row == 1 && m <= a_column && [a_batch, a_group, a_column, a_run, a_base, m].iter().all(|n| n % 4 == 0)
     }
 
     /// Whether b can be read four columns at a time.
-    pub fn b_has_quads(&self) -> bool {
+    pub fn b_is_vec4_aligned(&self) -> bool {
         let [b_batch, b_group, b_row, b_column] = self.b_strides;
         // A tensor is bound from a multiple of 16 bytes, and the uniform says where in the binding it starts; a workspace
-        // range is bound at its start. The last quad of a row may reach past n in a workspace, whose pitch holds it, but
+        // range is bound at its start. The last vec4 of a row may reach past n in a workspace, whose pitch holds it, but
         // not in a tensor, whose binding may end there.
         let (b_base, n) = match self.b.operand {
             Operand::Tensor(_) => (self.b.view.base as usize, self.n),
             _ => (0, self.n.next_multiple_of(4)),
         };
-        let b_run = self.slices.map_or(0, |slices| slices.run_strides[1]);
+        let b_run = self.split_k.map_or(0, |slices| slices.run_strides[1]);
         b_column == 1 && n <= b_row && [b_batch, b_group, b_row, b_run, b_base, n].iter().all(|n| n % 4 == 0)
     }
 
@@ -208,7 +208,7 @@ impl GemmTask {
 
     /// Likewise, for what a kernel changes.
     pub fn gemm_params(&self) -> GemmParams {
-        let slices = self.slices.unwrap_or(Slices { slice: self.k, run: self.k, run_strides: [0; 2] });
+        let slices = self.split_k.unwrap_or(SplitSum { slice: self.k, run: self.k, run_strides: [0; 2] });
         let [a_batch, a_group, a_row, a_column] = self.a_strides.map(|s| s as u32);
         let [b_batch, b_group, b_row, b_column] = self.b_strides.map(|s| s as u32);
         let params = GemmParams {

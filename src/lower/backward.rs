@@ -4,7 +4,7 @@ use crate::algorithm::Algorithm;
 use crate::capabilities::KernelClass;
 use crate::geometry::{Geometry, Window};
 use crate::kernels::lane_tile::LaneProduct;
-use crate::kernels::task::{ConvTask, GemmTask, Sink, Slices, Slot};
+use crate::kernels::task::{ConvTask, GemmTask, Sink, Slot, SplitSum};
 use crate::kernels::{
     activation_grad, avg_pool_grad_input, col2im, conv_grad_weight, conv_grad_weight_subgroup,
     conv_implicit_grad_weight, conv2d_depthwise, conv2d_depthwise_grad_weight, depth_to_space, grad_bias, im2col,
@@ -248,10 +248,10 @@ impl Lowering<'_> {
             return self.direct_grad_weight(layer, slots, beta);
         }
         if gathers || algorithm == Algorithm::ImplicitGemm {
-            let cut = conv_implicit_grad_weight::cut(w, self.caps);
-            return self.in_slices(w, slots[2], beta, cut.count, |to, beta| {
+            let split_k = conv_implicit_grad_weight::split_k(w, self.caps);
+            return self.in_slices(w, slots[2], beta, split_k.count, |to, beta| {
                 let slots = [slots[0], slots[1], to];
-                conv_implicit_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, &cut)
+                conv_implicit_grad_weight::dispatch(w, layer.padding_mode, layer.flip_kernel, slots, beta, &split_k)
             });
         }
         if self.broadcasts() {
@@ -378,7 +378,7 @@ impl Lowering<'_> {
             b,
             b_strides,
             output_size: [1, 1, n],
-            slices: Some(Slices { slice, run, run_strides: [grad.view.n as usize, b_run] }),
+            split_k: Some(SplitSum { slice, run, run_strides: [grad.view.n as usize, b_run] }),
             sink: Sink::plain(output, first_beta),
         });
         if count > 1 {

@@ -93,10 +93,10 @@ impl Lowering<'_> {
     /// time: itself, or a copy.
     fn flat(&mut self, window: &Window, grad: Slot) -> std::result::Result<Slot, String> {
         let View { base, n, c, .. } = grad.view;
-        let has_quads = [base, n, c, window.output_len() as u32].iter().all(|x| x.is_multiple_of(4));
-        let wants_quads = self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some();
+        let is_vec4_aligned = [base, n, c, window.output_len() as u32].iter().all(|x| x.is_multiple_of(4));
+        let wants_vec4 = self.caps.class == KernelClass::Cpu && broadcast_step(self.caps).is_some();
         match grad.view.flat_stride(window.output) {
-            Some(pixel) if !wants_quads || (pixel == 1 && has_quads) => return Ok(grad),
+            Some(pixel) if !wants_vec4 || (pixel == 1 && is_vec4_aligned) => return Ok(grad),
             _ => {}
         }
         let [_, height, width] = window.output;
@@ -125,7 +125,7 @@ impl Lowering<'_> {
             b: grad,
             b_strides: [grad.view.n as usize, c * w.c_out_per_group(), c, pixel],
             output_size: [1, 1, w.output_len()],
-            slices: None,
+            split_k: None,
             sink: Sink::plain(columns, 0.0),
         });
         Ok(columns)

@@ -16,12 +16,13 @@ use crate::geometry::{Geometry, Window};
 use crate::kernels::deform_conv2d_direct::Sampling;
 use crate::kernels::task::{ConvTask, GemmTask, Sink, Slot, broadcast_step};
 use crate::kernels::{
-    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_regtile, conv_subgroup, conv_sum_slices,
-    conv_taps_subgroup, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
+    avg_pool, col2im, conv_coop_gemm, conv_direct, conv_implicit_gemm, conv_subgroup, conv_sum_slices,
+    conv_taps_subgroup, conv_thread_tile, conv_transpose_gather, conv_transpose_implicit_gemm, conv_transpose_phases,
     conv_transpose_subgroup, conv_transpose2d_depthwise, conv2d_depthwise, conv2d_dilated, deform_conv2d_direct,
     deform_conv2d_im2col, deform_conv2d_im2col_vec4, deform_conv2d_implicit_gemm, deform_conv2d_pack_input,
-    deform_conv2d_subgroup, depth_to_space, gemm_regtile, gemm_regtile_vec4, gemm_subgroup, gemm_tiled, gemm_vec4,
-    im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth, spatial_separable2d_direct,
+    deform_conv2d_subgroup, depth_to_space, gemm_subgroup, gemm_thread_tile, gemm_thread_tile_vec4, gemm_tiled,
+    gemm_vec4, im2col, locally_connected2d_direct, lp_pool, max_pool, pool_reduce, space_to_depth,
+    spatial_separable2d_direct,
 };
 use crate::options::Options;
 use crate::problem::{ConvTranspose, DeformConv2d, Epilogue, PaddingMode, Pool, PoolMode, Problem};
@@ -352,13 +353,15 @@ impl Lowering<'_> {
 
     pub fn gemm(&mut self, task: &GemmTask) {
         self.program.dispatches.push(match self.caps.class {
-            KernelClass::Gpu => match self.vec4_cut(task, true) {
-                Some(cut) => gemm_vec4::dispatch(task, &cut),
+            KernelClass::Gpu => match self.vec4_split_k(task, true) {
+                Some(split_k) => gemm_vec4::dispatch(task, &split_k),
                 None => gemm_tiled::dispatch(task, self.caps),
             },
             KernelClass::Cpu if self.broadcasts() => gemm_subgroup::dispatch(task, self.caps),
-            KernelClass::Cpu if gemm_regtile_vec4::applies(task) => gemm_regtile_vec4::dispatch(task, self.caps.class),
-            KernelClass::Cpu => gemm_regtile::dispatch(task, self.caps.class),
+            KernelClass::Cpu if gemm_thread_tile_vec4::applies(task) => {
+                gemm_thread_tile_vec4::dispatch(task, self.caps.class)
+            }
+            KernelClass::Cpu => gemm_thread_tile::dispatch(task, self.caps.class),
         });
     }
 
@@ -374,7 +377,7 @@ impl Lowering<'_> {
                 conv_subgroup::dispatch(task, self.caps)
             }
             Algorithm::RegisterTiled if self.broadcasts() => conv_taps_subgroup::dispatch(task, self.caps),
-            Algorithm::RegisterTiled => conv_regtile::dispatch(task, self.caps.class),
+            Algorithm::RegisterTiled => conv_thread_tile::dispatch(task, self.caps.class),
             Algorithm::Depthwise => {
                 conv2d_depthwise::applies(task)?;
                 conv2d_depthwise::dispatch(task, self.caps.class)
@@ -408,17 +411,17 @@ impl Lowering<'_> {
 
     /// The sums in slices, so that a small output fills a device, and their sum in a fixed order.
     fn split_k_conv(&mut self, task: &ConvTask) -> Applies {
-        let cut = conv_implicit_gemm::cut(&task.window, self.caps);
-        if cut.count == 1 {
+        let split_k = conv_implicit_gemm::split_k(&task.window, self.caps);
+        if split_k.count == 1 {
             return Err("the output is large enough, or the sums are too short to be cut".into());
         }
-        self.cut_conv(task, &cut)
+        self.conv_by_splits(task, &split_k)
     }
 
-    fn cut_conv(&mut self, task: &ConvTask, cut: &conv_implicit_gemm::Cut) -> Applies {
-        let partial = self.partial_images(task, cut.count)?;
-        self.push(conv_implicit_gemm::partial(task, cut, partial));
-        self.push(conv_sum_slices::dispatch(task, cut.count, partial));
+    fn conv_by_splits(&mut self, task: &ConvTask, split_k: &conv_implicit_gemm::SplitK) -> Applies {
+        let partial = self.partial_images(task, split_k.count)?;
+        self.push(conv_implicit_gemm::partial(task, split_k, partial));
+        self.push(conv_sum_slices::dispatch(task, split_k.count, partial));
         Ok(())
     }
 
@@ -431,13 +434,13 @@ impl Lowering<'_> {
         if self.vec4_product(task, &product)? {
             return Ok(());
         }
-        self.cut_product(&over_columns(task, columns))
+        self.product_by_splits(&over_columns(task, columns))
     }
 
     /// One product over all images, its sums cut where that fills the device.
-    fn cut_product(&mut self, task: &ConvTask) -> Applies {
-        match conv_implicit_gemm::cut(&task.window, self.caps) {
-            cut if cut.count > 1 => self.cut_conv(task, &cut),
+    fn product_by_splits(&mut self, task: &ConvTask) -> Applies {
+        match conv_implicit_gemm::split_k(&task.window, self.caps) {
+            split_k if split_k.count > 1 => self.conv_by_splits(task, &split_k),
             _ => {
                 self.push(conv_implicit_gemm::dispatch(task, self.caps));
                 Ok(())
@@ -457,7 +460,7 @@ impl Lowering<'_> {
         });
         match (product, self.caps.class) {
             (Some(product), KernelClass::Gpu) if self.vec4_product(task, &product)? => Ok(()),
-            (_, KernelClass::Gpu) => self.cut_product(task),
+            (_, KernelClass::Gpu) => self.product_by_splits(task),
             (Some(product), KernelClass::Cpu) => self.gemm_of_weights(&product),
             (None, KernelClass::Cpu) => Err("the input's pixels are not evenly spaced".into()),
         }
@@ -539,7 +542,7 @@ impl Lowering<'_> {
             b: task.input,
             b_strides: [view.n as usize, view.c as usize * w.c_in_per_group(), view.c as usize, pixel as usize],
             output_size: w.output,
-            slices: None,
+            split_k: None,
             sink: task.sink,
         };
         if w.is_pointwise() {
@@ -784,7 +787,7 @@ fn weight_times(task: &ConvTask, b: Slot, b_strides: [usize; 4]) -> GemmTask {
         b,
         b_strides,
         output_size: w.output,
-        slices: None,
+        split_k: None,
         sink: task.sink,
     }
 }

@@ -4,7 +4,7 @@ use crate::capabilities::KernelClass;
 use crate::kernels::conv_coop_packed::{Frame, Packed};
 use crate::kernels::conv_subgroup_wide::Part;
 use crate::kernels::pack_rows::Packing;
-use crate::kernels::panel_tile::Cut;
+use crate::kernels::panel_tile::SplitK;
 use crate::kernels::task::{ConvTask, GemmTask, Slot};
 use crate::kernels::{
     conv_coop_packed, conv_implicit_gemm, conv_packed_gemm, conv_subgroup_wide, conv_sum_slices, coop_pack_input,
@@ -52,11 +52,11 @@ impl Lowering<'_> {
 
     /// A product whose a is weights: packed where that costs less.
     pub(crate) fn gemm_of_weights(&mut self, task: &GemmTask) -> Result<(), String> {
-        if !self.broadcasts() || task.a_has_quads() {
+        if !self.broadcasts() || task.a_is_vec4_aligned() {
             self.gemm(task);
             return Ok(());
         }
-        let packing = by_row_quads(task);
+        let packing = by_row_vec4(task);
         let a_strides = [0, task.k * packing.row_pitch, 1, packing.row_pitch];
         // Where the packed weights will lie has no say in what the product costs.
         let over = |a: Slot| GemmTask { a, a_strides, ..task.clone() };
@@ -79,22 +79,22 @@ impl Lowering<'_> {
         if self.caps.class == KernelClass::Cpu {
             return Err("it is for GPUs: on a CPU adapter register-tiled packs weights".into());
         }
-        let Some(cut) = conv_packed_gemm::cut(&task.window, self.caps, self.options.tile) else {
+        let Some(split_k) = conv_packed_gemm::split_k(&task.window, self.caps, self.options.tile) else {
             return Err("the device has no room for a tile".into());
         };
-        let packing = conv_packed_gemm::packing(task, turned, cut.tile);
+        let packing = conv_packed_gemm::packing(task, turned, split_k.tile);
         if !self.has_room_for([packing.shape()]) {
             return Err("there is no room for packed weights".into());
         }
         let packed = self.pack(&packing, Slot { operand: task.weight, ..Slot::UNUSED })?;
         let task = ConvTask { weight: packed.operand, ..task.clone() };
-        if cut.count == 1 {
-            self.push(conv_packed_gemm::dispatch(&task, &cut));
+        if split_k.count == 1 {
+            self.push(conv_packed_gemm::dispatch(&task, &split_k));
             return Ok(());
         }
-        let partial = self.partial_images(&task, cut.count)?;
-        self.push(conv_packed_gemm::partial(&task, &cut, partial));
-        self.push(conv_sum_slices::dispatch(&task, cut.count, partial));
+        let partial = self.partial_images(&task, split_k.count)?;
+        self.push(conv_packed_gemm::partial(&task, &split_k, partial));
+        self.push(conv_sum_slices::dispatch(&task, split_k.count, partial));
         Ok(())
     }
 
@@ -130,37 +130,37 @@ impl Lowering<'_> {
     }
 
     /// Tile and slices of a product of two matrices that a GPU reads by vec4s; `None` where it cannot.
-    pub(crate) fn vec4_cut(&self, task: &GemmTask, whole: bool) -> Option<Cut> {
+    pub(crate) fn vec4_split_k(&self, task: &GemmTask, whole: bool) -> Option<SplitK> {
         if !gemm_vec4::applies(task) {
             return None;
         }
-        gemm_vec4::cut(task, self.caps, self.options.tile, whole)
+        gemm_vec4::split_k(task, self.caps, self.options.tile, whole)
     }
 
     /// The product of weights and a stored matrix on a GPU, by vec4s of packed weights where those of the matrix lie so and that costs
     /// less. Says whether: where not, nothing is lowered. `conv` is the convolution that it computes.
     pub(crate) fn vec4_product(&mut self, conv: &ConvTask, task: &GemmTask) -> Result<bool, String> {
-        let packing = by_row_quads(task);
+        let packing = by_row_vec4(task);
         let a_strides = [0, task.k * packing.row_pitch, 1, packing.row_pitch];
         // Where they will lie has no say in what the product costs.
         let over = |a: Slot| GemmTask { a, a_strides, ..task.clone() };
         let stand_in = Slot { operand: Operand::Packed { offset: 0, bytes: 0 }, ..Slot::UNUSED };
-        let Some(cut) = self.vec4_cut(&over(stand_in), false) else { return Ok(false) };
+        let Some(split_k) = self.vec4_split_k(&over(stand_in), false) else { return Ok(false) };
         let weights = task.groups * task.m * task.k;
         let packed = if self.options.pack_weights { 0.0 } else { pack_rows::time(weights) };
         let plain = conv_implicit_gemm::time_of_product(task, self.caps);
-        if (self.options.tile.is_none() && cut.time + packed >= plain) || !self.has_room_for([packing.shape()]) {
+        if (self.options.tile.is_none() && split_k.time + packed >= plain) || !self.has_room_for([packing.shape()]) {
             return Ok(false);
         }
         let a = self.pack(&packing, task.a)?;
         let task = over(a);
-        if cut.count == 1 {
-            self.push(gemm_vec4::dispatch(&task, &cut));
+        if split_k.count == 1 {
+            self.push(gemm_vec4::dispatch(&task, &split_k));
             return Ok(true);
         }
-        let partial = self.partial_images(conv, cut.count)?;
-        self.push(gemm_vec4::partial(&task, &cut, partial));
-        self.push(conv_sum_slices::dispatch(conv, cut.count, partial));
+        let partial = self.partial_images(conv, split_k.count)?;
+        self.push(gemm_vec4::partial(&task, &split_k, partial));
+        self.push(conv_sum_slices::dispatch(conv, split_k.count, partial));
         Ok(true)
     }
 
@@ -184,7 +184,7 @@ impl Lowering<'_> {
 }
 
 /// The weights of a product with four rows to a vec4.
-fn by_row_quads(task: &GemmTask) -> Packing {
+fn by_row_vec4(task: &GemmTask) -> Packing {
     let [_, group, row, column] = task.a_strides;
     Packing {
         groups: task.groups,

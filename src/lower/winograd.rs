@@ -21,7 +21,7 @@ impl Lowering<'_> {
         if self.caps.max_invocations_per_workgroup < conv2d_winograd::INVOCATIONS {
             return Err(format!("it needs workgroups of {} invocations", conv2d_winograd::INVOCATIONS));
         }
-        // Rows of whole quads.
+        // Rows of whole vec4s.
         let (c_in, pitch) = (w.c_in_per_group(), w.c_out_per_group().next_multiple_of(4));
         let filters = self.reserve_packed(&[w.groups, POINTS, c_in, pitch])?;
         let (n, w) = ((c_in * pitch) as u32, pitch as u32);
@@ -67,7 +67,7 @@ impl Lowering<'_> {
             b: patches,
             b_strides: [pitch, c_in * points * pitch, points * pitch, 1],
             output_size: [1, 1, n_tiles],
-            slices: None,
+            split_k: None,
             sink: Sink::plain(products, 0.0),
         });
         self.push(winograd_output::dispatch(task, tile, self.caps.class, products));

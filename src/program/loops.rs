@@ -145,7 +145,7 @@ impl<'a> Gemm<'a> {
 
     /// Runs that a slice of a sum touches.
     pub fn runs(&self) -> u64 {
-        if self.constant("SLICED") == 1 { self.k / u64::from(self.params.run.max(1)) + 2 } else { 1 }
+        if self.constant("SPLIT_K") == 1 { self.k / u64::from(self.params.run.max(1)) + 2 } else { 1 }
     }
 }
 

@@ -365,7 +365,7 @@ pub struct SumParams {
     pub size: [u32; 3],
     /// Rows of a slice.
     pub rows: u32,
-    /// Slices that are added.
+    /// SplitSum that are added.
     pub slices: u32,
     /// Factor of what the output held before.
     #[cfg_attr(feature = "serde", serde(with = "super::unchecked::real"))]

@@ -52,17 +52,17 @@ fn content_says_what_a_file_is() {
 fn orientations_are_applied() {
     let sandbox = Sandbox::new();
     // Dark at the upper left, lighter to the right, lighter yet below.
-    let upright = RgbImage::from_fn(16, 8, |x, y| Rgb([60 * (x / 8) as u8 + 120 * (y / 4) as u8; 3]));
+    let swapped = RgbImage::from_fn(16, 8, |x, y| Rgb([60 * (x / 8) as u8 + 120 * (y / 4) as u8; 3]));
     for orientation in 1..=8_u8 {
         let exif = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]];
         let mut bytes = Vec::new();
         let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 100);
         encoder.set_exif_metadata(exif.concat()).unwrap();
-        encoder.encode(upright.as_raw(), 16, 8, ExtendedColorType::Rgb8).unwrap();
+        encoder.encode(swapped.as_raw(), 16, 8, ExtendedColorType::Rgb8).unwrap();
         sandbox.bytes("o.jpg", &bytes);
         let ran = sandbox.ok("avg-pool2d --input o.jpg --kernel-size 4 --output y.npy --device reference");
         assert_eq!(ran.stderr, "", "{orientation}");
-        let mut want = DynamicImage::from(upright.clone());
+        let mut want = DynamicImage::from(swapped.clone());
         want.apply_orientation(image::metadata::Orientation::from_exif(orientation).unwrap());
         let (shape, values) = sandbox.read("y.npy");
         assert_eq!(shape[2..], [want.height() as usize / 4, want.width() as usize / 4], "{orientation}");
@@ -76,7 +76,7 @@ fn orientations_are_applied() {
     let ran = sandbox.ok("avg-pool2d --input o.jpg --kernel-size 4 --output y.png --device reference");
     assert_eq!(ran.stderr, "wgconv: o.jpg: not in y.png: its Exif data\n");
     // A PNG file may say it, too.
-    upright.save(sandbox.path("o.png")).unwrap();
+    swapped.save(sandbox.path("o.png")).unwrap();
     let exif = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[6, 0, 0, 0, 0, 0, 0, 0]].concat();
     with_chunks(&sandbox, "o.png", &[chunk(b"eXIf", &exif)]);
     sandbox.ok("avg-pool2d --input o.png --kernel-size 4 --output y.npy --device reference");

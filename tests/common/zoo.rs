@@ -78,15 +78,15 @@ pub fn zoo() -> Vec<(&'static str, Problem)> {
     add("conv2d depthwise wide", Conv::new(2, 2, [33, 120], 2, [3, 3]).groups(2).padding(1).into());
     add("conv2d depthwise 9x9", Conv::new(1, 2, [12, 12], 2, [9, 9]).groups(2).padding(4).into());
     // Rows of whole vec4s: the filter and the sums of several output rows stay in registers.
-    let quads = Conv::new(2, 4, [13, 16], 8, [3, 3]).groups(4).padding(1);
-    add("conv2d depthwise quads", quads.bias(true).residual(true).into());
-    add("conv2d depthwise quads stride 2", Conv::new(1, 3, [21, 24], 3, [5, 5]).groups(3).padding(2).stride(2).into());
+    let vec4s = Conv::new(2, 4, [13, 16], 8, [3, 3]).groups(4).padding(1);
+    add("conv2d depthwise vec4s", vec4s.bias(true).residual(true).into());
+    add("conv2d depthwise vec4s stride 2", Conv::new(1, 3, [21, 24], 3, [5, 5]).groups(3).padding(2).stride(2).into());
     add(
-        "conv2d depthwise quads 7x7",
+        "conv2d depthwise vec4s 7x7",
         Conv::new(1, 2, [70, 8], 2, [7, 7]).groups(2).padding(3).flip_kernel(true).into(),
     );
-    add("conv2d depthwise quads dilated", Conv::new(1, 2, [19, 12], 2, [3, 3]).groups(2).padding(2).dilation(2).into());
-    add("conv1d depthwise quads", Conv::new(2, 6, [52], 6, [4]).groups(6).padding([[3, 0]]).bias(true).into());
+    add("conv2d depthwise vec4s dilated", Conv::new(1, 2, [19, 12], 2, [3, 3]).groups(2).padding(2).dilation(2).into());
+    add("conv1d depthwise vec4s", Conv::new(2, 6, [52], 6, [4]).groups(6).padding([[3, 0]]).bias(true).into());
     add("conv1d depthwise", Conv::new(2, 6, [50], 6, [4]).groups(6).padding([[3, 0]]).into());
     add("conv3d depthwise", Conv::new(1, 3, [5, 6, 4], 3, [3, 3, 3]).groups(3).padding(1).into());
     add("conv2d many channels", Conv::new(1, 70, [12, 11], 130, [1, 1]).into());

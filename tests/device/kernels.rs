@@ -624,7 +624,7 @@ fn the_large_gemm_tile_is_right() {
 
 /// Enough work for tiles eight columns wide, by the algorithm that has them.
 fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
-    let (wide, quads) = ("conv_subgroup_wide(", "conv_subgroup_wide_vec4(");
+    let (wide, vec4s) = ("conv_subgroup_wide(", "conv_subgroup_wide_vec4(");
     let separate = "SEPARATE=true";
     let conv = |c_in, size, c_out, kernel| Conv::new(1, c_in, size, c_out, kernel).bias(true);
     let plain = |conv: Conv, stem| (conv.into(), Algorithm::RegisterTiled, stem);
@@ -632,12 +632,12 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
     vec![
         // A rest of channels, of rows and of columns.
         plain(conv(27, [30, 53], 45, [3, 3]).padding(1).activation(Activation::Relu), wide),
-        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), quads),
-        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), quads),
-        plain(conv(16, [40, 40], 64, [4, 5]).padding([[0, 2], [1, 4]]), quads),
-        plain(conv(27, [40, 36], 45, [5, 4]).padding([2, 3]).groups(3), quads),
-        plain(conv(60, [40, 44], 45, [3, 2]), quads),
-        plain(conv(16, [40, 36], 40, [3, 9]).padding([1, 4]), quads),
+        plain(conv(32, [27, 40], 72, [3, 3]).padding(1).flip_kernel(true).residual(true), vec4s),
+        plain(conv(16, [40, 40], 32, [5, 5]).padding([[1, 3], [4, 0]]), vec4s),
+        plain(conv(16, [40, 40], 64, [4, 5]).padding([[0, 2], [1, 4]]), vec4s),
+        plain(conv(27, [40, 36], 45, [5, 4]).padding([2, 3]).groups(3), vec4s),
+        plain(conv(60, [40, 44], 45, [3, 2]), vec4s),
+        plain(conv(16, [40, 36], 40, [3, 9]).padding([1, 4]), vec4s),
         plain(conv(16, [40, 37], 40, [3, 9]).padding([1, 8]), wide),
         plain(conv(64, [36, 36], 64, [3, 3]).padding(4).dilation(4).groups(2), wide),
         plain(conv(32, [33, 63], 32, [3, 3]).padding(5).dilation(5), wide),
@@ -646,14 +646,14 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         plain(conv(32, [32, 31], 64, [3, 3]).padding(1).padding_mode(PaddingMode::Circular), wide),
         plain(conv(96, [61, 31], 32, [3, 3]).stride([2, 1]).padding(1), wide),
         // Every second column.
-        plain(conv(64, [48, 56], 64, [3, 3]).stride(2).padding(1), quads),
+        plain(conv(64, [48, 56], 64, [3, 3]).stride(2).padding(1), vec4s),
         plain(conv(60, [48, 55], 64, [3, 3]).stride(2).padding(1).padding_mode(PaddingMode::Reflect), wide),
-        plain(conv(40, [48, 56], 45, [5, 5]).stride(2).padding([[2, 2], [1, 3]]), quads),
+        plain(conv(40, [48, 56], 45, [5, 5]).stride(2).padding([[2, 2], [1, 3]]), vec4s),
         plain(conv(64, [50, 57], 64, [3, 4]).stride(2), wide),
-        plain(conv(96, [50, 64], 96, [2, 2]).stride(2), quads),
-        plain(conv(64, [24, 60], 96, [3, 5]).stride([1, 2]).padding([1, 4]), quads),
-        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), quads),
-        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), quads),
+        plain(conv(96, [50, 64], 96, [2, 2]).stride(2), vec4s),
+        plain(conv(64, [24, 60], 96, [3, 5]).stride([1, 2]).padding([1, 4]), vec4s),
+        plain(Conv::new(2, 16, [6, 20, 24], 40, [3, 3, 3]).padding(1), vec4s),
+        plain(Conv::new(1, 128, [1000], 64, [7]).padding(3), vec4s),
         // Taps that share nothing.
         plain(conv(160, [56, 58], 160, [1, 1]).stride(2).groups(1), separate),
         plain(conv(64, [33, 33], 64, [3, 3]).padding(12).dilation(12), separate),
@@ -668,15 +668,15 @@ fn wide_problems() -> Vec<(Problem, Algorithm, &'static str)> {
         (
             ConvTranspose::new(1, 54, [30, 32], 90, [3, 4]).padding(1).groups(2).flip_kernel(true).into(),
             Algorithm::Phases,
-            quads,
+            vec4s,
         ),
         // The phases of strided ones, of as many taps and of different ones, with rows that are read by vec4s and one by one.
-        phases(ConvTranspose::new(1, 64, [20, 24], 64, [4, 4]).stride(2).padding(1).bias(true), quads),
-        phases(ConvTranspose::new(2, 44, [45, 40], 90, [3, 3]).stride(2).padding(1).output_padding(1).groups(2), quads),
+        phases(ConvTranspose::new(1, 64, [20, 24], 64, [4, 4]).stride(2).padding(1).bias(true), vec4s),
+        phases(ConvTranspose::new(2, 44, [45, 40], 90, [3, 3]).stride(2).padding(1).output_padding(1).groups(2), vec4s),
         phases(ConvTranspose::new(1, 64, [24, 23], 70, [5, 3]).stride([3, 2]).padding([2, 0]).flip_kernel(true), wide),
-        phases(ConvTranspose::new(1, 72, [24, 28], 72, [2, 3]).stride([1, 3]), quads),
-        phases(ConvTranspose::new(1, 64, [6, 12, 12], 64, [3, 2, 4]).stride([2, 2, 1]).padding([1, 0, 2]), quads),
-        phases(ConvTranspose::new(1, 72, [900], 72, [8]).stride(2).padding(4).activation(Activation::Relu), quads),
+        phases(ConvTranspose::new(1, 72, [24, 28], 72, [2, 3]).stride([1, 3]), vec4s),
+        phases(ConvTranspose::new(1, 64, [6, 12, 12], 64, [3, 2, 4]).stride([2, 2, 1]).padding([1, 0, 2]), vec4s),
+        phases(ConvTranspose::new(1, 72, [900], 72, [8]).stride(2).padding(4).activation(Activation::Relu), vec4s),
         phases(ConvTranspose::new(1, 64, [24, 20], 64, [4, 7]).stride(2).padding([3, 6]), wide),
         // Columns by vec4s and one by one, a rest of every extent.
         (conv(120, [36, 36], 130, [1, 1]).into(), Algorithm::PointwiseGemm, "gemm_subgroup_vec4_ab("),

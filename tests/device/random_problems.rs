@@ -151,7 +151,7 @@ fn run_all(
         let options = relaxed().algorithm(algorithm);
         let plan = Plan::new(context, problem, &options).map_err(|error| TestCaseError::fail(error.to_string()))?;
         let kernels = plan.kernels().concat();
-        let of_cpus = ["regtile", "subgroup"].iter().any(|family| kernels.contains(family));
+        let of_cpus = ["thread_tile", "subgroup"].iter().any(|family| kernels.contains(family));
         if context.capabilities().class == KernelClass::Cpu && !of_cpus {
             continue;
         }

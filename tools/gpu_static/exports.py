@@ -4,7 +4,7 @@ The file has groups of layers that are exported with the same arguments:
 
     {"groups": [{"name": "f16", "arguments": ["--storage", "f16"], "passes": ["forward", "backward"],
                  "algorithms": ["all"], "layers": ["resnet50/res3_3x3", {"name": "mine", "op": "conv2d", ...}]}],
-     "not_compiled": {"gemm_regtile": "only on CPU adapters"}}
+     "not_compiled": {"gemm_thread_tile": "only on CPU adapters"}}
 
 A layer is one of benches/shapes, which then has its `gpu_batch`, or one as those files describe it. The label of a shader is
 KERNEL@LAYER/PASS/ALGORITHM, with the group before the layer but for the first group, and with the number that the export

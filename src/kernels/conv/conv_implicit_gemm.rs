@@ -12,10 +12,10 @@ kernel!(
     conv_implicit_gemm, Window,
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
-    constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "MASKED", "POINTWISE", "FLAT", "FLIP_KERNEL", "SLICED"],
+    constants: ["ROW_THREADS", "COLUMN_THREADS", "PADDING_MODE", "MASKED", "POINTWISE", "FLAT", "FLIP_KERNEL", "SPLIT_K"],
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
     loops: |l| {
-        let sliced = l.is("SLICED");
+        let sliced = l.is("SPLIT_K");
         let products = if sliced { l.params.slice.into() } else { l.c_in * l.taps };
         nest(&[products.div_ceil(u64::from(DEPTH))]) + l.masks()
     },
@@ -39,27 +39,27 @@ pub(crate) fn is_masked(taps: usize, mode: PaddingMode) -> bool {
 }
 
 /// How the sums are cut.
-pub(crate) struct Cut {
+pub(crate) struct SplitK {
     shape: TileShape,
     /// Products of a slice.
     each: usize,
-    /// Slices.
+    /// SplitSum.
     pub count: usize,
     /// As [`TileShape::time`], with the time that partial results take.
     pub time: f64,
 }
 
 /// Tiles and slices that take the least time together.
-pub(crate) fn cut(w: &Window, caps: &Capabilities) -> Cut {
-    cut_of(w.groups, [w.c_out_per_group(), columns(w), products(w)], caps)
+pub(crate) fn split_k(w: &Window, caps: &Capabilities) -> SplitK {
+    split_k_of(w.groups, [w.c_out_per_group(), columns(w), products(w)], caps)
 }
 
 /// Time of a product of weights and a matrix by these tiles, all of a batch as one.
 pub(crate) fn time_of_product(task: &GemmTask, caps: &Capabilities) -> f64 {
-    cut_of(task.groups, [task.m, task.batch * task.n, task.k], caps).time
+    split_k_of(task.groups, [task.m, task.batch * task.n, task.k], caps).time
 }
 
-fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilities) -> Cut {
+fn split_k_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilities) -> SplitK {
     let counts = slices(length);
     let of = |shape: TileShape, count: usize| {
         let each = length.div_ceil(count).next_multiple_of(DEPTH as usize);
@@ -68,7 +68,7 @@ fn cut_of(groups: usize, [rows, columns, length]: [usize; 3], caps: &Capabilitie
         let partial = DISPATCH + (2 * 4 * count * groups * rows * columns) as f64 * BYTE;
         let time =
             shape.time(groups * count, rows, columns, each, caps.machine) + if count > 1 { partial } else { 0.0 };
-        Cut { shape, each, count, time }
+        SplitK { shape, each, count, time }
     };
     let cuts = shapes(caps).flat_map(|shape| counts.clone().map(move |count| of(shape, count)));
     let one = of(tile_shape(groups, rows, columns, caps), *counts.start());
@@ -85,9 +85,9 @@ pub(crate) fn dispatch(task: &ConvTask, caps: &Capabilities) -> Dispatch {
 }
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
-pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
+pub(crate) fn partial(task: &ConvTask, split_k: &SplitK, output: Slot) -> Dispatch {
     let task = ConvTask { sink: Sink::plain(output, 0.0), ..task.clone() };
-    of_shape(&task, cut.shape, Some((cut.each, cut.count)))
+    of_shape(&task, split_k.shape, Some((split_k.each, split_k.count)))
 }
 
 fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -> Dispatch {
@@ -109,7 +109,7 @@ fn of_shape(task: &ConvTask, shape: TileShape, slices: Option<(usize, usize)>) -
             ("POINTWISE", input.is_some().into()),
             ("FLAT", flat.is_some().into()),
             ("FLIP_KERNEL", task.flip_kernel.into()),
-            ("SLICED", slices.is_some().into()),
+            ("SPLIT_K", slices.is_some().into()),
         ]),
         Params::Window(Box::new(params)),
         task.operands(),

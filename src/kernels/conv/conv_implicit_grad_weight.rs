@@ -22,17 +22,17 @@ const ENOUGH_INVOCATIONS: usize = 1 << 16;
 const SHORTEST_SLICE: usize = 256;
 
 /// How the product is cut.
-pub(crate) struct Cut {
+pub(crate) struct SplitK {
     shape: TileShape,
     /// Workgroups of one slice.
     tiles: usize,
     /// Positions of a slice.
     each: usize,
-    /// Slices.
+    /// SplitSum.
     pub count: usize,
 }
 
-pub(crate) fn cut(w: &Window, caps: &Capabilities) -> Cut {
+pub(crate) fn split_k(w: &Window, caps: &Capabilities) -> SplitK {
     let (rows, columns) = (w.c_out_per_group(), w.c_in_per_group() * w.kernel_len());
     let positions = w.batch * w.output_len();
     let most = positions.div_ceil(SHORTEST_SLICE);
@@ -41,7 +41,7 @@ pub(crate) fn cut(w: &Window, caps: &Capabilities) -> Cut {
     let tiles = shape.tiles(w.groups, rows, columns) as usize;
     let wanted = (ENOUGH_INVOCATIONS / shape.invocations() as usize / tiles).clamp(1, most);
     let each = positions.div_ceil(wanted).next_multiple_of(DEPTH as usize);
-    Cut { shape, tiles, each, count: positions.div_ceil(each) }
+    SplitK { shape, tiles, each, count: positions.div_ceil(each) }
 }
 
 /// `window` slides over `input` and has the positions of `grad_output`; slices of `grad_weight` lie one behind the other.
@@ -51,20 +51,20 @@ pub(crate) fn dispatch(
     flip_kernel: bool,
     [input, grad_output, grad_weight]: [Slot; 3],
     beta: f32,
-    cut: &Cut,
+    split_k: &SplitK,
 ) -> Dispatch {
     let params = WindowParams {
         input: input.view,
         grad_output: grad_output.view,
-        slice: cut.each as u32,
+        slice: split_k.each as u32,
         beta,
         ..WindowParams::new(window)
     };
     Dispatch::new(
         &KERNEL,
-        cut.shape.constants([("PADDING_MODE", padding_code(padding_mode)), ("FLIP_KERNEL", flip_kernel.into())]),
+        split_k.shape.constants([("PADDING_MODE", padding_code(padding_mode)), ("FLIP_KERNEL", flip_kernel.into())]),
         Params::Window(Box::new(params)),
         vec![input.operand, grad_output.operand, grad_weight.operand],
-        (cut.count * cut.tiles) as u64,
+        (split_k.count * split_k.tiles) as u64,
     )
 }

@@ -3,7 +3,7 @@
 use crate::capabilities::Capabilities;
 use crate::geometry::Window;
 use crate::kernels::pack_rows::Packing;
-use crate::kernels::panel_tile::{Cut, Products, constants};
+use crate::kernels::panel_tile::{Products, SplitK, constants};
 use crate::kernels::task::{ConvTask, Sink, Slot, flat_strides, padding_code};
 use crate::program::loops::nest;
 use crate::program::{Dispatch, Params, WindowParams};
@@ -42,8 +42,8 @@ fn products(w: &Window) -> Products {
 }
 
 /// Tile and slices that take the least time together.
-pub(crate) fn cut(w: &Window, caps: &Capabilities, forced: Option<Tile>) -> Option<Cut> {
-    products(w).cut(caps, forced, false)
+pub(crate) fn split_k(w: &Window, caps: &Capabilities, forced: Option<Tile>) -> Option<SplitK> {
+    products(w).split_k(caps, forced, false)
 }
 
 /// How the weights are packed; with `turned` those of a transposed convolution, weight[ci,co,k].
@@ -64,28 +64,28 @@ pub(crate) fn packing(task: &ConvTask, turned: bool, tile: Tile) -> Packing {
 }
 
 /// `task` has the packed weights.
-pub(crate) fn dispatch(task: &ConvTask, cut: &Cut) -> Dispatch {
-    of_tile(task, cut, false)
+pub(crate) fn dispatch(task: &ConvTask, split_k: &SplitK) -> Dispatch {
+    of_tile(task, split_k, false)
 }
 
 /// Stores the sums of each slice as so many more images, without the epilogue.
-pub(crate) fn partial(task: &ConvTask, cut: &Cut, output: Slot) -> Dispatch {
+pub(crate) fn partial(task: &ConvTask, split_k: &SplitK, output: Slot) -> Dispatch {
     let task = ConvTask { sink: Sink::plain(output, 0.0), ..task.clone() };
-    of_tile(&task, cut, true)
+    of_tile(&task, split_k, true)
 }
 
-fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
+fn of_tile(task: &ConvTask, split_k: &SplitK, split: bool) -> Dispatch {
     let w = &task.window;
-    let mut params = WindowParams { slice: cut.panels as u32, ..task.window_params() };
+    let mut params = WindowParams { slice: split_k.panels as u32, ..task.window_params() };
     let flat = flat_strides(task.sink.output, task.sink.residual, w.output);
     if let Some(strides) = flat {
         [params.output.w, params.residual.w] = strides;
     }
-    let whole = w.c_in_per_group().is_multiple_of(cut.tile.panel() as usize);
+    let whole = w.c_in_per_group().is_multiple_of(split_k.tile.panel() as usize);
     Dispatch::new(
         &KERNEL,
         constants(
-            cut.tile,
+            split_k.tile,
             [
                 ("PADDING_MODE", padding_code(task.padding_mode)),
                 ("WHOLE_K", whole.into()),
@@ -95,6 +95,6 @@ fn of_tile(task: &ConvTask, cut: &Cut, split: bool) -> Dispatch {
         ),
         Params::Window(Box::new(params)),
         task.operands(),
-        products(w).tiles(cut.tile) * cut.count as u64,
+        products(w).tiles(split_k.tile) * split_k.count as u64,
     )
 }

@@ -44,8 +44,8 @@ fn best(w: &Window, packed: bool) -> Option<(Part, LaneTile, f64)> {
             places: w.kernel_len() / part.taps,
             shared: part.taps,
             stride: part.stride,
-            row_quads: true,
-            column_quads: part.fits_quads(w),
+            rows_vec4_aligned: true,
+            columns_vec4_aligned: part.fits_vec4(w),
             ..narrow
         };
         let tile = product.wide()?;
@@ -159,7 +159,7 @@ impl Part {
     }
 
     /// Whether windows of a row see whole vec4s and few elements beside them.
-    pub fn fits_quads(&self, w: &Window) -> bool {
+    pub fn fits_vec4(&self, w: &Window) -> bool {
         let beside = [self.pad, (self.taps as isize) - (self.stride as isize) - self.pad];
         !self.separate
             && w.dilation[2] == 1
@@ -189,8 +189,8 @@ pub(crate) fn phases(w: &Window, packed: bool) -> Option<(Vec<Part>, LaneTile)> 
             places: rows.div_ceil(part.phases),
             count: w.groups * part.phases,
             shared: part.taps,
-            row_quads: true,
-            column_quads: part.fits_quads(w),
+            rows_vec4_aligned: true,
+            columns_vec4_aligned: part.fits_vec4(w),
             // All columns say together whether the work is worth it.
             columns: narrow.columns * w.stride[2],
             ..narrow
@@ -205,8 +205,8 @@ pub(crate) fn phases(w: &Window, packed: bool) -> Option<(Vec<Part>, LaneTile)> 
 
 /// Over packed weights.
 pub(crate) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capabilities) -> Dispatch {
-    let quads = conv_subgroup_wide_vec4::applies(task, part);
-    let kernel: &'static Kernel = if quads { &conv_subgroup_wide_vec4::KERNEL } else { &KERNEL };
+    let vec4s = conv_subgroup_wide_vec4::applies(task, part);
+    let kernel: &'static Kernel = if vec4s { &conv_subgroup_wide_vec4::KERNEL } else { &KERNEL };
     let w = &task.window;
     let tiles = w.groups * part.phases * w.c_out_per_group().div_ceil(tile.rows as usize);
     let workgroups = w.batch * tiles * part.runs.div_ceil(tile.workgroup as usize);
@@ -219,7 +219,7 @@ pub(crate) fn dispatch(task: &ConvTask, part: &Part, tile: LaneTile, caps: &Capa
         ("STRIDE_W", (part.stride as u32).into()),
         ("PHASED", part.phased.into()),
         ("PHASE_W", (part.start as u32).into()),
-        if quads { ("PAD_W", (part.pad as u32).into()) } else { ("SEPARATE", part.separate.into()) },
+        if vec4s { ("PAD_W", (part.pad as u32).into()) } else { ("SEPARATE", part.separate.into()) },
     ];
     Dispatch::new(kernel, constants, task.params(), task.operands(), workgroups as u64)
 }

@@ -21,5 +21,5 @@ kernel!(
 
 pub(crate) fn applies(task: &ConvTask, part: &Part) -> bool {
     let w = &task.window;
-    task.padding_mode == PaddingMode::Zeros && part.fits_quads(w) && task.input.has_quads(w.input[2])
+    task.padding_mode == PaddingMode::Zeros && part.fits_vec4(w) && task.input.is_vec4_aligned(w.input[2])
 }

@@ -25,13 +25,13 @@ pub(crate) fn shape(window: &Window, sampling: &Sampling) -> Option<[usize; 6]> 
 pub(crate) fn dispatch(window: &Window, sampling: &Sampling, input: Slot, packed: Slot) -> Dispatch {
     let params =
         WindowParams { input: input.view, offset_groups: sampling.offset_groups as u32, ..WindowParams::new(window) };
-    let quads =
-        shape(window, sampling).map_or(0, |[n, groups, quads, height, width, _]| n * groups * quads * height * width);
+    let vec4s =
+        shape(window, sampling).map_or(0, |[n, groups, vec4s, height, width, _]| n * groups * vec4s * height * width);
     Dispatch::new(
         &KERNEL,
         [("WORKGROUP", WORKGROUP.into())],
         Params::Window(Box::new(params)),
         vec![input.operand, packed.operand],
-        workgroups_for(quads as u64),
+        workgroups_for(vec4s as u64),
     )
 }

@@ -57,11 +57,11 @@ fn by_rows(task: &ConvTask, class: KernelClass, stands: bool) -> Option<Dispatch
 }
 
 pub(crate) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {
-    let upright = task.upright();
-    if let Some(dispatch) = by_rows(task, class, upright.window == task.window) {
+    let swapped = task.swap_hw();
+    if let Some(dispatch) = by_rows(task, class, swapped.window == task.window) {
         return dispatch;
     }
-    let task = &upright;
+    let task = &swapped;
     let w = &task.window;
     let slide = w.stride[1] == w.dilation[1];
     let rows = tile_rows(w, slide, class);

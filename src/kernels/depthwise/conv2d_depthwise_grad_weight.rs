@@ -2,7 +2,7 @@
 
 use crate::capabilities::KernelClass;
 use crate::geometry::Window;
-use crate::kernels::task::{Slot, padding_code, upright, upright_slot};
+use crate::kernels::task::{Slot, padding_code, swap_hw, swap_hw_slot};
 use crate::problem::PaddingMode;
 use crate::program::{Dispatch, Params, WindowParams};
 
@@ -46,13 +46,13 @@ pub(crate) fn applies(w: &Window) -> Result<(), String> {
 
 /// A row that is taken for a column, where the kernel's rows may be as many.
 fn standing(w: &Window) -> Option<Window> {
-    upright(w).filter(|upright| upright.kernel[1] <= MAX_KERNEL[0])
+    swap_hw(w).filter(|swapped| swapped.kernel[1] <= MAX_KERNEL[0])
 }
 
 /// Items of a slice, and how many slices there are.
 pub(crate) fn slices(w: &Window, class: KernelClass) -> (usize, usize) {
-    let upright = standing(w);
-    let w = upright.as_ref().unwrap_or(w);
+    let swapped = standing(w);
+    let w = swapped.as_ref().unwrap_or(w);
     let items = w.batch * w.output[1].div_ceil(TILE_Y) * w.output[2];
     let (lanes, workgroups) = match class {
         KernelClass::Gpu => (WORKGROUP as usize / w.kernel[2], w.c_out),
@@ -74,9 +74,9 @@ pub(crate) fn dispatch(
     class: KernelClass,
 ) -> Dispatch {
     let (each, count) = slices(window, class);
-    let upright = standing(window);
-    let (window, input, grad_output) = match &upright {
-        Some(upright) => (upright, upright_slot(input), upright_slot(grad_output)),
+    let swapped = standing(window);
+    let (window, input, grad_output) = match &swapped {
+        Some(swapped) => (swapped, swap_hw_slot(input), swap_hw_slot(grad_output)),
         None => (window, input, grad_output),
     };
     let params = WindowParams {

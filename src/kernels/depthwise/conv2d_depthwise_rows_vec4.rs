@@ -18,9 +18,9 @@ kernel!(
 pub(crate) fn applies(task: &ConvTask) -> bool {
     let (input, output) = (task.window.input[2], task.window.output[2]);
     conv2d_depthwise_rows::applies(task)
-        && task.input.has_quads(input)
-        && task.sink.output.has_quads(output)
-        && (task.sink.residual.operand == Operand::Unused || task.sink.residual.has_quads(output))
+        && task.input.is_vec4_aligned(input)
+        && task.sink.output.is_vec4_aligned(output)
+        && (task.sink.residual.operand == Operand::Unused || task.sink.residual.is_vec4_aligned(output))
 }
 
 pub(crate) fn dispatch(task: &ConvTask, class: KernelClass) -> Dispatch {

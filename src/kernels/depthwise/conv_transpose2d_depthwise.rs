@@ -36,7 +36,7 @@ pub(crate) fn applies(task: &ConvTask) -> Result<(), String> {
 }
 
 pub(crate) fn dispatch(task: &ConvTask) -> Dispatch {
-    let task = &task.upright();
+    let task = &task.swap_hw();
     let w = &task.window;
     let [_, stride_h, stride_w] = w.stride;
     let tiles = w.output[1].div_ceil(stride_h).div_ceil(TILE_Y);

@@ -10,7 +10,7 @@ kernel!(
     gemm_subgroup, Gemm,
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "SLICED", "STEP", "TILE_M", "WIDE"],
+    constants: ["WORKGROUP", "SPLIT_K", "STEP", "TILE_M", "WIDE"],
     precondition: "a CPU adapter with subgroups of a fixed size of 4 or more",
     loops: |l| {
         nest(&[l.runs()]) + l.k / l.constant("STEP") + 2 * l.runs()
@@ -24,10 +24,10 @@ kernel!(
 
 /// The product and its tile.
 pub(crate) fn product(task: &GemmTask) -> (LaneProduct, LaneTile) {
-    let length = task.slices.map_or(task.k, |slices| slices.slice);
+    let length = task.split_k.map_or(task.k, |slices| slices.slice);
     let product = LaneProduct {
-        row_quads: task.a_has_quads(),
-        column_quads: task.b_has_quads(),
+        rows_vec4_aligned: task.a_is_vec4_aligned(),
+        columns_vec4_aligned: task.b_is_vec4_aligned(),
         ..LaneProduct::matrix(task.batch * task.groups, task.m, task.n, length)
     };
     (product, product.tile())
@@ -35,7 +35,7 @@ pub(crate) fn product(task: &GemmTask) -> (LaneProduct, LaneTile) {
 
 pub(crate) fn dispatch(task: &GemmTask, caps: &Capabilities) -> Dispatch {
     let (product, tile) = product(task);
-    let kernel = match (product.row_quads, product.column_quads) {
+    let kernel = match (product.rows_vec4_aligned, product.columns_vec4_aligned) {
         (false, false) => &KERNEL,
         (true, false) => &VEC4_A,
         (false, true) => &VEC4_B,
@@ -43,7 +43,7 @@ pub(crate) fn dispatch(task: &GemmTask, caps: &Capabilities) -> Dispatch {
     };
     let constants = [
         ("WORKGROUP", tile.workgroup.into()),
-        ("SLICED", task.slices.is_some().into()),
+        ("SPLIT_K", task.split_k.is_some().into()),
         ("STEP", broadcast_step_for(task.k, caps).into()),
         ("TILE_M", tile.rows.into()),
         ("WIDE", tile.wide.into()),

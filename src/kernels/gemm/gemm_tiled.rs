@@ -10,7 +10,7 @@ kernel!(
     gemm_tiled, Gemm,
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["ROW_THREADS", "COLUMN_THREADS", "SLICED"],
+    constants: ["ROW_THREADS", "COLUMN_THREADS", "SPLIT_K"],
     precondition: "64 to 256 invocations per workgroup, as many as the tile wants",
     loops: |l| nest(&[l.k.div_ceil(u64::from(DEPTH))]),
 );
@@ -18,6 +18,6 @@ kernel!(
 pub(crate) fn dispatch(task: &GemmTask, caps: &Capabilities) -> Dispatch {
     let count = task.batch * task.groups;
     let shape = tile_shape(count, task.m, task.n, caps);
-    let constants = shape.constants([("SLICED", task.slices.is_some().into())]);
+    let constants = shape.constants([("SPLIT_K", task.split_k.is_some().into())]);
     Dispatch::new(&KERNEL, constants, task.params(), task.operands(), shape.tiles(count, task.m, task.n))
 }

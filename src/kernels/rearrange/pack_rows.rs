@@ -2,7 +2,7 @@
 
 use crate::capabilities::KernelClass;
 use crate::kernels::implicit_tile::{self, BYTE};
-use crate::kernels::lane_tile::{LANES, LOAD, QUAD};
+use crate::kernels::lane_tile::{LANES, LOAD, VEC4};
 use crate::kernels::task::{Slot, WORKGROUP, workgroups_for};
 use crate::program::loops::nest;
 use crate::program::{Dispatch, PackParams, Params};
@@ -16,7 +16,7 @@ kernel!(
     loops: |l| nest(&[l.params.taps.into(), l.constant("CHUNK")]),
 );
 
-/// How weights are packed for lanes that load them for each other.
+/// How weights are packed for lanes that share their loads by subgroup broadcast.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packing {
     pub groups: usize,
@@ -53,7 +53,7 @@ const DISPATCH: f64 = 60_000.0;
 
 /// Cycles of one core of a software rasteriser for so many weights: loads, and stores of vec4s that find nothing in a cache.
 pub(crate) fn cycles(weights: usize) -> f64 {
-    DISPATCH + weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 4.0 * QUAD)
+    DISPATCH + weights as f64 / (4.0 * LANES) * (4.0 * LOAD + 4.0 * VEC4)
 }
 
 /// Time of packing so many weights on a GPU, in multiply-adds of the whole device: each is read and written.

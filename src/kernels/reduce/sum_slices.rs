@@ -16,7 +16,7 @@ kernel!(
     },
 );
 
-/// Slices that are added at once, as in the shader.
+/// SplitSum that are added at once, as in the shader.
 const SLICES: u64 = 16;
 
 /// Adds `slices` tensors of (rows, positions).

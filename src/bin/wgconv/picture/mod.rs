@@ -124,14 +124,14 @@ type Decoded = std::result::Result<(DynamicImage, Option<Vec<u8>>), String>;
 fn png(bytes: &[u8]) -> ImageResult<Decoded> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MOST_BYTES);
-    upright(PngDecoder::with_limits(Cursor::new(bytes), limits)?)
+    swap_hw(PngDecoder::with_limits(Cursor::new(bytes), limits)?)
 }
 
 fn jpeg(bytes: &[u8]) -> ImageResult<Decoded> {
-    upright(JpegDecoder::new(Cursor::new(bytes))?)
+    swap_hw(JpegDecoder::new(Cursor::new(bytes))?)
 }
 
-fn upright(mut decoder: impl ImageDecoder) -> ImageResult<Decoded> {
+fn swap_hw(mut decoder: impl ImageDecoder) -> ImageResult<Decoded> {
     let (width, height) = decoder.dimensions();
     if decoder.total_bytes() > MOST_BYTES {
         let bytes = decoder.total_bytes();

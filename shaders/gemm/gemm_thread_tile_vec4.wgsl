@@ -5,7 +5,7 @@
 // loads of a vec4 feed 128 multiply-adds. No barrier and no workgroup memory: the class for CPU adapters, whose loads
 // cost the same for one scalar as for four.
 // Dispatch: batch * groups * ceil(m / 8) * ceil(n / (4 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, SLICED.
+// Prelude: WORKGROUP, SPLIT_K.
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
@@ -51,8 +51,8 @@ fn main(
     let last = n_rows - 1u;
     let a_row = params.a_row / 4u;
     // A slice of the sum has its place in the grid instead of an image.
-    let k_first = select(0u, batch * params.slice, SLICED);
-    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let k_first = select(0u, batch * params.slice, SPLIT_K);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SPLIT_K);
     let a_start = (params.a_base + batch * params.a_batch + group * params.a_group) / 4u + row * a_row;
     let rows_low = a_start + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last)) * a_row;
     let rows_high = a_start + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last)) * a_row;
@@ -73,7 +73,7 @@ fn main(
         var a_low = rows_low;
         var a_high = rows_high;
         var b_ix = b_start;
-        if SLICED {
+        if SPLIT_K {
             // Runs and slices are multiples of four.
             let run = k / params.run;
             run_end = min((run + 1u) * params.run, k_end);

@@ -1,4 +1,4 @@
-//! Launcher of `shaders/gemm/gemm_regtile.wgsl`.
+//! Launcher of `shaders/gemm/gemm_thread_tile.wgsl`.
 
 use crate::capabilities::KernelClass;
 use crate::kernels::task::{GemmTask, workgroup_along};
@@ -6,10 +6,10 @@ use crate::program::Dispatch;
 use crate::program::loops::nest;
 
 kernel!(
-    gemm_regtile, Gemm,
+    gemm_thread_tile, Gemm,
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "SLICED"],
+    constants: ["WORKGROUP", "SPLIT_K"],
     precondition: "none",
     loops: |l| nest(&[l.runs()]) + l.k + l.runs(),
 );
@@ -25,7 +25,7 @@ pub(crate) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
     Dispatch::new(
         &KERNEL,
-        [("WORKGROUP", workgroup.into()), ("SLICED", task.slices.is_some().into())],
+        [("WORKGROUP", workgroup.into()), ("SPLIT_K", task.split_k.is_some().into())],
         task.params(),
         task.operands(),
         workgroups,

@@ -1,4 +1,4 @@
-//! Launcher of `shaders/conv/conv_regtile.wgsl`.
+//! Launcher of `shaders/conv/conv_thread_tile.wgsl`.
 
 use crate::capabilities::KernelClass;
 use crate::kernels::task::{ConvTask, padding_code, workgroup_along};
@@ -6,7 +6,7 @@ use crate::program::Dispatch;
 use crate::program::loops::nest;
 
 kernel!(
-    conv_regtile, Window,
+    conv_thread_tile, Window,
     read: ["input", "weight", "bias", "residual"],
     write: ["output"],
     constants: ["WORKGROUP", "PADDING_MODE", "FLIP_KERNEL"],

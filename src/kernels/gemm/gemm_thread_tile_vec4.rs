@@ -1,15 +1,15 @@
-//! Launcher of `shaders/gemm/gemm_regtile_vec4.wgsl`.
+//! Launcher of `shaders/gemm/gemm_thread_tile_vec4.wgsl`.
 
 use crate::capabilities::KernelClass;
-use crate::kernels::task::{GemmTask, Slices, workgroup_along};
+use crate::kernels::task::{GemmTask, SplitSum, workgroup_along};
 use crate::program::Dispatch;
 use crate::program::loops::nest;
 
 kernel!(
-    gemm_regtile_vec4, Gemm,
+    gemm_thread_tile_vec4, Gemm,
     read: ["a", "b", "bias", "residual"],
     write: ["output"],
-    constants: ["WORKGROUP", "SLICED"],
+    constants: ["WORKGROUP", "SPLIT_K"],
     precondition: "rows of a and b start at multiples of four elements, k is one, columns are dense",
     loops: |l| nest(&[l.runs()]) + l.k + l.runs(),
 );
@@ -20,9 +20,9 @@ const TILE_N: u32 = 4;
 
 pub(crate) fn applies(task: &GemmTask) -> bool {
     let [a_batch, a_group, a_row, a_column] = task.a_strides;
-    let [slice, a_run] = task.slices.map_or([0; 2], |Slices { slice, run_strides: [a_run, _], .. }| [slice, a_run]);
+    let [slice, a_run] = task.split_k.map_or([0; 2], |SplitSum { slice, run_strides: [a_run, _], .. }| [slice, a_run]);
     let a_base = task.a.view.base as usize;
-    task.b_has_quads()
+    task.b_is_vec4_aligned()
         && a_column == 1
         && [a_base, a_batch, a_group, a_row, a_run, task.k, task.run(), slice].iter().all(|n| n % 4 == 0)
 }
@@ -34,7 +34,7 @@ pub(crate) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
     Dispatch::new(
         &KERNEL,
-        [("WORKGROUP", workgroup.into()), ("SLICED", task.slices.is_some().into())],
+        [("WORKGROUP", workgroup.into()), ("SPLIT_K", task.split_k.is_some().into())],
         task.params(),
         task.operands(),
         workgroups,

@@ -4,7 +4,7 @@
 // One invocation computes 8 rows x 2 columns in registers; neighbours hold neighbouring columns, so a is uniform across
 // a subgroup and b is read in runs. No barrier and no workgroup memory: the class for CPU adapters.
 // Dispatch: batch * groups * ceil(m / 8) * ceil(n / (2 * WORKGROUP)) workgroups, folded.
-// Prelude: WORKGROUP, SLICED.
+// Prelude: WORKGROUP, SPLIT_K.
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -38,8 +38,8 @@ fn main(
     let n_rows = min(params.m - row, TILE_M);
     let last = n_rows - 1u;
     // A slice of the sum has its place in the grid instead of an image.
-    let k_first = select(0u, batch * params.slice, SLICED);
-    let k_end = select(params.k, min(k_first + params.slice, params.k), SLICED);
+    let k_first = select(0u, batch * params.slice, SPLIT_K);
+    let k_end = select(params.k, min(k_first + params.slice, params.k), SPLIT_K);
     let a_start = params.a_base + batch * params.a_batch + group * params.a_group;
     let rows_low = a_start + (row + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last))) * params.a_row;
     let rows_high = a_start + (row + min(vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last))) * params.a_row;
@@ -56,7 +56,7 @@ fn main(
         var run_end = k_end;
         var a_place = 0u;
         var b_place = 0u;
-        if SLICED {
+        if SPLIT_K {
             let run = k / params.run;
             run_end = min((run + 1u) * params.run, k_end);
             a_place = run * params.a_run + k % params.run * params.a_column;
