@@ -14,3 +14,9 @@ fn corners_of(corners: Corners, quad: u32, ci: vec4<u32>) -> mat4x4<f32> {
     let lower = upper + corners.below;
     return mat4x4<f32>(packed[upper], packed[upper + 1u], packed[lower], packed[lower + 1u]);
 }
+
+// The samples of four channels.
+fn samples_of(corners: Corners, weight: vec4<f32>, quad: u32, ci: vec4<u32>) -> vec4<f32> {
+    let v = corners_of(corners, quad, ci);
+    return weight.x * v[0] + weight.y * v[1] + weight.z * v[2] + weight.w * v[3];
+}

@@ -21,3 +21,12 @@ fn corners_of(corners: Corners, quad: u32, ci: vec4<u32>) -> mat4x4<f32> {
         corner_values(planes.x, taps), corner_values(planes.y, taps), corner_values(planes.z, taps), corner_values(planes.w, taps),
     ));
 }
+
+// The samples of four channels.
+fn samples_of(corners: Corners, weight: vec4<f32>, quad: u32, ci: vec4<u32>) -> vec4<f32> {
+    let planes = corners.image + ci * params.input.c;
+    let taps = corners.taps;
+    return vec4<f32>(
+        sample_plane(planes.x, taps), sample_plane(planes.y, taps), sample_plane(planes.z, taps), sample_plane(planes.w, taps),
+    );
+}

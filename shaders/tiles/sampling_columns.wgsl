@@ -3,7 +3,7 @@
 // the corners once and walks the channels, four at a time: a GPU stores nothing before their loads are under way. PARTIAL: the channels
 // of an offset group are no multiple of four; what lies behind the last one is the last one again.
 //
-// Needs `Corners`, `corners_at` and `corners_of` of one of the parts scalar_corners and packed_corners, and the bindings offset, mask and
+// Needs `Corners`, `corners_at` and `samples_of` of one of the parts scalar_corners and packed_corners, and the bindings offset, mask and
 // columns.
 
 const_assert 0u == CHANNELS % 4u;
@@ -26,8 +26,7 @@ fn main(
     let corners = corners_at(s.n, s.offset_group, at, counts);
     let fraction = select(vec2<f32>(), at - floor(at), counts);
     let weight = corner_weights(fraction.x, fraction.y);
-    // A point without a sample has none of a mask that is not a number, either.
-    let modulation = select(0.0, modulation_at(s.n, s.offset_group, s.tap, s.o), counts);
+    let modulation = modulation_at(s.n, s.offset_group, s.tap, s.o);
     let begin = s.part * CHANNELS;
     let end = begin + min(CHANNELS, channels - begin);
     let first = s.offset_group * channels;
@@ -38,9 +37,9 @@ fn main(
         if PARTIAL {
             four = min(four, vec4<u32>(end - 1u - i));
         }
-        let v = corners_of(corners, i / 4u, first + i + four);
-        let weighted = weight.x * v[0] + weight.y * v[1] + weight.z * v[2] + weight.w * v[3];
-        let values = modulation * select(vec4<f32>(), weighted, counts);
+        let sampled = samples_of(corners, weight, i / 4u, first + i + four);
+        // A point without a sample has none of a mask that is not a number, either.
+        let values = select(vec4<f32>(), modulation * sampled, counts);
         let to = column + four * step;
         store_columns(to.x, values.x);
         store_columns(to.y, values.y);
