@@ -117,7 +117,7 @@ impl Algorithm {
         self != Algorithm::AtomicScatter
     }
 
-    /// The least accuracy that it is good for: [`Options::accuracy`] must ask for no more.
+    /// The least accuracy that it is good for: [`Options::accuracy`](crate::Options::accuracy) must ask for no more.
     pub fn accuracy(self) -> Accuracy {
         match self {
             Algorithm::WinogradF2 | Algorithm::WinogradF2Fused | Algorithm::CooperativeGemm => Accuracy::Standard,

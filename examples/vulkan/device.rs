@@ -267,7 +267,7 @@ impl Vulkan {
         Ok((pool, sets))
     }
 
-    /// Records every launch with a barrier behind it, submits once and waits.
+    /// Records every launch with a barrier after it, submits once and waits.
     fn submit(&self, launches: &[Launch], pipelines: &[Pipeline], sets: &[vk::DescriptorSet]) -> Result<()> {
         let device = &self.device;
         // SAFETY: all handles are this device's and outlive the wait; the pool goes when nothing runs any more.

@@ -149,7 +149,7 @@ fn bench_refuses_suites_that_make_no_sense() {
         (json!({"name": "bad", "source": "", "layers": []}), "layers = []"),
         (json!({"name": "bad", "layers": []}), "missing field `source`"),
         (layer(pixel), "bad/x: kernel[0] = 9"),
-        (layer(json!({"name": "x", "op": "conv2d"})), "bad/x: it needs either a problem"),
+        (layer(json!({"name": "x", "op": "conv2d"})), "bad/x: layer = \"x\": it needs either a problem"),
         (layer(json!({"name": "x", "op": "sort", "input": [1]})), "bad/x: op = \"sort\""),
         (layer(json!({"name": "x", "op": "conv2d", "input": [1], "colour": 1})), "unknown field `colour`"),
         (layer(json!({"name": "x", "op": "conv2d", "input": [], "weight": []})), "bad/x: "),

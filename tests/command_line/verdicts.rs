@@ -160,7 +160,7 @@ fn unknown_fields_of_a_case_come_with_the_right_name() {
     }
     // Another format may have other fields.
     sandbox.bytes("c/case.json", b"{\"format\": 2, \"operation\": \"conv2d\"}");
-    sandbox.run("run c --out out").refused(3, "format = 2: this program reads format 1");
+    sandbox.run("run c --out out").refused(3, "format = 2 is not supported: this library reads format 1");
     assert!(!sandbox.exists("out"));
 }
 
