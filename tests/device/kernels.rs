@@ -849,11 +849,11 @@ fn panels_of_every_tile_are_exact() {
 fn parts_of_a_batch_read_the_weights_that_are_packed_for_them() {
     let gpu = open();
     let mut reached = [0; 2];
-    // Weights are packed by the tile, which suits a number of images: here few fill the device.
-    let machine = Machine { multiprocessors: 2, ..Capabilities::gpu().machine };
+    // Weights are packed by the tile, which suits a number of images: two of them fill the device.
+    let machine = Machine { multiprocessors: 8, ..Capabilities::gpu().machine };
     let problems = [
         Conv::new(7, 24, [40, 40], 64, [3, 3]).padding(1).bias(true),
-        Conv::new(9, 200, [24, 24], 128, [1, 1]),
+        Conv::new(5, 328, [16, 16], 256, [1, 1]),
         Conv::new(5, 16, [30, 32], 64, [3, 3]).padding(1),
     ];
     for conv in problems {
