@@ -46,6 +46,9 @@ pub fn candidates(geometry: &Geometry, capabilities: &Capabilities, options: &Op
 
 /// Picks the algorithm for a problem, or checks the forced one. The first that applies in the order in which they are wanted is
 /// lowered once.
+///
+/// [`Error::Algorithm`] where the forced one does not apply and others do, naming them; where none applies, the error of lowering
+/// the forced one, or the one that takes any geometry: mostly [`Error::Limit`].
 pub fn choose(geometry: &Geometry, capabilities: &Capabilities, options: &Options) -> Result<Choice> {
     let choice = |(algorithm, reason): (Algorithm, &str)| {
         let program = lower(geometry, algorithm, capabilities, options).ok()?;

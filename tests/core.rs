@@ -107,12 +107,8 @@ fn rooms_know_only_those_below_them() {
         let own = floor(&room).unwrap_or_else(|| panic!("{} is in no room that is listed", inner.display()));
         seen.insert(room);
         let text = std::fs::read_to_string(&path).expect("readable file");
-        let code: String =
-            text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(String::new(), |mut code, line| {
-                code.push_str(line);
-                code.push('\n');
-                code
-            });
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
         for other in known(&code) {
             match floor(&other) {
                 Some(other_floor) if other_floor > own => {

@@ -66,7 +66,7 @@ pub fn lower(
         // Even one image may be too much; if so, its error is the one to report.
         Err(_) => (1, of_images(1)?),
     };
-    let mut too_many = if images == batch { images } else { batch };
+    let mut too_many = batch;
     while too_many > images + 1 {
         let middle = images + (too_many - images) / 2;
         match of_images(middle) {

@@ -88,7 +88,9 @@ impl Program {
     }
 
     /// Checks presence, alignment, sizes and overlap of buffers: with them no launch reads or writes beyond its tensors. Whether a
-    /// buffer may be bound as storage at all, the host knows. `alignment` is the device's for storage bindings.
+    /// buffer may be bound as storage at all, the host knows. `alignment` is the device's for storage bindings, in bytes.
+    ///
+    /// [`Error::Binding`] names the tensor, the property of its buffer, the value and the rule. Allocates a list of the ranges.
     pub fn check_buffers<Id: PartialEq>(&self, buffers: &Buffers<Id>, alignment: u32) -> Result<()> {
         for name in buffers.tensors.keys() {
             if self.geometry.tensor(*name).is_none() {

@@ -106,7 +106,7 @@ impl Program {
         self.options.shared_buffers || dispatch.reads_and_writes_workspace()
     }
 
-    /// The WGSL text of a dispatch of this program, whose entry point is `main`.
+    /// The WGSL text of a dispatch of this program, whose entry point is `main`: a string of some ten KB, made anew by every call.
     pub fn source(&self, dispatch: &Dispatch) -> String {
         dispatch.variant.source(self.shares_buffers(dispatch))
     }

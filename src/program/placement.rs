@@ -56,14 +56,16 @@ pub struct Step {
 }
 
 impl Program {
-    /// The launches that pack the weights, for a device with those limits.
+    /// The launches that pack the weights, for the device that the program was chosen for. Allocates the list, and the spans and the
+    /// parameters of each step. [`Error::Limit`] where a grid has no room on a device with other limits.
     pub fn packing_steps(&self, capabilities: &Capabilities) -> Result<Vec<Step>> {
         let images = self.images_at_once();
         let step = |(launch, dispatch)| self.step(launch, dispatch, images, 0, capabilities);
         self.packing.iter().enumerate().map(step).collect()
     }
 
-    /// The launches of the whole batch in order, for a device with those limits. Each sees what the one before has written.
+    /// The launches of the whole batch in order, for the device that the program was chosen for. Each sees what the one before has
+    /// written. Allocates and fails as [`Program::packing_steps`] does.
     pub fn steps(&self, capabilities: &Capabilities) -> Result<Vec<Step>> {
         let mut steps = Vec::with_capacity(self.dispatch_count());
         let (mut first_launch, mut first_image) = (self.packing.len(), 0);

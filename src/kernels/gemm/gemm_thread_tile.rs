@@ -2,8 +2,8 @@
 
 use crate::capabilities::KernelClass;
 use crate::kernels::task::{GemmTask, workgroup_along};
-use crate::program::Dispatch;
 use crate::program::loops::nest;
+use crate::program::{Dispatch, Kernel};
 
 kernel!(
     gemm_thread_tile, Gemm,
@@ -19,12 +19,17 @@ const TILE_M: u64 = 8;
 const TILE_N: u32 = 2;
 
 pub(crate) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
-    let workgroup = workgroup_along(task.n, TILE_N, class);
+    launch(&KERNEL, TILE_N, task, class)
+}
+
+/// By a kernel whose invocations compute so many columns each.
+pub(crate) fn launch(kernel: &'static Kernel, tile_n: u32, task: &GemmTask, class: KernelClass) -> Dispatch {
+    let workgroup = workgroup_along(task.n, tile_n, class);
     let row_tiles = (task.m as u64).div_ceil(TILE_M);
-    let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
+    let column_tiles = (task.n as u64).div_ceil(u64::from(tile_n * workgroup));
     let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
     Dispatch::new(
-        &KERNEL,
+        kernel,
         [("WORKGROUP", workgroup.into()), ("SPLIT_K", task.split_k.is_some().into())],
         task.params(),
         task.operands(),

@@ -1,7 +1,8 @@
 //! Launcher of `shaders/gemm/gemm_thread_tile_vec4.wgsl`.
 
 use crate::capabilities::KernelClass;
-use crate::kernels::task::{GemmTask, SplitSum, workgroup_along};
+use crate::kernels::gemm_thread_tile;
+use crate::kernels::task::{GemmTask, SplitSum};
 use crate::program::Dispatch;
 use crate::program::loops::nest;
 
@@ -14,8 +15,7 @@ kernel!(
     loops: |l| nest(&[l.runs()]) + l.k + l.runs(),
 );
 
-/// Rows and columns of one invocation, as in the shader.
-const TILE_M: u64 = 8;
+/// Columns of one invocation, as in the shader; it has as many rows as those of `gemm_thread_tile`.
 const TILE_N: u32 = 4;
 
 pub(crate) fn applies(task: &GemmTask) -> bool {
@@ -28,15 +28,5 @@ pub(crate) fn applies(task: &GemmTask) -> bool {
 }
 
 pub(crate) fn dispatch(task: &GemmTask, class: KernelClass) -> Dispatch {
-    let workgroup = workgroup_along(task.n, TILE_N, class);
-    let row_tiles = (task.m as u64).div_ceil(TILE_M);
-    let column_tiles = (task.n as u64).div_ceil(u64::from(TILE_N * workgroup));
-    let workgroups = (task.batch * task.groups) as u64 * row_tiles * column_tiles;
-    Dispatch::new(
-        &KERNEL,
-        [("WORKGROUP", workgroup.into()), ("SPLIT_K", task.split_k.is_some().into())],
-        task.params(),
-        task.operands(),
-        workgroups,
-    )
+    gemm_thread_tile::launch(&KERNEL, TILE_N, task, class)
 }
